@@ -1,0 +1,114 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are what a user may choose about the profiling of one pod.
+type Settings struct {
+	Events        []string      // of AllEvents, each once
+	Window        time.Duration // MinWindow to MaxWindow, whole seconds
+	CPUInterval   time.Duration // CPU time between two samples
+	AllocInterval int64         // bytes between two allocation samples
+	LockThreshold time.Duration // accumulated wait that makes one lock sample
+}
+
+// AllEvents are the events that can be asked for.
+func AllEvents() []string { return []string{"cpu", "alloc", "lock", "wall"} }
+
+// Bounds of the settings. A value outside is refused by Parse; the webhook
+// then injects with the default and warns.
+const (
+	MinWindow        = 5 * time.Second
+	MaxWindow        = 10 * time.Minute
+	MinCPUInterval   = time.Millisecond
+	MaxCPUInterval   = time.Second
+	MinAllocInterval = 32 << 10
+	MaxAllocInterval = 1 << 30
+	MinLockThreshold = 10 * time.Microsecond
+	MaxLockThreshold = time.Minute
+)
+
+// DefaultSettings are CPU every 10 ms, an allocation sample every 512 KiB, lock
+// waits from 10 ms, and windows of one minute.
+func DefaultSettings() Settings {
+	return Settings{
+		Events:        []string{"cpu", "alloc", "lock"},
+		Window:        time.Minute,
+		CPUInterval:   10 * time.Millisecond,
+		AllocInterval: 512 << 10,
+		LockThreshold: 10 * time.Millisecond,
+	}
+}
+
+// ParseEvents reads a comma-separated list of events.
+func ParseEvents(s string) ([]string, error) {
+	var events []string
+	for _, part := range strings.Split(s, ",") {
+		event := strings.TrimSpace(part)
+		if !slices.Contains(AllEvents(), event) {
+			return nil, fmt.Errorf("event %q is not one of %s", event, strings.Join(AllEvents(), ", "))
+		}
+		if !slices.Contains(events, event) {
+			events = append(events, event)
+		}
+	}
+	return events, nil
+}
+
+// ParseWindow reads the length of a window.
+func ParseWindow(s string) (time.Duration, error) {
+	d, err := parseDuration(s, MinWindow, MaxWindow)
+	if err != nil {
+		return 0, err
+	}
+	if d%time.Second != 0 {
+		return 0, fmt.Errorf("%s is not a whole number of seconds", s)
+	}
+	return d, nil
+}
+
+// ParseCPUInterval reads the CPU time between two samples.
+func ParseCPUInterval(s string) (time.Duration, error) {
+	return parseDuration(s, MinCPUInterval, MaxCPUInterval)
+}
+
+// ParseLockThreshold reads the accumulated wait that makes one lock sample.
+func ParseLockThreshold(s string) (time.Duration, error) {
+	return parseDuration(s, MinLockThreshold, MaxLockThreshold)
+}
+
+// ParseAllocInterval reads a number of bytes with an optional suffix k or m
+// (1024 and 1024² bytes).
+func ParseAllocInterval(s string) (int64, error) {
+	digits, unit := s, int64(1)
+	switch {
+	case strings.HasSuffix(strings.ToLower(s), "k"):
+		digits, unit = s[:len(s)-1], 1<<10
+	case strings.HasSuffix(strings.ToLower(s), "m"):
+		digits, unit = s[:len(s)-1], 1<<20
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number of bytes such as 524288, 512k or 4m", s)
+	}
+	if n < 0 || n > MaxAllocInterval/unit || n*unit < MinAllocInterval {
+		return 0, fmt.Errorf("%s is outside %d to %d bytes", s, MinAllocInterval, MaxAllocInterval)
+	}
+	return n * unit, nil
+}
+
+func parseDuration(s string, low, high time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration such as 10ms, 30s or 1m", s)
+	}
+	if d < low || d > high {
+		return 0, fmt.Errorf("%s is outside %s to %s", s, low, high)
+	}
+	return d, nil
+}
