@@ -1,0 +1,62 @@
+#!/bin/sh
+# setup.sh: fetch and build what the cluster tests run against: the Kubernetes
+# control plane with kubectl (from Go modules) and etcd (from Debian). All of it
+# goes below ${PODFLAME_CACHE:-$HOME/.cache/podflame}/cluster; nothing is
+# installed and no service is started. Safe to run twice, and twice at once.
+#
+#   setup.sh          set up, print what is done
+#   setup.sh --key    print the cache key of the control plane
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${PODFLAME_CACHE:-$HOME/.cache/podflame}/cluster
+version=v1.34.4 # of Kubernetes, as in apiserver/go.mod: what the server says of itself
+
+say() { echo "setup-cluster: $*"; }
+fail() { say "$*" >&2; exit 1; }
+
+# The key is computed the same way by kube.Find (kube/binaries.go).
+key=$(cd "$here/apiserver" && cat go.mod go.sum main.go | sha256sum | cut -c1-16)
+[ "${1:-}" = --key ] && { echo "$key"; exit 0; }
+
+build_control_plane() {
+	binary=$cache/controlplane-$key
+	[ -x "$binary" ] && { say "control plane $version: have $binary"; return; }
+	say "control plane $version: building $binary (once; some 130 MB of modules, 5 to 15 minutes of CPU, 2.3 GiB of memory)"
+	flags="-s -w"
+	for set in gitVersion=$version gitMajor=1 gitMinor=34 gitTreeState=clean; do
+		flags="$flags -X k8s.io/component-base/version.$set"
+	done
+	partial=$binary.partial.$$
+	(cd "$here/apiserver" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off \
+		nice go build -buildvcs=false -trimpath -ldflags="$flags" -o "$partial" .)
+	mv "$partial" "$binary"
+	say "control plane $version: built $binary"
+}
+
+# The package is unpacked, not installed: no root needed, no service started.
+fetch_etcd() {
+	if [ -x "$cache/etcd/usr/bin/etcd" ]; then say "etcd: have $cache/etcd/usr/bin/etcd"; return; fi
+	if command -v etcd >/dev/null; then say "etcd: have $(command -v etcd)"; return; fi
+	command -v apt-get >/dev/null || fail "etcd is not in PATH and there is no apt-get: install etcd 3.4 or later, then run this again"
+	say "etcd: unpacking Debian's etcd-server into $cache/etcd"
+	download=$(mktemp -d "$cache/download.XXXXXX")
+	trap 'rm -rf "$download"' EXIT
+	(cd "$download" && apt-get -qq download etcd-server) || {
+		say "etcd: refreshing the package lists"
+		[ "$(id -u)" = 0 ] || fail "apt knows no etcd-server: run apt-get update as root, then run this again"
+		apt-get -qq update
+		(cd "$download" && apt-get -qq download etcd-server)
+	}
+	dpkg -x "$download"/etcd-server_*.deb "$download/root"
+	[ -x "$download/root/usr/bin/etcd" ] || fail "the package etcd-server holds no usr/bin/etcd"
+	rm -rf "$cache/etcd"
+	mv "$download/root" "$cache/etcd"
+	say "etcd: $("$cache/etcd/usr/bin/etcd" --version | head -n 1)"
+}
+
+mkdir -p "$cache"
+exec 9>"$cache/.lock"
+flock 9
+fetch_etcd
+build_control_plane
