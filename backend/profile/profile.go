@@ -1,0 +1,179 @@
+// Package profile is the domain and the wire of Podflame: what a sample is on
+// its whole way from a JVM to a flame graph.
+//
+// One shape is used all the way: the StackSet, a table of functions and a list
+// of stacks that refer to it. A Window holds the stack sets of one target for
+// one span of time together with their Coverage, the ledger of what was
+// captured, stored and lost. A stage may add a loss to the ledger; none may
+// take one away:
+//
+//	captured = stored + truncated + dropped
+//
+// in samples and in value, for each type of each window.
+//
+// The package builds (Builder), combines (Merge), reduces (Prune), compares
+// (Diff) and transports (Encode, Decode) these types. It does no I/O and knows
+// nothing of JFR, HTTP or ClickHouse.
+package profile
+
+import (
+	"fmt"
+	"time"
+)
+
+// Type says what the values of a stack set measure.
+type Type string
+
+// The types.
+const (
+	CPU   Type = "cpu"   // value: CPU time in ns; count: samples
+	Alloc Type = "alloc" // value: allocated bytes; count: samples
+	Lock  Type = "lock"  // value: delay in ns; count: contentions
+	Wall  Type = "wall"  // value: elapsed time in ns; count: samples
+)
+
+// Types returns all types in display order.
+func Types() []Type { return []Type{CPU, Alloc, Lock, Wall} }
+
+// ParseType returns the type with that name.
+func ParseType(s string) (Type, error) {
+	for _, t := range Types() {
+		if string(t) == s {
+			return t, nil
+		}
+	}
+	return "", fmt.Errorf("profile type %q is not one of cpu, alloc, lock, wall", s)
+}
+
+// Unit is the unit of a value: "ns" or "bytes".
+func (t Type) Unit() string {
+	if t == Alloc {
+		return "bytes"
+	}
+	return "ns"
+}
+
+// CountUnit is what a count counts: "samples" or "contentions".
+func (t Type) CountUnit() string {
+	if t == Lock {
+		return "contentions"
+	}
+	return "samples"
+}
+
+// Kind is the kind of code that a function is.
+type Kind uint8
+
+// The kinds. Numbers are part of the wire and of the store: only add.
+const (
+	Java    Kind = 0 // interpreted, compiled or inlined Java
+	Native  Kind = 1 // a symbol of a native library
+	CPP     Kind = 2 // C++ of the JVM
+	Kernel  Kind = 3
+	Class   Kind = 4 // the allocated class or the class of the lock: last frame of alloc and lock stacks
+	Omitted Kind = 5 // stands for nodes that Prune cut off; never a function of the program
+)
+
+// String returns the name that the API uses.
+func (k Kind) String() string {
+	names := [...]string{"java", "native", "cpp", "kernel", "class", "omitted"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("kind%d", uint8(k))
+}
+
+// Function is one entry of a function table. Name is normalised (see
+// NormalizeName) and, for Java, reads package.Class.method.
+type Function struct {
+	Name string
+	Kind Kind
+}
+
+// Stack is a call stack with what was measured in it.
+type Stack struct {
+	Frames []uint32 // root first; indexes into StackSet.Functions
+	Value  int64    // in Type.Unit, at least 0
+	Count  int64    // in Type.CountUnit, at least 0
+}
+
+// StackSet holds the distinct stacks of one type.
+type StackSet struct {
+	Type      Type
+	Functions []Function
+	Stacks    []Stack
+}
+
+// Amount is a measured quantity: Value in the unit of its type, Count in
+// samples (contentions for locks).
+type Amount struct {
+	Value int64 `json:"value"`
+	Count int64 `json:"count"`
+}
+
+// Add returns the sum of two amounts.
+func (a Amount) Add(b Amount) Amount { return Amount{a.Value + b.Value, a.Count + b.Count} }
+
+// Total returns the sum over all stacks, which is the sum of every function's
+// self value.
+func (s *StackSet) Total() Amount {
+	var sum Amount
+	for i := range s.Stacks {
+		sum.Value += s.Stacks[i].Value
+		sum.Count += s.Stacks[i].Count
+	}
+	return sum
+}
+
+// Target is one JVM process that is or could be profiled.
+type Target struct {
+	Cluster, Namespace, Service, Version string
+	Pod, PodUID, Node, Container         string
+	PID                                  int       // in the pod's process namespace
+	JVMStart                             time.Time // millisecond precision
+	JVMVersion, MainClass                string
+}
+
+// WindowID identifies a window for ever: it is the deduplication token, equal
+// on every retry. See NewWindowID.
+type WindowID [16]byte
+
+// Window is what one target did in [Start, End), or why nobody knows.
+type Window struct {
+	ID         WindowID
+	Target     Target
+	Session    string    // id of the profiler session; empty if there was none
+	Start, End time.Time // aligned to the clock, whole seconds
+	// Recorded is the span that the recording's own chunk headers claim. The
+	// windows of an undisturbed session are contiguous in it. Zero if nothing
+	// was recorded.
+	Recorded Span
+	Settings Settings
+	Sets     []StackSet // at most one per type
+	Coverage []Coverage // exactly one per type that was asked for
+	// Losses are those that no type can claim: time that nobody profiled,
+	// bytes that could not be read.
+	Losses []Loss
+}
+
+// Span is a span of time.
+type Span struct{ Start, End time.Time }
+
+// Settings are how a window was recorded.
+type Settings struct {
+	Engine        string        // of the CPU profiler, e.g. perf_events or ctimer
+	CPUInterval   time.Duration // CPU time per sample
+	AllocInterval int64         // bytes per sample
+	LockThreshold time.Duration
+	WallInterval  time.Duration
+}
+
+// Set returns the stack set of a type, or nil.
+func (w *Window) Set(t Type) *StackSet {
+	for i := range w.Sets {
+		if w.Sets[i].Type == t {
+			return &w.Sets[i]
+		}
+	}
+	return nil
+}
