@@ -1,0 +1,128 @@
+package inject
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/podflame/podflame/sidecar/contract"
+)
+
+// Config is what the cluster's administrator decides once for all pods. Begin
+// with DefaultConfig.
+type Config struct {
+	Image              string            // of the sidecar
+	ImagePullPolicy    corev1.PullPolicy // empty: Kubernetes decides by the tag
+	Version            string            // of this webhook, written into the status annotation
+	Cluster            string            // name of this cluster
+	Backend            string            // URL to which the sidecars send
+	ServerVersion      string            // of the API server, such as 1.34.4; empty means unknown
+	TokenAudience      string
+	TokenLifetime      time.Duration // of the projected token; kubelet renews it at 80 %
+	TrustConfigMap     string
+	ExcludedNamespaces []string // never changed
+	IgnoredContainers  []string // profiled only if profiling.io/containers names them
+	Settings           contract.Settings
+	CPURequest         resource.Quantity
+	CPULimit           resource.Quantity
+	CPUGuaranteed      resource.Quantity // request and limit in pods of QoS class Guaranteed, which stay so
+	MemoryRequest      resource.Quantity
+	MemoryLimit        resource.Quantity
+	CPUMaximum         resource.Quantity // of what annotations may ask for
+	MemoryMaximum      resource.Quantity
+	SharedSize         resource.Quantity // sizeLimit of each volume
+	StateSize          resource.Quantity
+	TmpSize            resource.Quantity
+	AllowSysPtrace     bool // gives SYS_PTRACE to the sidecar of a root JVM with extra capabilities
+	RootInNonRootPods  bool // gives a root sidecar to pods that declare runAsNonRoot
+}
+
+// DefaultConfig is everything but Image, Version, Cluster, Backend and
+// ServerVersion. The size limits are far above what the sidecar writes (spool
+// 128 MiB, chunks of 16 MiB): kubelet evicts the whole pod when one is exceeded.
+func DefaultConfig() Config {
+	return Config{
+		TokenAudience:      contract.TokenAudience,
+		TokenLifetime:      time.Hour,
+		TrustConfigMap:     contract.TrustConfigMap,
+		ExcludedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
+		IgnoredContainers:  []string{"istio-proxy", "linkerd-proxy", "vault-agent", "cloud-sql-proxy"},
+		Settings:           contract.DefaultSettings(),
+		CPURequest:         resource.MustParse("20m"),
+		CPULimit:           resource.MustParse("500m"),
+		CPUGuaranteed:      resource.MustParse("100m"),
+		MemoryRequest:      resource.MustParse("64Mi"),
+		MemoryLimit:        resource.MustParse("384Mi"),
+		CPUMaximum:         resource.MustParse("2"),
+		MemoryMaximum:      resource.MustParse("2Gi"),
+		SharedSize:         resource.MustParse("512Mi"),
+		StateSize:          resource.MustParse("256Mi"),
+		TmpSize:            resource.MustParse("256Mi"),
+	}
+}
+
+// minTokenLifetime is what the API server accepts for a projected token.
+const minTokenLifetime = 10 * time.Minute
+
+// Validate says which value would make pods that no API server accepts.
+func (c Config) Validate() error {
+	if c.Image == "" || strings.ContainsAny(c.Image, " \t\n") {
+		return fmt.Errorf("sidecar image %q is not an image name", c.Image)
+	}
+	if u, err := url.Parse(c.Backend); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("backend %q is not an http or https URL", c.Backend)
+	}
+	if c.TokenLifetime < minTokenLifetime {
+		return fmt.Errorf("token lifetime %s is below %s, the least that Kubernetes accepts", c.TokenLifetime, minTokenLifetime)
+	}
+	if c.ServerVersion != "" {
+		if _, err := version.ParseGeneric(c.ServerVersion); err != nil {
+			return fmt.Errorf("read server version %q: %w", c.ServerVersion, err)
+		}
+	}
+	return c.validateResources()
+}
+
+func (c Config) validateResources() error {
+	for _, pair := range []struct {
+		what      string
+		low, high resource.Quantity
+	}{
+		{"CPU request and limit", c.CPURequest, c.CPULimit},
+		{"CPU limit and maximum", c.CPULimit, c.CPUMaximum},
+		{"guaranteed CPU and maximum", c.CPUGuaranteed, c.CPUMaximum},
+		{"memory request and limit", c.MemoryRequest, c.MemoryLimit},
+		{"memory limit and maximum", c.MemoryLimit, c.MemoryMaximum},
+	} {
+		if pair.low.Sign() <= 0 || pair.low.Cmp(pair.high) > 0 {
+			return fmt.Errorf("%s: %s must be above 0 and not above %s", pair.what, pair.low.String(), pair.high.String())
+		}
+	}
+	for name, size := range map[string]resource.Quantity{
+		contract.SharedVolume: c.SharedSize, contract.StateVolume: c.StateSize, contract.TmpVolume: c.TmpSize,
+	} {
+		if size.Sign() <= 0 {
+			return fmt.Errorf("size limit %s of volume %s must be above 0", size.String(), name)
+		}
+	}
+	return nil
+}
+
+// nativeSince is the first version whose API servers and kubelets have native
+// sidecars without a feature gate set by hand.
+var nativeSince = version.MustParseGeneric("1.29")
+
+// hasNative tells whether the server has native sidecars, and whether that is
+// known at all.
+func (c Config) hasNative() (has, known bool) {
+	v, err := version.ParseGeneric(c.ServerVersion)
+	if err != nil {
+		return false, false
+	}
+	return v.AtLeast(nativeSince), true
+}

@@ -1,0 +1,2 @@
+// Package inject decides whether a pod gets the profiling sidecar, and adds it.
+package inject
