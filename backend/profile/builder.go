@@ -93,7 +93,7 @@ func (b *Builder) shorten(name string) string {
 
 func (b *Builder) cutFrame() uint32 {
 	if !b.hasCut {
-		b.cut, b.hasCut = b.intern(Function{CutFrames, Omitted}, false), true
+		b.cut, b.hasCut = b.intern(Function{CutFrames, Omitted}, true), true
 	}
 	return b.cut
 }
@@ -102,8 +102,8 @@ func (b *Builder) cutFrame() uint32 {
 // does not keep frames.
 func (b *Builder) Add(frames []uint32, a Amount) {
 	b.coverage.Captured = b.coverage.Captured.Add(a)
-	frames = b.limitDepth(frames, a)
 	b.noteShortened(frames, a)
+	frames = b.limitDepth(frames, a)
 	hash := xxhash.Sum64(bytesOf(frames))
 	first, ok := b.byHash[hash]
 	if !ok {

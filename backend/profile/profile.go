@@ -84,7 +84,7 @@ func (k Kind) String() string {
 }
 
 // Function is one entry of a function table. Name is normalised (see
-// NormalizeName) and, for Java, reads package.Class.method.
+// Normalizer) and, for Java, reads package.Class.method.
 type Function struct {
 	Name string
 	Kind Kind
