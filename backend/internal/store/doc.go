@@ -1,0 +1,15 @@
+// Package store keeps windows in ClickHouse and reads sums back out of it.
+//
+// Writing: Insert stores a window exactly once, however often and from however
+// many backends it is sent. The header rows in the table profiles are written
+// last, so a window without them does not count as stored. After an error the
+// outcome is unknown and the very same window must be sent again; see Error.
+//
+// Reading: everything is summed by stack id inside ClickHouse; names and frames
+// are fetched once and kept in a bounded cache. Each read is scoped, carries
+// limits for time, memory and rows, and returns its Cost. Trees, tables and
+// diffs are not built here.
+//
+// The same code talks to the embedded server (package embedded) and to an
+// external one. The store holds no state that another backend would miss.
+package store

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Class says what a caller does about an error.
+type Class int
+
+// The classes.
+const (
+	// Unavailable: nothing was stored, or it is not known what; send the very
+	// same window again later.
+	Unavailable Class = iota
+	// UnknownOutcome: the window may or may not be stored; send the very same
+	// window again. Treated like Unavailable by callers that only retry.
+	UnknownOutcome
+	// Refused: ClickHouse will never take this; do not send it again.
+	Refused
+	// TooExpensive: the query needs more than a query may use; narrow it.
+	TooExpensive
+	// BadSelection: the caller asked for something that is not scoped or not
+	// in order.
+	BadSelection
+)
+
+// String names the class in logs and metrics.
+func (c Class) String() string {
+	switch c {
+	case Unavailable:
+		return "unavailable"
+	case UnknownOutcome:
+		return "unknown_outcome"
+	case Refused:
+		return "refused"
+	case TooExpensive:
+		return "too_expensive"
+	case BadSelection:
+		return "bad_selection"
+	}
+	return fmt.Sprintf("class%d", int(c))
+}
+
+// Error is the only error type that the store returns. Use errors.As, or the
+// functions IsRetryable and ReasonOf.
+type Error struct {
+	Class      Class
+	Op         string        // what was tried
+	Code       int32         // of ClickHouse, or 0
+	RetryAfter time.Duration // proposal, for retryable classes
+	Hint       string        // what to do next, may be empty
+	Err        error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Op, e.Err)
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable says that the very same call may succeed later.
+func (e *Error) Retryable() bool { return e.Class == Unavailable || e.Class == UnknownOutcome }
+
+// Reason is the code that goes with the class.
+func (e *Error) Reason() profile.Reason {
+	switch e.Class {
+	case Refused:
+		return profile.StoreRejected
+	case TooExpensive:
+		return profile.QueryTooExpensive
+	case BadSelection:
+		return profile.BadParameter
+	}
+	return profile.StoreUnavailable
+}
+
+// IsRetryable says whether err is an Error that is worth another attempt.
+func IsRetryable(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Retryable()
+}
