@@ -55,8 +55,28 @@ fetch_etcd() {
 	say "etcd: $("$cache/etcd/usr/bin/etcd" --version | head -n 1)"
 }
 
+# The custom resources that optional manifests use, from the modules of the
+# projects that define them: module, version, checksum of the module, files.
+fetch_definitions() {
+	[ -d "$cache/definitions-$2" ] && { say "definitions: have $cache/definitions-$2"; return; }
+	module=$1 release=$2 sum=$3
+	shift 3
+	say "definitions: taking $* from $module $release"
+	answer=$(cd / && go mod download -json "$module@$release") || fail "go mod download $module@$release: $answer"
+	printf '%s' "$answer" | grep -qF "\"Sum\": \"$sum\"" || fail "$module $release is not the one with checksum $sum: $answer"
+	source=$(printf '%s' "$answer" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	partial=$cache/definitions.partial.$$
+	mkdir "$partial"
+	for file; do install -m 0644 "$source/$file" "$partial/"; done
+	mv "$partial" "$cache/definitions-$release"
+}
+
 mkdir -p "$cache"
 exec 9>"$cache/.lock"
 flock 9
 fetch_etcd
+fetch_definitions github.com/cert-manager/cert-manager v1.19.1 h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY= \
+	deploy/crds/cert-manager.io_certificates.yaml deploy/crds/cert-manager.io_issuers.yaml
+fetch_definitions github.com/prometheus-operator/prometheus-operator v0.85.0 h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s= \
+	example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml
 build_control_plane
