@@ -22,6 +22,7 @@ type Config struct {
 	Cluster            string            // name of this cluster
 	Backend            string            // URL to which the sidecars send
 	ServerVersion      string            // of the API server, such as 1.34.4; empty means unknown
+	Native             *bool             // whether to use native sidecars; nil: by ServerVersion
 	TokenAudience      string
 	TokenLifetime      time.Duration // of the projected token; kubelet renews it at 80 %
 	TrustConfigMap     string
@@ -117,12 +118,16 @@ func (c Config) validateResources() error {
 // sidecars without a feature gate set by hand.
 var nativeSince = version.MustParseGeneric("1.29")
 
-// hasNative tells whether the server has native sidecars, and whether that is
-// known at all.
-func (c Config) hasNative() (has, known bool) {
+// nativeSidecars tells whether a sidecar is native unless its pod says
+// otherwise, and whether a pod may ask for it: not from a server that is known
+// to be too old.
+func (c Config) nativeSidecars() (native, possible bool) {
 	v, err := version.ParseGeneric(c.ServerVersion)
-	if err != nil {
-		return false, false
+	known := err == nil
+	native = known && v.AtLeast(nativeSince)
+	possible = native || !known
+	if c.Native != nil {
+		return *c.Native, possible || *c.Native
 	}
-	return v.AtLeast(nativeSince), true
+	return native, possible
 }

@@ -18,7 +18,7 @@ const (
 	MirrorPod               Reason = "mirror_pod"
 	Windows                 Reason = "windows"
 	HostPID                 Reason = "host_pid"
-	ShareProcessNamespaceNo Reason = "share_process_namespace_false"
+	ShareProcessNamespaceFalse Reason = "share_process_namespace_false"
 	JobWithoutNativeSidecar Reason = "job_without_native_sidecar"
 	NameCollision           Reason = "name_collision"
 	UnknownContainer        Reason = "unknown_container"
@@ -109,7 +109,7 @@ var outcomeTexts = []reasonText{
 		"Remove profiling.io/enabled from this workload."},
 	{HostPID, "The pod uses hostPID, so a sidecar would see every process of the node.",
 		"Remove hostPID from the pod template."},
-	{ShareProcessNamespaceNo, "The pod says shareProcessNamespace: false, and the sidecar must see the JVM's process.",
+	{ShareProcessNamespaceFalse, "The pod says shareProcessNamespace: false, and the sidecar must see the JVM's process.",
 		"Remove shareProcessNamespace from the pod template, or set it to true."},
 	{JobWithoutNativeSidecar, "The pod runs to completion, and without native sidecars an added container would keep it from completing.",
 		"Use Kubernetes 1.29 or later, or leave this workload without profiling."},
