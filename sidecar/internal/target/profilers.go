@@ -1,0 +1,118 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Recording is a JFR file that a process has open.
+type Recording struct {
+	FD      int
+	Path    string
+	Deleted bool // removed from its directory, still written
+}
+
+// Profilers is the trace that profilers leave in a process.
+type Profilers struct {
+	Libraries  []Library   // profiler libraries; they stay mapped for ever, also when idle
+	Threads    int         // async-profiler's own: one for each copy that records JFR
+	Recordings []Recording // open *.jfr files, of async-profiler or of the JDK
+}
+
+// Profilers looks for profilers in a process, as the process's user.
+func (f *Finder) Profilers(p Process) (Profilers, error) {
+	var found Profilers
+	err := f.As(p.Identity, func() error {
+		libraries, err := f.libraries(p.PID)
+		if err != nil {
+			return err
+		}
+		for _, l := range libraries {
+			if isProfiler(filepath.Base(l.Path)) {
+				found.Libraries = append(found.Libraries, l)
+			}
+		}
+		if len(found.Libraries) == 0 {
+			return nil
+		}
+		if found.Threads, err = f.profilerThreads(p.PID); err != nil {
+			return err
+		}
+		found.Recordings, err = f.recordings(p.PID)
+		return err
+	})
+	return found, err
+}
+
+// isProfiler knows the names under which async-profiler and its descendants are
+// unpacked: libasyncProfiler-linux-x64-HASH.so, profilerNUMBER.so,
+// libjavaProfiler.so.
+func isProfiler(base string) bool {
+	if !strings.Contains(base, ".so") {
+		return false
+	}
+	for _, prefix := range []string{"libasyncProfiler", "libjavaProfiler", "profiler"} {
+		if strings.HasPrefix(base, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// profilerThread is "Async-profiler Timer" as far as the kernel keeps it.
+const profilerThread = "Async-profiler"
+
+func (f *Finder) profilerThreads(pid int) (int, error) {
+	names, err := list(f.Path(pid, "task"), maxThreads)
+	if err != nil {
+		return 0, fmt.Errorf("list threads of process %d: %w", pid, err)
+	}
+	n := 0
+	for _, tid := range names {
+		comm, err := os.ReadFile(f.Path(pid, "task", tid, "comm"))
+		if err == nil && strings.HasPrefix(string(comm), profilerThread) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (f *Finder) recordings(pid int) ([]Recording, error) {
+	names, err := list(f.Path(pid, "fd"), maxOpenFiles)
+	if err != nil {
+		return nil, fmt.Errorf("list open files of process %d: %w", pid, err)
+	}
+	var found []Recording
+	for _, name := range names {
+		link, err := os.Readlink(f.Path(pid, "fd", name))
+		if err != nil {
+			continue // closed in the meantime
+		}
+		path, deleted := strings.CutSuffix(link, " (deleted)")
+		fd, err := strconv.Atoi(name)
+		if err == nil && strings.HasSuffix(path, ".jfr") {
+			found = append(found, Recording{FD: fd, Path: path, Deleted: deleted})
+		}
+	}
+	return found, nil
+}
+
+// list returns at most limit names of a directory.
+func list(dir string, limit int) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(limit)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return names, nil
+}
