@@ -37,7 +37,7 @@ type Builder struct {
 	limits    Limits
 	coverage  Coverage
 	functions []Function
-	shortened []bool // by function: its name was cut
+	shortened []Reason // by function: why it is not whole, or empty
 	index     map[Function]uint32
 	stacks    []Stack
 	byHash    map[uint64]int32 // first stack of a chain
@@ -69,10 +69,13 @@ func (b *Builder) Function(name string, kind Kind) uint32 {
 		return b.cutFrame()
 	}
 	f := Function{Name: string([]byte(short)), Kind: kind}
-	return b.intern(f, len(short) != len(name))
+	if len(short) != len(name) {
+		return b.intern(f, NameLimit)
+	}
+	return b.intern(f, "")
 }
 
-func (b *Builder) intern(f Function, shortened bool) uint32 {
+func (b *Builder) intern(f Function, shortened Reason) uint32 {
 	i := uint32(len(b.functions))
 	b.functions = append(b.functions, f)
 	b.shortened = append(b.shortened, shortened)
@@ -93,7 +96,7 @@ func (b *Builder) shorten(name string) string {
 
 func (b *Builder) cutFrame() uint32 {
 	if !b.hasCut {
-		b.cut, b.hasCut = b.intern(Function{CutFrames, Omitted}, true), true
+		b.cut, b.hasCut = b.intern(Function{CutFrames, Omitted}, FunctionLimit), true
 	}
 	return b.cut
 }
@@ -138,8 +141,8 @@ func (b *Builder) limitDepth(frames []uint32, a Amount) []uint32 {
 
 func (b *Builder) noteShortened(frames []uint32, a Amount) {
 	for _, f := range frames {
-		if b.shortened[f] {
-			b.coverage.AddLoss(Shortened, NameLimit, a)
+		if reason := b.shortened[f]; reason != "" {
+			b.coverage.AddLoss(Shortened, reason, a)
 			return
 		}
 	}
@@ -147,7 +150,7 @@ func (b *Builder) noteShortened(frames []uint32, a Amount) {
 
 // keep copies frames into an arena of large blocks.
 func (b *Builder) keep(frames []uint32) []uint32 {
-	if cap(b.arena)-len(b.arena) < len(frames) {
+	if b.arena == nil || cap(b.arena)-len(b.arena) < len(frames) {
 		b.arena = make([]uint32, 0, max(1<<14, len(frames)))
 	}
 	start := len(b.arena)

@@ -48,6 +48,7 @@ const (
 	StackLimit          Reason = "stack_limit"
 	DepthLimit          Reason = "depth_limit"
 	NameLimit           Reason = "name_limit"
+	FunctionLimit       Reason = "function_limit"
 	ProfilerSkipped     Reason = "profiler_skipped"
 	ProfilerStall       Reason = "profiler_stall"
 	StorageOverflow     Reason = "storage_overflow"
@@ -136,6 +137,7 @@ func ReasonTexts() []ReasonText {
 		{StackLimit, "A window had more distinct stacks than are kept; the heaviest were kept", "Raise --max-stacks"},
 		{DepthLimit, "Stacks were deeper than are kept; the frames nearest the root were cut", "Raise --max-depth"},
 		{NameLimit, "Function names were longer than are kept", "Raise --max-name"},
+		{FunctionLimit, "A window had more distinct functions than are kept", "Raise --max-functions"},
 		{ProfilerSkipped, "The profiler skipped samples because it was busy", ""},
 		{ProfilerStall, "The profiler stalled while it finished a chunk", ""},
 		{StorageOverflow, "The profiler's own memory for stacks was full, so samples have no stack", "Raise --profiler-memory"},
