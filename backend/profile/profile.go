@@ -127,11 +127,18 @@ func (s *StackSet) Total() Amount {
 
 // Target is one JVM process that is or could be profiled.
 type Target struct {
-	Cluster, Namespace, Service, Version string
-	Pod, PodUID, Node, Container         string
-	PID                                  int       // in the pod's process namespace
-	JVMStart                             time.Time // millisecond precision
-	JVMVersion, MainClass                string
+	Cluster    string    `json:"cluster"`
+	Namespace  string    `json:"namespace"`
+	Service    string    `json:"service"`
+	Version    string    `json:"version"`
+	Pod        string    `json:"pod"`
+	PodUID     string    `json:"podUid"`
+	Node       string    `json:"node"`
+	Container  string    `json:"container"`
+	PID        int       `json:"pid"`      // in the pod's process namespace
+	JVMStart   time.Time `json:"jvmStart"` // millisecond precision
+	JVMVersion string    `json:"jvmVersion"`
+	MainClass  string    `json:"mainClass"`
 }
 
 // WindowID identifies a window for ever: it is the deduplication token, equal
