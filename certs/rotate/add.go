@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -37,7 +39,7 @@ const (
 // it needs the API server. The returned function cleans up after the manager
 // has stopped.
 func Add(ctx context.Context, mgr manager.Manager, options Options) (pair *certs.Pair, cleanUp func(), err error) {
-	if err := createSecret(ctx, mgr.GetClient(), options.secretKey(), nil); err != nil {
+	if err := ensureSecret(ctx, mgr, options.secretKey()); err != nil {
 		return nil, nil, err
 	}
 	directory, err := os.MkdirTemp("", "podflame-certs-")
@@ -52,6 +54,17 @@ func Add(ctx context.Context, mgr manager.Manager, options Options) (pair *certs
 	return pair, cleanUp, nil
 }
 
+func ensureSecret(ctx context.Context, mgr manager.Manager, key types.NamespacedName) error {
+	err := mgr.GetAPIReader().Get(ctx, key, &corev1.Secret{})
+	if apierrors.IsNotFound(err) {
+		return createSecret(ctx, mgr.GetClient(), key, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("read secret %s: %w", key, err)
+	}
+	return nil
+}
+
 func addAll(mgr manager.Manager, options *Options, pair *certs.Pair, directory string) error {
 	if err := addRotator(mgr, options, directory); err != nil {
 		return err
@@ -59,13 +72,13 @@ func addAll(mgr manager.Manager, options *Options, pair *certs.Pair, directory s
 	if err := addServing(mgr, &serving{pair: pair, reader: mgr.GetClient(), options: options, now: time.Now, mountedIn: directory}); err != nil {
 		return err
 	}
-	return addAuthority(mgr, &authority{client: mgr.GetClient(), options: options, now: time.Now})
+	return addAuthority(mgr, &authority{client: mgr.GetClient(), live: mgr.GetAPIReader(), options: options, now: time.Now})
 }
 
 func addRotator(mgr manager.Manager, options *Options, directory string) error {
 	writer := &overlapClient{Client: mgr.GetClient(), live: mgr.GetAPIReader(), options: options, now: time.Now}
 	names := serviceNames(options.Service, options.Namespace)
-	err := rotator.AddRotator(overlapManager{Manager: mgr, client: writer}, &rotator.CertRotator{
+	err := rotator.AddRotator(overlapManager{Manager: mgr, client: writer, config: onlyNamed(mgr.GetConfig(), options)}, &rotator.CertRotator{
 		SecretKey:              options.secretKey(),
 		CertDir:                directory,
 		CAName:                 caName,
@@ -104,7 +117,7 @@ func addServing(mgr manager.Manager, s *serving) error {
 func addAuthority(mgr manager.Manager, a *authority) error {
 	err := builder.ControllerManagedBy(mgr).
 		Named("certificate-authority").
-		Watches(&corev1.Secret{}, always(a.options.secretKey()), named(a.options.Secret, a.options.BackendSecret)).
+		Watches(&corev1.Secret{}, always(a.options.secretKey()), named(a.options.Secret)).
 		Complete(a)
 	if err != nil {
 		return fmt.Errorf("add controller of the CA: %w", err)

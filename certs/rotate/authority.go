@@ -32,6 +32,7 @@ const (
 // the overlap, and signs the backend's certificate.
 type authority struct {
 	client  client.Client
+	live    client.Reader // of the backend's Secret, which is in no cache
 	options *Options
 	now     func() time.Time
 }
@@ -57,6 +58,7 @@ func (a *authority) Reconcile(ctx context.Context, _ reconcile.Request) (reconci
 	if a.options.BackendSecret == "" {
 		return again, nil
 	}
+	again.RequeueAfter = min(again.RequeueAfter, backendCheck)
 	wait, err := a.ensureBackend(ctx, &secret)
 	if wait > 0 {
 		again.RequeueAfter = min(again.RequeueAfter, wait)
@@ -88,7 +90,7 @@ func (a *authority) ensureBackend(ctx context.Context, secret *corev1.Secret) (w
 		return 0, fmt.Errorf("read CA in secret %s: %w", a.options.secretKey(), err)
 	}
 	var backend corev1.Secret
-	err = a.client.Get(ctx, a.options.backendKey(), &backend)
+	err = a.live.Get(ctx, a.options.backendKey(), &backend)
 	missing := apierrors.IsNotFound(err)
 	if err != nil && !missing {
 		return 0, fmt.Errorf("read secret %s: %w", a.options.backendKey(), err)
@@ -201,7 +203,7 @@ func createSecret(ctx context.Context, writer client.Writer, key types.Namespace
 		Data: data,
 	}
 	if err := writer.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create secret %s: %w", key, err)
+		return fmt.Errorf("create secret %s: %w; apply the manifests again, which hold it empty", key, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
@@ -25,10 +26,14 @@ import (
 type overlapManager struct {
 	manager.Manager
 	client *overlapClient
+	config *rest.Config
 }
 
 // GetClient hides the manager's.
 func (m overlapManager) GetClient() client.Client { return m.client }
+
+// GetConfig hides the manager's.
+func (m overlapManager) GetConfig() *rest.Config { return m.config }
 
 type overlapClient struct {
 	client.Client

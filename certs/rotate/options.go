@@ -44,6 +44,11 @@ type Options struct {
 // DefaultSettle is longer than a kubelet takes to update a mounted ConfigMap.
 const DefaultSettle = 10 * time.Minute
 
+// backendCheck is the time between two looks at the backend's Secret. It is
+// read, not watched: a right to watch Secrets can be limited to one name only
+// per watch.
+const backendCheck = time.Minute
+
 // DefaultServingSettle is longer than API servers take to notice a changed
 // webhook configuration.
 const DefaultServingSettle = 10 * time.Second
