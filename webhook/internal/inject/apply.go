@@ -48,7 +48,7 @@ func addSidecar(pod *corev1.Pod, plan Plan, cfg Config) {
 	}
 	want := sidecarContainer(pod, plan, cfg)
 	if i := indexOf(*list, sidecarName); i >= 0 {
-		update(&(*list)[i], want)
+		refresh(&(*list)[i], want)
 		return
 	}
 	*list = append(*list, want)
@@ -65,10 +65,10 @@ func prepare(c *corev1.Container, plan Plan) {
 
 func envName(e corev1.EnvVar) string { return e.Name }
 
-// update sets what is ours in a sidecar that is already there, and keeps what
+// refresh sets what is ours in a sidecar that is already there, and keeps what
 // the API server or another webhook added: a LimitRange's defaults, for one,
 // which the pod would be refused without.
-func update(c *corev1.Container, want corev1.Container) {
+func refresh(c *corev1.Container, want corev1.Container) {
 	for _, e := range want.Env {
 		c.Env = upsert(c.Env, e, envName)
 	}

@@ -75,16 +75,15 @@ func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotation
 // older server would drop restartPolicy from an init container, which would then
 // hold up the pod for ever, so there no annotation can ask for it.
 func useNative(pod *corev1.Pod, ours bool, asked *annotations, cfg Config) bool {
+	native, possible := cfg.nativeSidecars()
+	if asked.native != nil {
+		if *asked.native && !possible {
+			asked.warn(NativeUnsupported, "Kubernetes "+cfg.ServerVersion)
+		}
+		native = *asked.native && possible
+	}
 	if ours {
 		return indexOf(pod.Spec.InitContainers, sidecarName) >= 0
 	}
-	native, possible := cfg.nativeSidecars()
-	switch {
-	case asked.native == nil:
-		return native
-	case *asked.native && !possible:
-		asked.warn(NativeUnsupported, "Kubernetes "+cfg.ServerVersion)
-		return false
-	}
-	return *asked.native
+	return native
 }

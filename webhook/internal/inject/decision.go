@@ -105,6 +105,7 @@ func bounded(warnings []Finding) []Finding {
 // printable cuts s to limit bytes and replaces what a terminal or an HTTP header
 // would not print: details quote values that the user wrote.
 func printable(s string, limit int) string {
+	s = strings.ReplaceAll(s, "µ", "u")
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'

@@ -9,26 +9,26 @@ type Reason string
 
 // Outcomes of a decision: each request ends in exactly one.
 const (
-	Injected                Reason = "injected"
-	AlreadyInjected         Reason = "already_injected"
-	NotRequested            Reason = "not_requested"
-	OptedOut                Reason = "opted_out"
-	InvalidEnabled          Reason = "invalid_enabled_value"
-	ExcludedNamespace       Reason = "excluded_namespace"
-	MirrorPod               Reason = "mirror_pod"
-	Windows                 Reason = "windows"
-	HostPID                 Reason = "host_pid"
+	Injected                   Reason = "injected"
+	AlreadyInjected            Reason = "already_injected"
+	NotRequested               Reason = "not_requested"
+	OptedOut                   Reason = "opted_out"
+	InvalidEnabled             Reason = "invalid_enabled_value"
+	ExcludedNamespace          Reason = "excluded_namespace"
+	MirrorPod                  Reason = "mirror_pod"
+	Windows                    Reason = "windows"
+	HostPID                    Reason = "host_pid"
 	ShareProcessNamespaceFalse Reason = "share_process_namespace_false"
-	JobWithoutNativeSidecar Reason = "job_without_native_sidecar"
-	NameCollision           Reason = "name_collision"
-	UnknownContainer        Reason = "unknown_container"
-	NoContainer             Reason = "no_container"
-	RestrictedUIDUnknown    Reason = "restricted_uid_unknown"
-	NonRootUIDUnknown       Reason = "non_root_uid_unknown"
-	CapabilitiesExceed      Reason = "capabilities_exceed"
-	MountPathReadOnly       Reason = "mount_path_read_only"
-	TmpReadOnly             Reason = "tmp_read_only"
-	AnnotationsFull         Reason = "annotations_full"
+	JobWithoutNativeSidecar    Reason = "job_without_native_sidecar"
+	NameCollision              Reason = "name_collision"
+	UnknownContainer           Reason = "unknown_container"
+	NoContainer                Reason = "no_container"
+	RestrictedUIDUnknown       Reason = "restricted_uid_unknown"
+	NonRootUIDUnknown          Reason = "non_root_uid_unknown"
+	CapabilitiesExceed         Reason = "capabilities_exceed"
+	MountPathReadOnly          Reason = "mount_path_read_only"
+	TmpReadOnly                Reason = "tmp_read_only"
+	AnnotationsFull            Reason = "annotations_full"
 )
 
 // Outcomes that this package never returns itself: the admission layer and the
@@ -120,9 +120,9 @@ var outcomeTexts = []reasonText{
 	{NoContainer, "The pod has no container that can be profiled.",
 		"Name one with profiling.io/containers; the detail says why each was left out."},
 	{RestrictedUIDUnknown, "The namespace enforces Pod Security level restricted, and one user and group for all profiled containers is not known, so the sidecar would have to be root.",
-		"Set runAsUser and runAsGroup in the pod's securityContext, or annotate profiling.io/run-as-user: \"UID:GID\" with those of the JVM."},
+		"Set runAsUser and runAsGroup in the pod's securityContext, or annotate profiling.io/run-as-user: \"UID:GID\" with those of the JVM; if users differ, choose containers with profiling.io/containers."},
 	{NonRootUIDUnknown, "The pod declares that nothing in it is root, and one user and group for all profiled containers is not known, so the sidecar would have to be root.",
-		"Set runAsUser and runAsGroup in the pod's securityContext, or annotate profiling.io/run-as-user: \"UID:GID\" with those of the JVM."},
+		"Set runAsUser and runAsGroup in the pod's securityContext, or annotate profiling.io/run-as-user: \"UID:GID\" with those of the JVM; if users differ, choose containers with profiling.io/containers."},
 	{CapabilitiesExceed, "The JVM runs as root with more capabilities than a sidecar gets, so the kernel would refuse the attach.",
 		"Drop privileged and added capabilities, run the JVM as another user, or start the webhook with --allow-sys-ptrace."},
 	{MountPathReadOnly, "A read-only volume covers the place where the recordings' volume must be mounted.",
