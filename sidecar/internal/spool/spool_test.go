@@ -1,0 +1,304 @@
+package spool
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"pgregory.net/rapid"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+var epoch = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// window makes a window of one minute whose size grows with stacks.
+func window(n, stacks int) *profile.Window {
+	b := profile.NewBuilder(profile.CPU, profile.Limits{})
+	for i := range stacks {
+		b.Add([]uint32{b.Function(fmt.Sprintf("demo.Main.method%d", i*7919), profile.Java)}, profile.Amount{Value: 10, Count: 1})
+	}
+	set, coverage := b.Build()
+	start := epoch.Add(time.Duration(n) * time.Minute)
+	w := &profile.Window{Start: start, End: start.Add(time.Minute), Sets: []profile.StackSet{set}, Coverage: []profile.Coverage{coverage}}
+	w.ID = profile.NewWindowID(1, "session", start)
+	return w
+}
+
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+func openTest(t testing.TB, dir string, limits Limits, c *clock) *Spool {
+	t.Helper()
+	s, err := open(dir, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func put(t testing.TB, s *Spool, w *profile.Window) {
+	t.Helper()
+	if err := s.Put(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// take removes and decodes the oldest entry.
+func take(t testing.TB, s *Spool) (*profile.Window, Entry) {
+	t.Helper()
+	e, ok := s.Oldest()
+	if !ok {
+		t.Fatal("spool is empty")
+	}
+	body, err := s.Body(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := profile.Decode(body, profile.DefaultDecodeLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Done(e)
+	return w, e
+}
+
+func TestOldestFirstAndAcrossRestart(t *testing.T) {
+	dir, c := t.TempDir(), &clock{epoch.Add(time.Hour)}
+	s := openTest(t, dir, DefaultLimits(), c)
+	for _, n := range []int{3, 1, 2} {
+		put(t, s, window(n, 5))
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".interrupted-write"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir, DefaultLimits(), c)
+	if got := s.Stats(); got.Windows != 3 || got.Oldest != 59*time.Minute {
+		t.Errorf("stats after restart: %+v", got)
+	}
+	for _, n := range []int{1, 2, 3} {
+		w, _ := take(t, s)
+		if diff := cmp.Diff(window(n, 5), w); diff != "" {
+			t.Error(diff)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 0 {
+		t.Errorf("left in the directory: %v, %v", files, err)
+	}
+}
+
+func TestFullSpoolKeepsTheRemains(t *testing.T) {
+	s := openTest(t, t.TempDir(), Limits{Bytes: 8 << 10, Age: time.Hour, Files: 100}, &clock{epoch})
+	for n := range 10 {
+		put(t, s, window(n, 500))
+	}
+	if got := s.Stats(); got.Bytes > 8<<10 || got.Windows != 10 || got.Dropped == 0 {
+		t.Fatalf("stats: %+v", got)
+	}
+	w, e := take(t, s)
+	if len(w.Losses) == 0 {
+		t.Fatal("the oldest window still has its stacks")
+	}
+	want := window(0, 500)
+	Strip(want, profile.SpoolFull)
+	if diff := cmp.Diff(want, w); diff != "" || !e.Remains {
+		t.Errorf("remains %v:\n%s", e.Remains, diff)
+	}
+	if err := w.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	c := &clock{epoch}
+	s := openTest(t, t.TempDir(), Limits{Bytes: 1 << 20, Age: time.Hour, Files: 100}, c)
+	put(t, s, window(0, 5))
+	put(t, s, window(30, 5))
+	c.t = epoch.Add(80 * time.Minute)
+	w, e := take(t, s)
+	if !e.Remains || w.Coverage[0].Losses[0].Reason != profile.SpoolExpired {
+		t.Errorf("entry %+v, ledger %+v", e, w.Coverage)
+	}
+	if w, e := take(t, s); e.Remains || len(w.Sets) != 1 {
+		t.Errorf("the younger window is %+v", e)
+	}
+}
+
+func TestLossesOfRemovedRemainsReachTheNextWindow(t *testing.T) {
+	dir, c := t.TempDir(), &clock{epoch}
+	limits := Limits{Bytes: 1 << 20, Age: time.Hour, Files: 2}
+	s := openTest(t, dir, limits, c)
+	for n := range 4 {
+		put(t, s, window(n, 5))
+	}
+	s = openTest(t, dir, limits, c) // the loss of the last overflow waits on disk
+	put(t, s, window(4, 5))
+	var lost time.Duration
+	for range 2 {
+		w, _ := take(t, s)
+		for _, l := range w.Losses {
+			lost += l.Duration
+		}
+	}
+	for _, l := range s.lost {
+		lost += l.Duration
+	}
+	// Windows 0 and 1 are reported by 2 and 3 or wait; of those that were
+	// taken out again their own reports went along.
+	if lost == 0 {
+		t.Error("removed windows left no trace")
+	}
+}
+
+func TestRefusedWindowLeavesItsRemains(t *testing.T) {
+	s := openTest(t, t.TempDir(), DefaultLimits(), &clock{epoch})
+	put(t, s, window(0, 5))
+	e, _ := s.Oldest()
+	s.Refuse(e, profile.LimitExceeded)
+	w, e := take(t, s)
+	if !e.Remains || w.Coverage[0].Sum(profile.Dropped) != (profile.Amount{Value: 50, Count: 5}) {
+		t.Errorf("entry %+v, ledger %+v", e, w.Coverage)
+	}
+	put(t, s, w)
+	e, _ = s.Oldest()
+	s.Refuse(e, profile.LimitExceeded)
+	e, _ = s.Oldest()
+	s.Refuse(e, profile.LimitExceeded)
+	if _, ok := s.Oldest(); ok {
+		t.Error("refused remains are still queued")
+	}
+	if len(s.lost) == 0 {
+		t.Error("refused remains left no loss")
+	}
+}
+
+func TestUnreadableFileIsALoss(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, DefaultLimits(), &clock{epoch})
+	put(t, s, window(0, 5))
+	e, _ := s.Oldest()
+	if err := os.Remove(filepath.Join(dir, e.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Body(e); err == nil {
+		t.Fatal("no error")
+	}
+	put(t, s, window(1, 5))
+	w, _ := take(t, s)
+	if len(w.Losses) != 1 || w.Losses[0].Reason != profile.SpoolUnreadable {
+		t.Errorf("losses of the next window: %+v", w.Losses)
+	}
+}
+
+// memoryDir is a directory where fsync costs nothing, if there is one.
+func memoryDir() string {
+	const shm = "/dev/shm"
+	if info, err := os.Stat(shm); err == nil && info.IsDir() {
+		return shm
+	}
+	return ""
+}
+
+// Whatever is put, taken, refused and expired: the queue stays within its
+// limits, and every sample put is stored in an entry taken or dropped in a
+// ledger, unless its remains had to go, which is a loss of time.
+func TestNothingLeavesWithoutATrace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp(memoryDir(), "spool")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		c := &clock{epoch}
+		limits := Limits{Bytes: rapid.Int64Range(600, 20_000).Draw(t, "bytes"), Age: 10 * time.Minute, Files: rapid.IntRange(1, 12).Draw(t, "files")}
+		s, err := open(dir, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in, out time.Duration
+		n := 0
+		account := func(w *profile.Window, e Entry) {
+			if !e.Remains {
+				out += w.End.Sub(w.Start)
+			}
+			for _, l := range w.Losses {
+				out += l.Duration
+			}
+			if err := w.Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
+			case 0, 1:
+				w := window(n, rapid.IntRange(0, 200).Draw(t, "stacks"))
+				n++
+				in += time.Minute
+				if err := s.Put(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+			case 2:
+				c.t = c.t.Add(time.Minute)
+			case 3:
+				if e, ok := s.Oldest(); ok && !e.Remains {
+					s.Refuse(e, profile.InFuture)
+				}
+			case 4:
+				if e, ok := s.Oldest(); ok {
+					w, err := s.load(e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					account(w, e)
+					s.Done(e)
+				}
+			}
+			if stats := s.Stats(); stats.Bytes > limits.Bytes || stats.Windows > limits.Files {
+				t.Fatalf("queue of %d bytes, %d files exceeds %+v", stats.Bytes, stats.Windows, limits)
+			}
+		}
+		for e, ok := s.Oldest(); ok; e, ok = s.Oldest() {
+			w, err := s.load(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			account(w, e)
+			s.Done(e)
+		}
+		for _, l := range s.lost {
+			out += l.Duration
+		}
+		if in != out {
+			t.Fatalf("%s put, %s accounted for", in, out)
+		}
+	})
+}
+
+func TestFullDisk(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to mount a small tmpfs")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mount a small tmpfs: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	s := openTest(t, dir, DefaultLimits(), &clock{epoch})
+	for n := range 60 {
+		put(t, s, window(n, 1000))
+	}
+	if got := s.Stats(); got.Dropped == 0 || got.Bytes > 64<<10 {
+		t.Errorf("stats: %+v", got)
+	}
+	if w, e := take(t, s); !e.Remains || w.Losses[0].Reason != profile.SpoolFull {
+		t.Errorf("oldest entry %+v, losses %+v", e, w.Losses)
+	}
+}
