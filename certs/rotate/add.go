@@ -34,24 +34,24 @@ const (
 	fieldOwner     = "podflame-webhook"
 )
 
-// Add makes the manager manage the certificates, and returns the pair that
-// this replica of the webhook serves. It makes the Secret if it is missing, so
-// it needs the API server. The returned function cleans up after the manager
-// has stopped.
-func Add(ctx context.Context, mgr manager.Manager, options Options) (pair *certs.Pair, cleanUp func(), err error) {
+// Add makes the manager manage the certificates, and keep the pair that this
+// replica of the webhook serves equal to the Secret. It makes the Secret if it
+// is missing, so it needs the API server. The returned function cleans up
+// after the manager has stopped.
+func Add(ctx context.Context, mgr manager.Manager, pair *certs.Pair, options Options) (cleanUp func(), err error) {
 	if err := ensureSecret(ctx, mgr, options.secretKey()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	directory, err := os.MkdirTemp("", "podflame-certs-")
 	if err != nil {
-		return nil, nil, fmt.Errorf("make directory for cert-controller: %w", err)
+		return nil, fmt.Errorf("make directory for cert-controller: %w", err)
 	}
-	pair, cleanUp = &certs.Pair{}, func() { os.RemoveAll(directory) }
+	cleanUp = func() { os.RemoveAll(directory) }
 	if err := addAll(mgr, &options, pair, directory); err != nil {
 		cleanUp()
-		return nil, nil, err
+		return nil, err
 	}
-	return pair, cleanUp, nil
+	return cleanUp, nil
 }
 
 func ensureSecret(ctx context.Context, mgr manager.Manager, key types.NamespacedName) error {
