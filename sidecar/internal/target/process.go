@@ -142,4 +142,3 @@ func lookup(environ []string, name string) string {
 	}
 	return ""
 }
-

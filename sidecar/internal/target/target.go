@@ -63,7 +63,9 @@ type Process struct {
 }
 
 // Key names the process uniquely on this host until it reboots.
-func (p Process) Key() string { return strconv.Itoa(p.PID) + "-" + strconv.FormatUint(p.StartTicks, 10) }
+func (p Process) Key() string {
+	return strconv.Itoa(p.PID) + "-" + strconv.FormatUint(p.StartTicks, 10)
+}
 
 // Finder reads one procfs.
 type Finder struct {

@@ -1,0 +1,189 @@
+// Package asprof speaks to async-profiler inside a HotSpot JVM: it attaches,
+// loads the library and runs the profiler's commands.
+//
+// Attaching can harm a JVM, and each guard here stands for a way in which it
+// does: a SIGQUIT before its handler is installed kills the JVM; without a
+// trigger file it prints a thread dump to the application's output, as does a
+// command without log=; a request with too few arguments blocks the JVM's only
+// attach thread; overwriting a mapped library kills the JVM. So a signal is
+// sent at most once, every command has its log in our directory and exactly
+// three arguments, one client at a time talks to a JVM, and libraries are
+// never overwritten.
+package asprof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/safefile"
+	"github.com/podflame/podflame/sidecar/internal/target"
+)
+
+// Limits of one command.
+const (
+	maxLogBytes   = 64 << 10
+	maxReplyBytes = 64 << 10
+)
+
+// DefaultTimeout of a command. The first one loads the library, which walks all
+// classes of the JVM and has been seen to take seconds on a busy host.
+const DefaultTimeout = 30 * time.Second
+
+// Error says why a command did not do its work.
+type Error struct {
+	Reason profile.Reason
+	Op     string // the command, or the step of attaching
+	PID    int
+	Detail string // what the JVM or the profiler said; bounded
+	Err    error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("%s in process %d: %s", e.Op, e.PID, e.Reason)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonOf returns the reason of an error of this package, or Internal.
+func ReasonOf(err error) profile.Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return profile.Internal
+}
+
+// NotActive says whether a command failed because no session was running.
+func NotActive(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && strings.Contains(e.Detail, "Profiler is not active")
+}
+
+// Result is what a command that succeeded left behind.
+type Result struct {
+	Log  string        // what the profiler wrote
+	Took time.Duration // from the request to the end of the reply
+}
+
+// Client runs commands. It is safe for concurrent use; commands to the same JVM
+// run one after the other.
+type Client struct {
+	procs   *target.Finder
+	timeout time.Duration
+
+	mu   sync.Mutex
+	jvms map[string]*jvm
+}
+
+// jvm is what the client remembers of a JVM between commands.
+type jvm struct {
+	busy       chan struct{} // holds one token while a command runs
+	signalled  time.Time     // when SIGQUIT was sent; zero if never
+	triggerFor string        // trigger file that is ours to remove
+}
+
+// NewClient returns a client whose commands take at most timeout each.
+func NewClient(procs *target.Finder, timeout time.Duration) *Client {
+	return &Client{procs: procs, timeout: timeout, jvms: map[string]*jvm{}}
+}
+
+// Run loads library (if the JVM has not loaded it yet) and runs a command. The
+// error is an *Error unless ctx ended first.
+func (c *Client) Run(ctx context.Context, p target.Process, library string, cmd Command) (Result, error) {
+	if err := cmd.check(library); err != nil {
+		return Result{}, c.fail(p, cmd, profile.Internal, "", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	j, release, err := c.acquire(ctx, p)
+	if err != nil {
+		return Result{}, c.fail(p, cmd, profile.AttachTimeout, "another command is still running", err)
+	}
+	defer release()
+	if err := c.prepareLog(p, cmd); err != nil {
+		return Result{}, c.fail(p, cmd, profile.SharedDirNotUsable, "", err)
+	}
+	start := time.Now()
+	answer, err := c.request(ctx, p, j, "load", library, "true", cmd.String())
+	took := time.Since(start)
+	if err != nil {
+		return Result{}, err
+	}
+	log := c.readLog(p, cmd)
+	if reason, detail := answer.failure(log); reason != "" {
+		return Result{Log: log, Took: took}, c.fail(p, cmd, reason, detail, nil)
+	}
+	return Result{Log: log, Took: took}, nil
+}
+
+func (c *Client) fail(p target.Process, cmd Command, r profile.Reason, detail string, err error) error {
+	return &Error{Reason: r, Op: cmd.verb, PID: p.PID, Detail: detail, Err: err}
+}
+
+func (c *Client) acquire(ctx context.Context, p target.Process) (*jvm, func(), error) {
+	c.mu.Lock()
+	j := c.jvms[p.Key()]
+	if j == nil {
+		j = &jvm{busy: make(chan struct{}, 1)}
+		c.jvms[p.Key()] = j
+	}
+	c.mu.Unlock()
+	select {
+	case j.busy <- struct{}{}:
+		return j, func() { <-j.busy }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// Forget drops what is remembered of a JVM and removes its trigger file, unless
+// a signal is still on its way: then the JVM would answer with a thread dump.
+func (c *Client) Forget(p target.Process) {
+	c.mu.Lock()
+	j := c.jvms[p.Key()]
+	delete(c.jvms, p.Key())
+	c.mu.Unlock()
+	if j == nil {
+		return
+	}
+	if s, err := c.procs.Signals(p.PID); err == nil && s.QuitPending && c.procs.Alive(p) {
+		return
+	}
+	_ = c.procs.As(p.Identity, func() error { j.removeTrigger(); return nil })
+}
+
+// prepareLog makes sure that the profiler can open its log: where it cannot, it
+// writes to the application's output, and a FIFO would block it.
+func (c *Client) prepareLog(p target.Process, cmd Command) error {
+	return c.procs.As(p.Identity, func() error {
+		f, err := safefile.Create(cmd.log, 0o660)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return f.Truncate(0)
+	})
+}
+
+func (c *Client) readLog(p target.Process, cmd Command) string {
+	var log []byte
+	_ = c.procs.As(p.Identity, func() (err error) {
+		log, err = safefile.Read(cmd.log, maxLogBytes)
+		return err
+	})
+	return string(log)
+}

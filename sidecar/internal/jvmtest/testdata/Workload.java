@@ -1,0 +1,57 @@
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * A load of known shape, for tests. Its arguments name the threads to run: cpu
+ * (hot and warm use CPU 3 to 1), alloc (big and small allocate bytes 4 to 1),
+ * lock (contended ReentrantLock), monitor (contended synchronized). Without
+ * arguments it only waits. It prints one line, when it is running.
+ */
+public class Workload {
+    static volatile long sink;
+    static volatile Object object;
+    static final ReentrantLock LOCK = new ReentrantLock();
+    static final Object MONITOR = new Object();
+
+    interface Body { void run() throws Exception; }
+
+    static long spin(int rounds) {
+        long x = rounds;
+        for (int i = 0; i < rounds; i++) { x = x * 6364136223846793005L + 1442695040888963407L; x ^= x >>> 17; }
+        return x;
+    }
+    static void hot() { sink += spin(300_000); }
+    static void warm() { sink += spin(100_000); }
+    static void cpu() throws Exception { for (;;) { hot(); warm(); Thread.sleep(1); } }
+
+    static void big() { object = new byte[40_000]; }
+    static void small() { object = new byte[1_000]; }
+    static void alloc() throws Exception {
+        for (int i = 0; ; i++) { big(); for (int k = 0; k < 10; k++) small(); if (i % 64 == 0) Thread.sleep(1); }
+    }
+    static void holdLock() throws Exception { LOCK.lock(); try { Thread.sleep(2); } finally { LOCK.unlock(); } }
+    static void lock() throws Exception { for (;;) holdLock(); }
+    static void holdMonitor() throws Exception { synchronized (MONITOR) { Thread.sleep(3); } }
+    static void monitor() throws Exception { for (;;) holdMonitor(); }
+
+    static void start(String name, int threads, Body body) {
+        for (int i = 0; i < threads; i++) {
+            Thread t = new Thread(() -> { try { body.run(); } catch (Exception e) { throw new RuntimeException(e); } }, name + "-" + i);
+            t.setDaemon(true);
+            t.start();
+        }
+    }
+
+    public static void main(String[] args) throws Exception {
+        for (String arg : args) {
+            switch (arg) {
+                case "cpu" -> start(arg, 1, Workload::cpu);
+                case "alloc" -> start(arg, 1, Workload::alloc);
+                case "lock" -> start(arg, 3, Workload::lock);
+                case "monitor" -> start(arg, 3, Workload::monitor);
+                default -> throw new IllegalArgumentException(arg);
+            }
+        }
+        System.out.println("running");
+        Thread.sleep(Long.MAX_VALUE);
+    }
+}
