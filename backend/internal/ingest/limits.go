@@ -1,0 +1,39 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Limits bound what ingest accepts.
+type Limits struct {
+	Report        int64         // bytes of a report
+	BytesInFlight int64         // of all bodies that are being received or stored
+	Decoding      int           // windows that are being decoded or stored at a time
+	DecodingWait  time.Duration // how long an upload waits for its turn
+	BodyTimeout   time.Duration // to receive one body
+	Retention     time.Duration // older windows are refused
+	Ahead         time.Duration // windows that end later than this from now are refused
+	RetryAfter    time.Duration // proposed to uploads that are turned away
+	Decode        profile.DecodeLimits
+}
+
+// DefaultLimits returns the limits of the design.
+func DefaultLimits() Limits {
+	return Limits{
+		Report:        1 << 20,
+		BytesInFlight: 256 << 20,
+		Decoding:      8,
+		DecodingWait:  5 * time.Second,
+		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer
+		Retention:     7 * 24 * time.Hour,
+		Ahead:         10 * time.Minute,
+		RetryAfter:    2 * time.Second,
+		Decode:        profile.DefaultDecodeLimits(),
+	}
+}
+
+// maxDimension bounds the strings by which windows are looked for, in bytes;
+// openapi.yaml has the same limit for query parameters.
+const maxDimension = 256

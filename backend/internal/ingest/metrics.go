@@ -1,0 +1,66 @@
+package ingest
+
+import (
+	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	windows       *prometheus.CounterVec // outcome, reason
+	reports       *prometheus.CounterVec // outcome, reason
+	lostSamples   *prometheus.CounterVec // outcome, reason
+	bodyBytes     prometheus.Counter
+	windowSeconds prometheus.Histogram
+	insertSeconds prometheus.Histogram
+	inFlight      prometheus.Gauge
+}
+
+func newMetrics(registry prometheus.Registerer, limits Limits) *metrics {
+	with := promauto.With(registry)
+	buckets := prometheus.ExponentialBuckets(0.002, 2, 14)
+	m := &metrics{
+		windows: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "podflame_ingest_windows_total", Help: "Uploads of windows by outcome and reason.",
+		}, []string{"outcome", "reason"}),
+		reports: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "podflame_ingest_reports_total", Help: "Reports on targets by outcome and reason.",
+		}, []string{"outcome", "reason"}),
+		lostSamples: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "podflame_ingest_lost_samples_total", Help: "Samples that accepted windows say were lost or shortened.",
+		}, []string{"outcome", "reason"}),
+		bodyBytes: with.NewCounter(prometheus.CounterOpts{
+			Name: "podflame_ingest_body_bytes_total", Help: "Bytes of bodies received.",
+		}),
+		windowSeconds: with.NewHistogram(prometheus.HistogramOpts{
+			Name: "podflame_ingest_window_seconds", Help: "Time from the first byte of an accepted window to its receipt.", Buckets: buckets,
+		}),
+		insertSeconds: with.NewHistogram(prometheus.HistogramOpts{
+			Name: "podflame_ingest_insert_seconds", Help: "Time in which the store took a window.", Buckets: buckets,
+		}),
+		inFlight: with.NewGauge(prometheus.GaugeOpts{
+			Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or stored at a time.",
+		}),
+	}
+	m.inFlight.Set(float64(limits.BytesInFlight))
+	for _, outcome := range []store.EventOutcome{store.Accepted, store.Duplicate} {
+		m.windows.WithLabelValues(string(outcome), "")
+	}
+	m.reports.WithLabelValues(string(store.Accepted), "")
+	for _, vec := range []*prometheus.CounterVec{m.windows, m.reports} {
+		for _, r := range finals() {
+			vec.WithLabelValues(string(store.Rejected), string(r))
+		}
+		for _, r := range temporaries() {
+			vec.WithLabelValues(string(store.Retryable), string(r))
+		}
+	}
+	for _, o := range []profile.Outcome{profile.Truncated, profile.Dropped, profile.Shortened} {
+		for _, t := range profile.ReasonTexts() {
+			m.lostSamples.WithLabelValues(o.String(), string(t.Reason))
+		}
+		m.lostSamples.WithLabelValues(o.String(), string(unknownReason))
+	}
+	return m
+}
