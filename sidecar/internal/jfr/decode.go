@@ -1,0 +1,203 @@
+package jfr
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Options say what to make of a recording.
+type Options struct {
+	Types []profile.Type `json:"types,omitempty"` // none: all
+	// Settings of the recording as far as an earlier Decode learned them: they
+	// are in the first chunk only.
+	Settings profile.Settings `json:"settings"`
+	Limits   profile.Limits   `json:"limits"`
+	// MaxEvents bounds the samples that are read; further ones are counted as
+	// truncated. 0 means no limit.
+	MaxEvents int64 `json:"maxEvents,omitempty"`
+	// MaxChunkBytes bounds the size of one chunk, which is held in memory. 0
+	// means no limit.
+	MaxChunkBytes int64 `json:"maxChunkBytes,omitempty"`
+	// Raw asks for what the recording says instead of what it stands for:
+	// values are samples, bytes of allocation, and ns of recorded waits; counts
+	// are events or, for wall, samples.
+	Raw bool `json:"raw,omitempty"`
+}
+
+// DefaultMaxEvents bounds the samples of a window.
+const DefaultMaxEvents = 5_000_000
+
+// DefaultOptions are those of a window.
+func DefaultOptions() Options {
+	return Options{Limits: profile.DefaultLimits(), MaxEvents: DefaultMaxEvents}
+}
+
+func (o *Options) wants(t profile.Type) bool { return len(o.Types) == 0 || slices.Contains(o.Types, t) }
+
+// Result is what chunks hold.
+type Result struct {
+	Sets     []profile.StackSet // of each type asked for that has samples
+	Coverage []profile.Coverage // of each type asked for
+	Losses   []profile.Loss     // bytes that could not be read
+	Recorded profile.Span       // from the first chunk that was read to the last
+	Settings profile.Settings   // for the next Decode of the same recording
+	Chunks   int                // that were read, at least in part
+	Events   int64              // samples that were read or counted
+	// Unread counts events with samples of which no type is made, by name.
+	Unread map[string]int64
+	// Problems say in words why bytes could not be read; the first few.
+	Problems []string
+}
+
+// maxProblems bounds Result.Problems.
+const maxProblems = 8
+
+// AddTo enters the result into a window that has no stack sets yet.
+func (r *Result) AddTo(w *profile.Window) {
+	w.Sets, w.Coverage = r.Sets, r.Coverage
+	w.Losses = profile.AddLosses(w.Losses, r.Losses...)
+	w.Recorded, w.Settings = r.Recorded, r.Settings
+}
+
+// state is what is carried from chunk to chunk.
+type state struct {
+	settings   profile.Settings
+	events     int64
+	unread     map[string]int64
+	builders   map[profile.Type]*profile.Builder
+	normalizer *profile.Normalizer
+}
+
+// cellFactor bounds the distinct stacks of one chunk and type, as a multiple
+// of the stacks that are kept.
+const cellFactor = 16
+
+// decode reads chunks in this process. begin is called before each.
+func decode(r io.ReaderAt, chunks []Chunk, o *Options, begin func(i int)) Result {
+	s := &state{
+		settings: o.Settings, unread: map[string]int64{},
+		builders: map[profile.Type]*profile.Builder{}, normalizer: profile.NewNormalizer(),
+	}
+	for _, t := range profile.Types() {
+		if o.wants(t) {
+			s.builders[t] = profile.NewBuilder(t, o.Limits)
+		}
+	}
+	var out Result
+	buffer := newBuffer(chunks, o)
+	defer buffer.free()
+	for i, c := range chunks {
+		begin(i)
+		reason, lost, err := decodeChunk(r, c, o, s, buffer, &out)
+		out.lose(reason, lost, err)
+	}
+	s.finish(&out)
+	return out
+}
+
+func (s *state) finish(out *Result) {
+	for _, t := range profile.Types() {
+		b := s.builders[t]
+		if b == nil {
+			continue
+		}
+		set, coverage := b.Build()
+		if len(set.Stacks) > 0 {
+			out.Sets = append(out.Sets, set)
+		}
+		out.Coverage = append(out.Coverage, coverage)
+	}
+	out.Settings, out.Events, out.Unread = s.settings, s.events, s.unread
+}
+
+// lose enters bytes that could not be read and, in words, why.
+func (r *Result) lose(reason profile.Reason, bytes int64, err error) {
+	r.Losses = profile.AddLosses(r.Losses, profile.Loss{Outcome: profile.Dropped, Reason: reason, Bytes: bytes})
+	if err != nil && len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, err.Error())
+	}
+}
+
+// decodeChunk reads one chunk and returns the bytes that it could not read,
+// and why.
+func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, out *Result) (reason profile.Reason, lost int64, err error) {
+	if o.MaxChunkBytes > 0 && c.Size > o.MaxChunkBytes {
+		return profile.DecodeMemory, c.Size, fmt.Errorf("chunk at byte %d has %d bytes, more than the limit of %d; raise --decode-memory", c.Offset, c.Size, o.MaxChunkBytes)
+	}
+	buf, err := buffer.read(r, c)
+	if err != nil {
+		return profile.RecordingUnreadable, c.Size, err
+	}
+	damaged, err := readChunk(buf, o, s)
+	if err != nil {
+		return profile.RecordingUnreadable, c.Size, fmt.Errorf("chunk at byte %d: %w", c.Offset, err)
+	}
+	if damaged > 0 {
+		err = fmt.Errorf("chunk at byte %d: %d bytes of events are damaged", c.Offset, damaged)
+	}
+	out.Chunks++
+	out.Recorded = union(out.Recorded, profile.Span{Start: c.Start, End: c.End})
+	return profile.RecordingUnreadable, min(damaged, c.Size), err
+}
+
+// readChunk adds the samples of a chunk to the builders. It returns the number
+// of bytes that it could not read, or an error if that is all of them.
+func readChunk(buf []byte, o *Options, s *state) (damaged int64, err error) {
+	defer func() { // jfr-parser panics on some damaged metadata
+		if p := recover(); p != nil {
+			err = fmt.Errorf("reader panics: %v", p)
+		}
+	}()
+	h, ok := parseHeader(buf)
+	if !ok || !h.readable(int64(len(buf))) || !h.compressed {
+		return 0, errors.New("header is damaged")
+	}
+	schema, err := readSchema(buf, h.metadata)
+	if err != nil {
+		return 0, err
+	}
+	pools, err := readPools(buf, h.pools, schema.types)
+	if err != nil {
+		return 0, err
+	}
+	reader := &chunkReader{header: h, schema: schema, pools: pools, options: o, state: s}
+	tallies := reader.openTallies()
+	reader.read(buf)
+	for _, t := range profile.Types() {
+		if tally := tallies[t]; tally != nil && tally.total != (profile.Amount{}) {
+			newResolver(pools, s.builders[t], s.normalizer).drain(tally)
+		}
+	}
+	return reader.damaged, nil
+}
+
+func (r *chunkReader) openTallies() map[profile.Type]*tally {
+	limit := 1 << 22
+	if n := r.options.Limits.MaxStacks; n > 0 {
+		limit = min(limit, cellFactor*n)
+	}
+	tallies := map[profile.Type]*tally{}
+	for t := range r.state.builders {
+		tallies[t] = newTally(r.pools.stacks.n, limit)
+	}
+	r.cpu, r.wall = tallies[profile.CPU], tallies[profile.Wall]
+	r.alloc, r.lock = tallies[profile.Alloc], tallies[profile.Lock]
+	return tallies
+}
+
+func union(a, b profile.Span) profile.Span {
+	if b.Start.IsZero() {
+		return a
+	}
+	if a.Start.IsZero() || b.Start.Before(a.Start) {
+		a.Start = b.Start
+	}
+	if b.End.After(a.End) {
+		a.End = b.End
+	}
+	return a
+}
