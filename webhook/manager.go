@@ -55,7 +55,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Co
 	if err := c.addAudit(mgr, decisions, log); err != nil {
 		return err
 	}
-	server.Register(admission.Path, c.admissionHandler(mgr, decisions, log))
+	mgr.GetWebhookServer().Register(admission.Path, c.admissionHandler(mgr, decisions, log))
 	if err := c.addChecks(mgr, server, pair); err != nil {
 		return err
 	}
