@@ -1,0 +1,56 @@
+/** Pointer and keyboard of the flame graph. */
+import { ROOT, type Tree } from '../profile/tree'
+import type { FlameView } from './view'
+
+export function attachInput(host: HTMLElement, view: FlameView, signal: AbortSignal) {
+  const options = { signal }
+  host.addEventListener('pointermove', e => view.callbacks.onHover(view.pointAt(e.clientX, e.clientY)), options)
+  host.addEventListener('pointerleave', () => view.callbacks.onHover(view.pointAt(-1, -1)), options)
+  host.addEventListener('click', e => {
+    const hit = view.pointAt(e.clientX, e.clientY)
+    if (hit) view.callbacks.onPick(hit.node)
+  }, options)
+  host.addEventListener('keydown', e => onKey(e, view), options)
+}
+
+function onKey(event: KeyboardEvent, view: FlameView) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return
+  const navigation = view.navigation
+  if (!navigation) return
+  if (event.key === 'Enter' && view.focused >= 0) view.callbacks.onPick(view.focused)
+  else if (event.key === 'Escape' || event.key === '0') view.callbacks.onReset()
+  else {
+    const from = view.focused >= 0 ? view.focused : navigation.zoom
+    const next = neighbourOf(navigation.tree, from, event.key, navigation.visible)
+    if (next === undefined) return
+    view.focus(view.focused < 0 ? from : next)
+  }
+  event.preventDefault()
+}
+
+/** Where an arrow key leads: up to the parent, down to the heaviest child, sideways to siblings that are drawn. */
+export function neighbourOf(
+  tree: Tree,
+  node: number,
+  key: string,
+  visible: (node: number) => boolean,
+): number | undefined {
+  if (key === 'ArrowUp') return node === ROOT ? ROOT : tree.parent[node]
+  if (key === 'ArrowDown') {
+    const start = tree.childStart[node]
+    const child = start < tree.childStart[node + 1] ? tree.children[start] : node
+    return visible(child) ? child : node
+  }
+  if (key === 'ArrowLeft' || key === 'ArrowRight') return sibling(tree, node, key === 'ArrowLeft' ? -1 : 1, visible)
+  return undefined
+}
+
+function sibling(tree: Tree, node: number, step: number, visible: (node: number) => boolean): number {
+  if (node === ROOT) return ROOT
+  const parent = tree.parent[node]
+  let i = tree.childStart[parent]
+  while (tree.children[i] !== node) i++
+  const next = i + step
+  if (next < tree.childStart[parent] || next >= tree.childStart[parent + 1]) return node
+  return visible(tree.children[next]) ? tree.children[next] : node
+}

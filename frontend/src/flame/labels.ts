@@ -1,0 +1,40 @@
+/** Writes the names onto the painted boxes. */
+import { ROOT } from '../profile/tree'
+import { OMITTED } from '../profile/decode'
+import type { Theme } from './colors'
+import { isFaded, type Scene, visibleRows } from './paint'
+import { fitLabel, type Metrics } from './text'
+
+const INK: Record<Theme, { normal: string; faded: string; root: string }> = {
+  light: { normal: '#14181d', faded: '#59616b', root: '#14181d' },
+  dark: { normal: '#0b0d10', faded: '#a4abb5', root: '#eef0f3' },
+}
+
+export interface LabelStyle {
+  metrics: Metrics
+  padding: number // device pixels left and right of a label
+  rootLabel: string
+}
+
+/** The context's font and baseline are set by the caller. */
+export function drawLabels(context: CanvasRenderingContext2D, scene: Scene, height: number, style: LabelStyle) {
+  const { layout, tree, profile, palette, rowHeight, gap, scroll } = scene
+  const ink = INK[palette.theme]
+  const narrowest = 4 * style.padding
+  const [first, last] = visibleRows(scene, height)
+  for (let row = first; row < last; row++) {
+    const middle = row * rowHeight - scroll + (rowHeight - gap) / 2
+    for (let i = layout.rowStart[row]; i < layout.rowStart[row + 1]; i++) {
+      const width = layout.x1[i] - layout.x0[i]
+      if (width < narrowest || layout.hidden[i] > 0) continue
+      const node = layout.node[i]
+      const fn = tree.frame[node]
+      const room = width - 2 * style.padding
+      const label = node === ROOT ? style.rootLabel : fitLabel(profile.functions[fn], profile.kinds[fn], room, style.metrics)
+      if (label === '') continue
+      context.fillStyle =
+        node === ROOT || profile.kinds[fn] === OMITTED ? ink.root : isFaded(scene, node) ? ink.faded : ink.normal
+      context.fillText(label, layout.x0[i] + style.padding, middle)
+    }
+  }
+}
