@@ -78,6 +78,9 @@ const (
 	UnknownService    Reason = "unknown_service"
 	QueryTooExpensive Reason = "query_too_expensive"
 	NotFound          Reason = "not_found"
+	NotRecorded       Reason = "not_recorded"
+	NoTarget          Reason = "no_target"
+	BeforeRetention   Reason = "before_retention"
 	Internal          Reason = "internal"
 )
 
@@ -164,6 +167,9 @@ func ReasonTexts() []ReasonText {
 		{UnknownService, "No such service has data in this range", "Look at the list of services, or widen the range"},
 		{QueryTooExpensive, "The query needs more than a query may use", "Narrow the time range or choose one target"},
 		{NotFound, "There is no such page", ""},
+		{NotRecorded, "The targets of the service do not record this type", "Name the type in the annotation profiling.io/events"},
+		{NoTarget, "No JVM of the service was known in this range", "Widen the range, or look at the targets"},
+		{BeforeRetention, "The range lies before the oldest data that is kept", "Choose a later range, or raise --retention-days on the backend"},
 		{Internal, "The backend failed", "Look at the backend's log"},
 	}
 }

@@ -51,10 +51,10 @@ func New(cfg Config) *Ingest {
 		Config:   cfg,
 		inFlight: semaphore.NewWeighted(cfg.Limits.BytesInFlight),
 		decoding: semaphore.NewWeighted(int64(cfg.Limits.Decoding)),
-		metrics:  newMetrics(cfg.Registry, cfg.Limits),
 		tally:    newTally(cfg.Now()),
 		logged:   rate.NewLimiter(10, 50),
 	}
+	in.metrics = newMetrics(cfg.Registry, cfg.Limits, func() float64 { return float64(in.tally.inFlight.Load()) })
 	return in
 }
 

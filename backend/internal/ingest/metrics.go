@@ -14,10 +14,9 @@ type metrics struct {
 	bodyBytes     prometheus.Counter
 	windowSeconds prometheus.Histogram
 	insertSeconds prometheus.Histogram
-	inFlight      prometheus.Gauge
 }
 
-func newMetrics(registry prometheus.Registerer, limits Limits) *metrics {
+func newMetrics(registry prometheus.Registerer, limits Limits, inFlight func() float64) *metrics {
 	with := promauto.With(registry)
 	buckets := prometheus.ExponentialBuckets(0.002, 2, 14)
 	m := &metrics{
@@ -39,11 +38,13 @@ func newMetrics(registry prometheus.Registerer, limits Limits) *metrics {
 		insertSeconds: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "podflame_ingest_insert_seconds", Help: "Time in which the store took a window.", Buckets: buckets,
 		}),
-		inFlight: with.NewGauge(prometheus.GaugeOpts{
-			Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or stored at a time.",
-		}),
 	}
-	m.inFlight.Set(float64(limits.BytesInFlight))
+	with.NewGauge(prometheus.GaugeOpts{
+		Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or stored at a time.",
+	}).Set(float64(limits.BytesInFlight))
+	with.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podflame_ingest_in_flight_bytes", Help: "Bytes of bodies that are being received or stored.",
+	}, inFlight)
 	for _, outcome := range []store.EventOutcome{store.Accepted, store.Duplicate} {
 		m.windows.WithLabelValues(string(outcome), "")
 	}

@@ -6,25 +6,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Stats is what ingest did since this process started.
-type Stats struct {
-	Since                    time.Time
-	Accepted, Duplicates     int64
-	Rejected, Retryable      map[profile.Reason]int64
-	Losses                   []profile.Loss // of accepted windows in the last hour; Value is 0
-	InsertP50, InsertP99     time.Duration  // of the latest inserts; 0 if there was none
-	BytesInFlight, FlightMax int64
-}
-
-// Stats returns what ingest did.
-func (in *Ingest) Stats() Stats {
-	s := in.tally.stats(in.Now())
-	s.FlightMax = in.Limits.BytesInFlight
-	return s
+// Health returns what ingest did since this process started. Of the store it
+// knows only how long inserts take.
+func (in *Ingest) Health() api.IngestHealth {
+	h := in.tally.health(in.Now())
+	h.BytesInFlightLimit = in.Limits.BytesInFlight
+	return h
 }
 
 const (
@@ -32,7 +24,7 @@ const (
 	tallyDurations = 1024 // latest inserts
 )
 
-// tally keeps the numbers of Stats in a fixed amount of memory.
+// tally keeps the numbers of Health in a fixed amount of memory.
 type tally struct {
 	since                          time.Time
 	accepted, duplicates, inFlight atomic.Int64
@@ -84,26 +76,36 @@ func (t *tally) lost(now time.Time, l profile.Loss) {
 	m.losses = profile.AddLosses(m.losses, l)
 }
 
-func (t *tally) stats(now time.Time) Stats {
+func (t *tally) health(now time.Time) api.IngestHealth {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := Stats{
-		Since: t.since, Accepted: t.accepted.Load(), Duplicates: t.duplicates.Load(), BytesInFlight: t.inFlight.Load(),
-		Rejected: map[profile.Reason]int64{}, Retryable: map[profile.Reason]int64{},
+	h := api.IngestHealth{
+		Since: t.since.UTC(), Accepted: t.accepted.Load(), Duplicates: t.duplicates.Load(), BytesInFlight: t.inFlight.Load(),
+		Rejected: counts(t.refusals[store.Rejected]), Retryable: counts(t.refusals[store.Retryable]),
 	}
-	for r, n := range t.refusals[store.Rejected] {
-		s.Rejected[r] = n
-	}
-	for r, n := range t.refusals[store.Retryable] {
-		s.Retryable[r] = n
-	}
+	var losses []profile.Loss
 	for _, m := range t.minutes {
 		if m.at > now.Unix()/60-tallyMinutes {
-			s.Losses = profile.AddLosses(s.Losses, m.losses...)
+			losses = profile.AddLosses(losses, m.losses...)
 		}
 	}
+	h.Losses = api.Losses(losses)
 	if sorted := slices.Sorted(slices.Values(t.durations)); len(sorted) > 0 {
-		s.InsertP50, s.InsertP99 = sorted[len(sorted)/2], sorted[len(sorted)*99/100]
+		h.Store.InsertP50MS = milliseconds(sorted[len(sorted)/2])
+		h.Store.InsertP99MS = milliseconds(sorted[len(sorted)*99/100])
 	}
-	return s
+	return h
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// counts lists the reasons in the order of profile.ReasonTexts.
+func counts(by map[profile.Reason]int64) []api.ReasonCount {
+	list := []api.ReasonCount{}
+	for _, text := range profile.ReasonTexts() {
+		if n := by[text.Reason]; n > 0 {
+			list = append(list, api.ReasonCount{ReasonText: text, Count: n})
+		}
+	}
+	return list
 }
