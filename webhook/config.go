@@ -15,7 +15,7 @@ import (
 // values leave what inject.DefaultConfig says.
 type sidecarFlags struct {
 	ClusterName        string        `name:"cluster" default:"default" env:"PODFLAME_CLUSTER" help:"Name of this cluster, given to the sidecars."`
-	SidecarImage       string        `required:"" env:"PODFLAME_SIDECAR_IMAGE" help:"Image of the sidecar."`
+	SidecarImage       string        `env:"PODFLAME_SIDECAR_IMAGE" help:"Image of the sidecar."`
 	SidecarPullPolicy  string        `default:"IfNotPresent" enum:"Always,IfNotPresent,Never" env:"PODFLAME_SIDECAR_PULL_POLICY" help:"Pull policy of that image."`
 	BackendURL         string        `name:"backend" default:"https://podflame-backend.podflame-system.svc:8443" env:"PODFLAME_BACKEND" help:"URL that the sidecars upload to."`
 	ServerVersion      string        `env:"PODFLAME_SERVER_VERSION" help:"Version of Kubernetes, which decides about native sidecars; by default the API server is asked. A version below 1.29 turns native sidecars off."`

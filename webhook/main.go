@@ -22,7 +22,8 @@ type commandLine struct {
 	LogLevel  slog.Level `default:"info" env:"PODFLAME_LOG_LEVEL" help:"Least severity that is logged: debug, info, warn or error."`
 	LogFormat string     `default:"json" enum:"json,text" env:"PODFLAME_LOG_FORMAT" help:"Format of the log: json or text."`
 
-	Serve serveCmd `cmd:"" default:"withargs" help:"Serve the admission webhook of the cluster."`
+	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the admission webhook of the cluster."`
+	Inject InjectCmd `cmd:"" help:"Show what the webhook would do to manifests, without a cluster."`
 }
 
 func main() {
@@ -30,7 +31,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "webhook: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
