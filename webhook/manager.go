@@ -55,8 +55,9 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Co
 	if err := c.addAudit(mgr, decisions, log); err != nil {
 		return err
 	}
+	// Asking the manager for the server is what makes the manager start it.
 	mgr.GetWebhookServer().Register(admission.Path, c.admissionHandler(mgr, decisions, log))
-	if err := c.addChecks(mgr, server, pair); err != nil {
+	if err := c.addChecks(mgr, pair); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -202,10 +203,10 @@ func (c *serveCmd) addAudit(mgr manager.Manager, decisions inject.Config, log *s
 
 // addChecks makes a replica ready only when API servers can call it: it
 // listens, its certificate is trusted, and it knows the namespaces.
-func (c *serveCmd) addChecks(mgr manager.Manager, server ctrlwebhook.Server, pair *certs.Pair) error {
+func (c *serveCmd) addChecks(mgr manager.Manager, pair *certs.Pair) error {
 	name := c.Cluster.Service + "." + c.Cluster.Namespace + ".svc"
 	for check, checker := range map[string]healthz.Checker{
-		"listens":     server.StartedChecker(),
+		"listens":     mgr.GetWebhookServer().StartedChecker(),
 		"certificate": rotate.Readiness(pair, mgr.GetClient(), c.Cluster.Configuration, name),
 		"caches":      synced(mgr.GetCache()),
 	} {

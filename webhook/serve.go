@@ -70,6 +70,9 @@ type auditFlags struct {
 
 // Validate is called by kong after parsing.
 func (c *serveCmd) Validate() error {
+	if c.Sidecar.SidecarImage == "" {
+		return fmt.Errorf("--sidecar-image is missing: give the image of the sidecar (PODFLAME_SIDECAR_IMAGE)")
+	}
 	for _, limit := range []struct {
 		flag  string
 		value float64
