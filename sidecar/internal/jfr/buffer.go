@@ -29,10 +29,12 @@ func newBuffer(chunks []Chunk, o *Options) *buffer {
 	return &buffer{mapped}
 }
 
+var errNoBuffer = errors.New("no memory for a chunk")
+
 // read returns the bytes of a chunk, until the next read.
 func (b *buffer) read(r io.ReaderAt, c Chunk) ([]byte, error) {
 	if c.Size > int64(len(b.mapped)) {
-		return nil, errors.New("read chunk: no memory for it")
+		return nil, fmt.Errorf("chunk at byte %d: %w of %d bytes", c.Offset, errNoBuffer, c.Size)
 	}
 	buf := b.mapped[:c.Size:c.Size]
 	if n, err := r.ReadAt(buf, c.Offset); int64(n) < c.Size {

@@ -129,6 +129,9 @@ func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, o
 		return profile.DecodeMemory, c.Size, fmt.Errorf("chunk at byte %d has %d bytes, more than the limit of %d; raise --decode-memory", c.Offset, c.Size, o.MaxChunkBytes)
 	}
 	buf, err := buffer.read(r, c)
+	if errors.Is(err, errNoBuffer) {
+		return profile.DecodeMemory, c.Size, err
+	}
 	if err != nil {
 		return profile.RecordingUnreadable, c.Size, err
 	}

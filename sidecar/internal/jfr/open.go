@@ -5,56 +5,45 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/podflame/podflame/sidecar/internal/safefile"
 )
-
-// ErrNotRegular means that something else than a file lies where a recording
-// should be.
-var ErrNotRegular = errors.New("not a regular file")
 
 // Open opens a recording. The directory may be writable by others: a symbolic
 // link is not followed, a FIFO does not block, and only a regular file is
-// accepted. A recording is read while it is written, so take its size from the
-// open file, once.
+// accepted, else the error is safefile.ErrNotRegular. A recording may grow
+// while it is read, so take its size from the open file, once.
 func Open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("open recording %s: %w: it is a symbolic link, which is not followed; give the path of the recording itself%s", path, ErrNotRegular, linkTarget(path))
-	case errors.Is(err, unix.ENXIO):
-		return nil, notRegular(path, fs.ModeSocket)
-	case err != nil:
-		return nil, fmt.Errorf("open recording: %w", err)
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(path, info.Mode())
+	f, err := safefile.Open(path)
+	if errors.Is(err, safefile.ErrNotRegular) {
+		return nil, fmt.Errorf("open recording %s: %w: %s", path, safefile.ErrNotRegular, whatIs(path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, fmt.Errorf("open recording: %w", err)
 	}
 	return f, nil
 }
 
-func linkTarget(path string) string {
-	target, err := filepath.EvalSymlinks(path)
+// whatIs says what lies at path instead of a file, for people.
+func whatIs(path string) string {
+	info, err := os.Lstat(path)
 	if err != nil {
-		return ""
+		return err.Error()
 	}
-	return fmt.Sprintf(" (%s)", target)
-}
-
-func notRegular(path string, mode fs.FileMode) error {
-	kind := "a device"
-	switch {
+	const hint = "; give the path of a .jfr file"
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprintf("it is a symbolic link, which is not followed; give the path of the recording itself (the link says %q)", target)
 	case mode.IsDir():
-		kind = "a directory"
+		return "it is a directory" + hint
 	case mode&fs.ModeNamedPipe != 0:
-		kind = "a FIFO"
+		return "it is a FIFO" + hint
 	case mode&fs.ModeSocket != 0:
-		kind = "a socket"
+		return "it is a socket" + hint
 	}
-	return fmt.Errorf("open recording %s: %w: it is %s; give the path of a .jfr file", path, ErrNotRegular, kind)
+	return "it is a device" + hint
 }

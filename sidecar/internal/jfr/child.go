@@ -1,0 +1,65 @@
+package jfr
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+// RunChild is the child's side of a Decoder: what the hidden command "decode"
+// does. It bounds itself first, then reads the chunks that it is asked for.
+func RunChild(in io.Reader, out io.Writer) error {
+	var req request
+	if err := json.NewDecoder(io.LimitReader(in, maxRequest)).Decode(&req); err != nil {
+		return fmt.Errorf("read request on standard input: %w; this command is for the sidecar's own use", err)
+	}
+	if err := boundSelf(&req); err != nil {
+		return err
+	}
+	recording := os.NewFile(recordingFD, "recording")
+	progress := os.NewFile(progressFD, "progress")
+	if recording == nil || progress == nil {
+		return fmt.Errorf("files %d and %d are not open; this command is for the sidecar's own use", recordingFD, progressFD)
+	}
+	tell := func(i int) { _ = binary.Write(progress, binary.BigEndian, uint32(i)) }
+	result := decode(recording, req.Chunks, &req.Options, tell)
+	tell(len(req.Chunks))
+	return writeAnswer(out, &result, req.MaxOutputBytes, req.MaxFrames)
+}
+
+// runtimeBytes is what a Go process maps before it does anything.
+const runtimeBytes = 48 << 20
+
+// boundSelf limits this process. RLIMIT_DATA counts private writable memory as
+// it is mapped, which Go does in steps of 4 MB as its heap grows, so it bounds
+// what is resident; RLIMIT_AS would count the gigabyte of addresses that Go
+// reserves and never uses. Where the limit is met the runtime ends the process.
+func boundSelf(req *request) error {
+	var largest int64
+	for _, c := range req.Chunks {
+		if c.Size <= req.Options.MaxChunkBytes {
+			largest = max(largest, c.Size)
+		}
+	}
+	debug.SetMemoryLimit(max(req.MemoryBytes-largest-runtimeBytes, 16<<20))
+	for _, l := range []struct {
+		name     string
+		resource int
+		value    uint64
+	}{
+		{"data", unix.RLIMIT_DATA, uint64(req.MemoryBytes)},
+		{"CPU", unix.RLIMIT_CPU, req.CPUSeconds},
+		{"core", unix.RLIMIT_CORE, 0},
+		{"file size", unix.RLIMIT_FSIZE, 0},
+	} {
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return fmt.Errorf("limit %s to %d: %w", l.name, l.value, err)
+		}
+	}
+	return nil
+}
