@@ -139,6 +139,7 @@ type Series struct {
 	StepSeconds int64        `json:"stepSeconds"`
 	Targets     int          `json:"targets"`
 	Points      []Point      `json:"points"`
+	Coverage    Coverage     `json:"coverage"`
 }
 
 // Point is one step of a timeline.

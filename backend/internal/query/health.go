@@ -1,0 +1,82 @@
+package query
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/profile"
+	"golang.org/x/sync/singleflight"
+)
+
+func (q *Query) ingestHealth(ctx context.Context, _ request) (any, error) {
+	out := q.Uploads.Health()
+	s := q.StoreHealth(ctx)
+	out.Store.Available, out.Store.Mode, out.Store.Version = s.Reachable, q.Mode, s.Version
+	if !s.Reachable {
+		out.Store.Reason, out.Store.Message = profile.StoreUnavailable, s.Error
+	}
+	for _, t := range s.Tables {
+		out.Store.ActiveParts += t.Parts
+		out.Store.DiskUsedBytes += t.Bytes
+	}
+	out.Store.DiskFreeBytes = s.DiskFree
+	return out, nil
+}
+
+func (q *Query) reasons(context.Context, request) (any, error) {
+	return api.Reasons{Reasons: profile.ReasonTexts()}, nil
+}
+
+// StoreHealth is the state of the store, at most Limits.HealthFor old.
+func (q *Query) StoreHealth(ctx context.Context) store.Health { return q.health.get(ctx) }
+
+// healthMemory asks the store once for everybody who wants to know at about
+// the same time.
+type healthMemory struct {
+	catalog Catalog
+	keep    time.Duration
+	now     func() time.Time
+	asking  singleflight.Group
+
+	mu    sync.Mutex
+	asked time.Time
+	last  store.Health
+}
+
+// healthTimeout is less than a readiness probe waits for.
+const healthTimeout = 2500 * time.Millisecond
+
+func newHealthMemory(catalog Catalog, keep time.Duration, now func() time.Time) *healthMemory {
+	return &healthMemory{catalog: catalog, keep: keep, now: now}
+}
+
+func (m *healthMemory) get(ctx context.Context) store.Health {
+	if h, ok := m.remembered(); ok {
+		return h
+	}
+	answer := m.asking.DoChan("", func() (any, error) {
+		// One who hangs up must not make the store look dead to the others.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
+		defer cancel()
+		h := m.catalog.Health(ctx)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.last, m.asked = h, m.now()
+		return h, nil
+	})
+	select {
+	case a := <-answer:
+		return a.Val.(store.Health)
+	case <-ctx.Done():
+		return store.Health{Error: "ClickHouse did not answer in time"}
+	}
+}
+
+func (m *healthMemory) remembered() (store.Health, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last, !m.asked.IsZero() && m.now().Sub(m.asked) < m.keep
+}

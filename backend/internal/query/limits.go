@@ -1,0 +1,43 @@
+package query
+
+import "time"
+
+// Limits bound what is answered.
+type Limits struct {
+	Retention    time.Duration // longest range
+	Ahead        time.Duration // how far a range may reach into the future
+	Timeout      time.Duration // of one request; longer than the store's own
+	Concurrency  int           // requests answered at a time
+	Waiting      int           // requests that wait for their turn
+	Wait         time.Duration // how long they wait
+	Nodes        int           // of a flame graph, unless asked otherwise
+	MaxNodes     int
+	Points       int // of a timeline, unless asked otherwise
+	MaxPoints    int
+	Functions    int // of a top table, unless asked otherwise
+	MaxFunctions int
+	Activities   int           // services of a list whose timelines are read
+	SparkPoints  int           // of such a timeline
+	HealthFor    time.Duration // for which the state of the store is remembered
+}
+
+// DefaultLimits returns the limits of the design.
+func DefaultLimits() Limits {
+	return Limits{
+		Retention:    7 * 24 * time.Hour,
+		Ahead:        time.Hour,
+		Timeout:      12 * time.Second,
+		Concurrency:  8,
+		Waiting:      64,
+		Wait:         3 * time.Second,
+		Nodes:        8_192,
+		MaxNodes:     262_144,
+		Points:       360,
+		MaxPoints:    2_000,
+		Functions:    500,
+		MaxFunctions: 10_000,
+		Activities:   200,
+		SparkPoints:  30,
+		HealthFor:    2 * time.Second,
+	}
+}
