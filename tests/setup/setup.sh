@@ -3,8 +3,8 @@
 # checksum, into one cache directory. Safe to run twice: what is there and
 # whole is left alone. Says what it fetches.
 #
-#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser
-#                      (default: all of them)
+#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser lint
+#                      (default: all of them but lint)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -94,12 +94,21 @@ frontend() {
 
 browser() { debian chromium chromium fonts-dejavu-core; }
 
+# lint builds golangci-lint from its Go module.
+lint() {
+  local stamp=$cache/bin/golangci-lint-$GOLANGCI_LINT_VERSION
+  if [ -e "$stamp" ]; then return; fi
+  say "building golangci-lint $GOLANGCI_LINT_VERSION (some minutes, once)"
+  (cd / && GOBIN="$cache/bin" GOFLAGS= go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_LINT_VERSION")
+  touch "$stamp"
+}
+
 need go "install Go 1.26 or later"
 for part in "${@:-all}"; do
   case $part in
     all) java; profiler; clickhouse; frontend; browser ;;
-    java | profiler | clickhouse | frontend | browser) "$part" ;;
-    *) die "unknown part $part; parts are java profiler clickhouse frontend browser" ;;
+    java | profiler | clickhouse | frontend | browser | lint) "$part" ;;
+    *) die "unknown part $part; parts are java profiler clickhouse frontend browser lint" ;;
   esac
 done
 say "ready: $cache"
