@@ -36,6 +36,7 @@ type annotations struct {
 	native     *bool
 	resources  map[string]*resource.Quantity // by annotation
 	warnings   []Finding
+	leftOut    []string // containers that cannot be profiled, found later
 }
 
 type user struct {

@@ -16,8 +16,8 @@ const sidecarName = contract.ContainerName
 // selectContainers are the containers to profile, in the order of the pod. A
 // container that cannot be profiled is left out with a warning; if none
 // remains, the first one's reason is the outcome.
-func selectContainers(pod *corev1.Pod, asked *annotations, cfg Config) ([]*corev1.Container, Finding) {
-	wanted, outcome := wantedContainers(pod, asked, cfg)
+func selectContainers(pod *corev1.Pod, ours bool, asked *annotations, cfg Config) ([]*corev1.Container, Finding) {
+	wanted, outcome := wantedContainers(pod, ours, asked, cfg)
 	if outcome.Reason != "" {
 		return nil, outcome
 	}
@@ -31,6 +31,7 @@ func keepUsable(containers []*corev1.Container, asked *annotations, problem func
 	for _, c := range containers {
 		if f := problem(c); f.Reason != "" {
 			problems = append(problems, f)
+			asked.leftOut = append(asked.leftOut, c.Name)
 			continue
 		}
 		kept = append(kept, c)
@@ -44,10 +45,33 @@ func keepUsable(containers []*corev1.Container, asked *annotations, problem func
 	return kept, Finding{}
 }
 
-func wantedContainers(pod *corev1.Pod, asked *annotations, cfg Config) ([]*corev1.Container, Finding) {
-	if asked.containers == nil {
-		return allContainers(pod, cfg)
+// wantedContainers does not widen the choice of an earlier call: a container
+// that another webhook added since is that webhook's sidecar, not an
+// application.
+func wantedContainers(pod *corev1.Pod, ours bool, asked *annotations, cfg Config) ([]*corev1.Container, Finding) {
+	switch {
+	case asked.containers != nil:
+		return namedContainers(pod, asked)
+	case ours:
+		if wanted := earlierContainers(pod); len(wanted) > 0 {
+			return wanted, Finding{}
+		}
 	}
+	return allContainers(pod, cfg)
+}
+
+func earlierContainers(pod *corev1.Pod) []*corev1.Container {
+	status, _ := StatusOf(pod)
+	var wanted []*corev1.Container
+	for _, c := range candidateContainers(pod) {
+		if slices.Contains(status.Containers, c.Name) || slices.Contains(status.LeftOut, c.Name) {
+			wanted = append(wanted, c)
+		}
+	}
+	return wanted
+}
+
+func namedContainers(pod *corev1.Pod, asked *annotations) ([]*corev1.Container, Finding) {
 	candidates := candidateContainers(pod)
 	var wanted []*corev1.Container
 	for _, c := range candidates {

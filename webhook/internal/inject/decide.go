@@ -43,7 +43,7 @@ func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotation
 			return Plan{}, finding(NameCollision, what)
 		}
 	}
-	containers, outcome := selectContainers(pod, asked, cfg)
+	containers, outcome := selectContainers(pod, ours, asked, cfg)
 	if outcome.Reason != "" {
 		return Plan{}, outcome
 	}
@@ -59,6 +59,7 @@ func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotation
 		UID:      security.uid,
 		GID:      security.gid,
 		Native:   native,
+		LeftOut:  asked.leftOut,
 	}
 	for _, c := range security.containers {
 		plan.Containers = append(plan.Containers, c.Name)

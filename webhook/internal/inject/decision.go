@@ -26,6 +26,7 @@ type Finding struct {
 // Plan is how a pod will be profiled.
 type Plan struct {
 	Containers []string // profiled, in the order of the pod
+	LeftOut    []string // that would be profiled if they could; each has a warning
 	TmpFor     []string // those of them that get a writable /tmp
 	Service    string
 	Version    string // may be empty

@@ -17,6 +17,7 @@ type Status struct {
 	Remedy     string    `json:"remedy,omitempty"`
 	Version    string    `json:"version,omitempty"` // of the webhook
 	Containers []string  `json:"containers,omitempty"`
+	LeftOut    []string  `json:"leftOut,omitempty"` // containers that would be profiled if they could
 	Service    string    `json:"service,omitempty"`
 	Security   Security  `json:"security,omitempty"`
 	Warnings   []Finding `json:"warnings,omitempty"`
@@ -36,7 +37,8 @@ func StatusOf(pod *corev1.Pod) (Status, bool) {
 func (d Decision) status(cfg Config) Status {
 	s := Status{Injected: d.Inject, Reason: d.Reason(), Version: cfg.Version, Warnings: d.Warnings}
 	if d.Inject {
-		s.Containers, s.Service, s.Security = d.Plan.Containers, d.Plan.Service, d.Plan.Security
+		s.Containers, s.LeftOut = d.Plan.Containers, d.Plan.LeftOut
+		s.Service, s.Security = d.Plan.Service, d.Plan.Security
 		return s
 	}
 	s.Detail, s.Remedy = d.Reasons[0].Detail, d.Reason().Remedy()
