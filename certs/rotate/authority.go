@@ -120,9 +120,10 @@ func (a *authority) ensureBackend(ctx context.Context, secret *corev1.Secret) (w
 	return wait, nil
 }
 
-// mustRenew says why a certificate has to be replaced now, or nil, and then
-// for how long a certificate of a replaced CA is still right: the new CA must
-// first have reached those who verify.
+// mustRenew says why a certificate has to be replaced now, or nil. A positive
+// wait means that it is to be replaced, but serves until then: a new CA must
+// first have reached those who verify, and until that only a certificate that
+// is about to be useless is replaced.
 func (a *authority) mustRenew(data map[string][]byte, bundle []byte, signer *x509.Certificate) (why error, wait time.Duration) {
 	if len(data[certificateKey]) == 0 {
 		return fmt.Errorf("there is none yet"), 0
@@ -135,19 +136,32 @@ func (a *authority) mustRenew(data map[string][]byte, bundle []byte, signer *x50
 	if err != nil {
 		return fmt.Errorf("its bundle cannot be read: %w", err), 0
 	}
-	until := a.now().Add(a.options.RenewBefore)
-	for _, name := range a.options.backendNames() {
-		if err := certs.Verify(pair.Leaf, authorities, name, until); err != nil {
-			return err, 0
-		}
+	settled := issuedAt(signer).Add(a.options.Settle)
+	wait = max(settled.Sub(a.now()), 0)
+	if err := a.verifyBackend(pair.Leaf, authorities, a.now().Add(wait)); err != nil {
+		return err, 0
 	}
-	if pair.Leaf.CheckSignatureFrom(signer) == nil {
+	why = a.verifyBackend(pair.Leaf, authorities, a.now().Add(a.options.RenewBefore))
+	if why == nil && pair.Leaf.CheckSignatureFrom(signer) != nil {
+		why = fmt.Errorf("its CA was replaced")
+	}
+	switch {
+	case why == nil:
 		return nil, 0
-	}
-	if wait = issuedAt(signer).Add(a.options.Settle).Sub(a.now()); wait > 0 {
+	case wait > 0:
 		return nil, wait
 	}
-	return fmt.Errorf("its CA was replaced"), 0
+	return why, 0
+}
+
+// verifyBackend says why a certificate will not do for the backend at a time.
+func (a *authority) verifyBackend(certificate *x509.Certificate, authorities []*x509.Certificate, at time.Time) error {
+	for _, name := range a.options.backendNames() {
+		if err := certs.Verify(certificate, authorities, name, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *authority) sign(signer *rotator.KeyPairArtifacts) (certificate, key []byte, err error) {

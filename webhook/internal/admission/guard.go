@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -99,7 +100,12 @@ func (g *guard) conclude(request admission.Request, a answer) (admission.Respons
 		g.options.Metrics.warned(warning.Reason)
 	}
 	if decision.Asked() {
-		g.options.Log.Info("pod decided", append(attributes(request), "reason", decision.Reason(), "injected", decision.Inject, "detail", decision.Reasons[0].Detail, "owner", ownerOf(a.outcome.pod))...)
+		// Our own change makes the API server ask again: that is no news.
+		level := slog.LevelInfo
+		if decision.Reason() == inject.AlreadyInjected {
+			level = slog.LevelDebug
+		}
+		g.options.Log.Log(context.Background(), level, "pod decided", append(attributes(request), "reason", decision.Reason(), "injected", decision.Inject, "detail", decision.Reasons[0].Detail, "owner", ownerOf(a.outcome.pod))...)
 		if !dryRun(request) {
 			g.options.Reporter.Report(a.outcome.pod, request.Namespace, decision)
 		}
