@@ -23,6 +23,9 @@ import (
 	"github.com/podflame/podflame/tests/internal/stack"
 )
 
+// checkoutsPerSecond keep about a fifth of a core busy.
+const checkoutsPerSecond = 40
+
 type options struct {
 	Build   string        `default:"build" type:"existingdir" help:"Directory with the built programs."`
 	Java    string        `default:"tests/demo/java" type:"existingdir" help:"Sources of the demo shop."`
@@ -124,7 +127,7 @@ func (d *demo) startService(ctx context.Context) (pid int, err error) {
 	d.processes = append(d.processes, shop.Process)
 	loadContext, end := context.WithCancel(context.Background()) //nolint:contextcheck // ends in stop, in order
 	d.endLoad = end
-	d.load.Go(func() { shop.Load(loadContext) })
+	d.load.Go(func() { shop.Load(loadContext, checkoutsPerSecond) })
 	return shop.PID(), nil
 }
 

@@ -75,29 +75,27 @@ func readPort(ctx context.Context, stdout *os.File) (string, error) {
 	return line, nil
 }
 
-// Load on the shop: checkouts at a fixed rate for CPU time and allocation, and
-// reservations back to back by several clients, so that they wait for each
-// other.
 const (
-	checkoutsPerSecond = 40
-	reserveClients     = 6
-	requestTimeout     = 10 * time.Second
+	reserveClients = 6
+	requestTimeout = 10 * time.Second
 )
 
-// Load calls the shop until ctx ends.
-func (s *Shop) Load(ctx context.Context) {
+// Load calls the shop until ctx ends: checkouts at a fixed rate for CPU time
+// (some 5 ms each) and allocation (1.25 MiB each), and reservations back to
+// back by several clients, so that they wait for each other.
+func (s *Shop) Load(ctx context.Context, checkoutsPerSecond int) {
 	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: reserveClients + 2}}
 	defer client.CloseIdleConnections()
 	var wg sync.WaitGroup
-	wg.Go(func() { s.checkouts(ctx, client) })
+	wg.Go(func() { s.checkouts(ctx, client, time.Second/time.Duration(checkoutsPerSecond)) })
 	for range reserveClients {
 		wg.Go(func() { s.reservations(ctx, client) })
 	}
 	wg.Wait()
 }
 
-func (s *Shop) checkouts(ctx context.Context, client *http.Client) {
-	tick := time.NewTicker(time.Second / checkoutsPerSecond)
+func (s *Shop) checkouts(ctx context.Context, client *http.Client, interval time.Duration) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {

@@ -31,6 +31,15 @@ public final class Shop {
         server.createContext("/reserve", shop::reserve);
         server.start();
         System.out.println(server.getAddress().getPort());
+        for (int order = 0; ; order++) {
+            shop.forecast(order);
+        }
+    }
+
+    /** What the main thread does beside the requests. */
+    private void forecast(int order) {
+        pricing.price(order);
+        Pause.millis(100);
     }
 
     private void checkout(HttpExchange exchange) throws IOException {
