@@ -2,49 +2,199 @@
 // a supervised child process that loads libchdb and listens on loopback only.
 //
 // The backend's binary re-executes itself; its main calls RunChild first and
-// returns if that was the child. The child ends when its parent does.
+// returns if that was the child. The child ends when its parent does, however
+// that ends: it reads its standard input, and the parent holds the other end.
+//
+// Nothing may probe the native port: libchdb aborts on a failed handshake. The
+// supervisor therefore asks over HTTP, and starts the server again when it
+// aborts after all. Each start takes new ports, so clients come through Dial.
 package embedded
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Config says how to run the server. Zero fields other than Dir and Library get
-// defaults.
+// the defaults of DefaultConfig.
 type Config struct {
-	Dir          string // where data lives; created if missing
-	Library      string // path of libchdb.so
-	ServerMemory int64  // bytes that the server may use; default 700 MB
-	QueryMemory  int64  // bytes that a query may use; default 250 MB
-	MaxQueries   int    // at the same time; default 32
-	StartTimeout time.Duration
-	StopTimeout  time.Duration
-	Log          *slog.Logger
-	// Executable is the program to re-execute; empty means this one.
-	Executable string
+	Dir          string        // where data lives; created if missing
+	Library      string        // path of libchdb.so
+	ServerMemory int64         // bytes that the server may use; its peak RSS is up to 1.7 times that and 200 MB
+	QueryMemory  int64         // bytes that a query may use
+	MaxQueries   int           // at the same time
+	StartTimeout time.Duration // until it answers
+	StopTimeout  time.Duration // until it is killed
+	HangTimeout  time.Duration // without an answer, until it is killed and started again
+	Log          *slog.Logger  // nil discards
+	Executable   string        // to re-execute; empty means this program
 }
 
-var errNotYet = errors.New("not built yet")
+// DefaultConfig returns the limits of the design.
+func DefaultConfig() Config {
+	return Config{
+		ServerMemory: 700_000_000,
+		QueryMemory:  250_000_000,
+		MaxQueries:   32,
+		StartTimeout: 60 * time.Second,
+		StopTimeout:  10 * time.Second,
+		HangTimeout:  60 * time.Second,
+		Log:          slog.New(slog.DiscardHandler),
+	}
+}
 
-// Server is a running, supervised server.
-type Server struct{}
+// ErrNotReady is what Dial returns while the server is starting or restarting.
+var ErrNotReady = errors.New("embedded ClickHouse is not ready")
 
-// RunChild runs the server and returns true with its exit code if this process
-// was started as the child; call it first thing in main.
-func RunChild() (exitCode int, isChild bool) { return 0, false }
+// ErrInUse is what Start returns if another process runs a server on Config.Dir.
+var ErrInUse = errors.New("another process runs ClickHouse in this directory")
 
-// Start starts the server and waits until it answers.
-func Start(ctx context.Context, cfg Config) (*Server, error) { return nil, errNotYet }
+// Server is a running, supervised server. It is safe for concurrent use.
+type Server struct {
+	cfg      Config
+	password string
+	lock     *os.File
+	child    atomic.Pointer[child] // nil while there is none that answers
+	restarts atomic.Int64
+	cancel   context.CancelFunc
+	stopped  chan struct{} // closed when the supervisor has ended
+	stopOnce sync.Once
+}
 
-// DSN is for store.Config.DSN.
-func (s *Server) DSN() string { return "" }
+// Start starts the server, waits until it answers and supervises it until Stop.
+// The context bounds the start only.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	cfg = withDefaults(cfg)
+	if err := checkLibrary(cfg.Library); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the directory of embedded ClickHouse %q: %w", cfg.Dir, err)
+	}
+	cfg.Dir = dir
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, password: rand.Text(), lock: lock, stopped: make(chan struct{})}
+	first, err := s.startChild(ctx)
+	if err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.child.Store(first)
+	go s.supervise(run, first)
+	return s, nil
+}
 
-// Dial is for store.Config.Dial: it connects to the server's current port.
-func (s *Server) Dial(ctx context.Context, addr string) (net.Conn, error) { return nil, errNotYet }
+// DSN is for the DSN of the store's configuration. The address in it means
+// nothing: Dial replaces it.
+func (s *Server) DSN() string {
+	return fmt.Sprintf("clickhouse://%s:%s@embedded:9000", userName, s.password)
+}
 
-// Stop ends the server: gracefully, then by force.
-func (s *Server) Stop(ctx context.Context) error { return errNotYet }
+// Address is where the server listens now, for tests; empty if it does not.
+func (s *Server) Address() string {
+	if c := s.child.Load(); c != nil {
+		return c.nativeAddress()
+	}
+	return ""
+}
+
+// PID is the process id of the server, 0 if there is none that answers.
+func (s *Server) PID() int {
+	if c := s.child.Load(); c != nil {
+		return c.cmd.Process.Pid
+	}
+	return 0
+}
+
+// Restarts counts how often the server has been started again.
+func (s *Server) Restarts() int64 { return s.restarts.Load() }
+
+// Dial is for the Dial of the store's configuration: it connects to the
+// server's current port, whatever the address.
+func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
+	c := s.child.Load()
+	if c == nil {
+		return nil, ErrNotReady
+	}
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", c.nativeAddress())
+}
+
+// Stop ends the server and waits for it. It may be called more than once.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(s.cancel)
+	select {
+	case <-s.stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop embedded ClickHouse: %w", ctx.Err())
+	}
+}
+
+func withDefaults(cfg Config) Config {
+	d := DefaultConfig()
+	orDefault(&cfg.ServerMemory, d.ServerMemory)
+	orDefault(&cfg.QueryMemory, d.QueryMemory)
+	orDefault(&cfg.MaxQueries, d.MaxQueries)
+	orDefault(&cfg.StartTimeout, d.StartTimeout)
+	orDefault(&cfg.StopTimeout, d.StopTimeout)
+	orDefault(&cfg.HangTimeout, d.HangTimeout)
+	orDefault(&cfg.Log, d.Log)
+	return cfg
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// checkLibrary says how to get a library that is not there.
+func checkLibrary(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return fmt.Errorf("embedded ClickHouse needs its library libchdb.so at %q: %w; get it with `make setup` and name it with --clickhouse-library, or use a server of your own with --clickhouse", path, err)
+	}
+	return nil
+}
+
+// lockDir keeps a second backend out before it touches anything in there.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of embedded ClickHouse: %w", err)
+	}
+	path := filepath.Join(dir, "lock")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of embedded ClickHouse: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = file.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrInUse
+		}
+		return nil, fmt.Errorf("lock %s: %w; stop it, or choose another directory with --clickhouse-dir", path, err)
+	}
+	return file, nil
+}
