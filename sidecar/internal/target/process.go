@@ -43,7 +43,7 @@ func (f *Finder) Process(pid int) (Process, error) {
 		p.NSPID = int(status.NSpids[n-1])
 	}
 	args, _ := proc.CmdLine()
-	p.MainClass = clip(mainClass(args))
+	p.MainClass = Clip(mainClass(args))
 	err = f.As(p.Identity, func() error { return f.inspect(&p, proc, args) })
 	if isDenied(err) && looksLikeJava(args) {
 		p.Kind, p.Reason, p.Detail = Unreadable, profile.AccessDenied, err.Error()
@@ -74,7 +74,7 @@ func (f *Finder) inspect(p *Process, proc procfs.Proc, args []string) error {
 		p.Kind = NativeImage
 	}
 	environ, _ := proc.Environ()
-	p.Container = clip(lookup(environ, contract.EnvContainer))
+	p.Container = Clip(lookup(environ, contract.EnvContainer))
 	switch p.Kind {
 	case HotSpot:
 		p.Version = f.version(p.PID, libraries)
@@ -120,8 +120,8 @@ func (f *Finder) isNativeImage(pid int) bool {
 	return err == nil && program.Section(".svm_heap") != nil
 }
 
-// clip bounds a name that the application chose and drops what is not printable.
-func clip(s string) string {
+// Clip bounds a name that the application chose and drops what is not printable.
+func Clip(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '\uFFFD' {
 			return -1

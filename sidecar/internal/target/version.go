@@ -20,7 +20,7 @@ func (f *Finder) version(pid int, libraries []Library) string {
 		}
 		for _, home := range javaHomes(l.Path) {
 			if v := f.releaseVersion(pid, path.Join(home, "release")); v != "" {
-				return clip(v)
+				return Clip(v)
 			}
 		}
 	}

@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/session"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	targets  *prometheus.GaugeVec   // by state
+	commands *prometheus.CounterVec // by reason, ok if there is none
+	seconds  prometheus.Histogram   // of a command
+	windows  *prometheus.CounterVec // by content
+	lost     *prometheus.CounterVec // seconds that nobody profiled, by reason
+	crashes  prometheus.Counter
+}
+
+// unprofiled are the reasons for which time goes unprofiled.
+func unprofiled() []profile.Reason {
+	return []profile.Reason{
+		profile.JVMStarting, profile.SignalsReduced, profile.AttachDisabled, profile.AttachTimeout, profile.AttachRefused,
+		profile.AccessDenied, profile.TmpNotWritable, profile.LibraryNotLoaded, profile.ProfilerError, profile.Conflict,
+		profile.UnknownProfiler, profile.CrashedAfterAttach, profile.SessionEnded, profile.SidecarRestarted,
+		profile.SharedDirNotUsable, profile.ChunkUnfinished, profile.RecordingMissing, profile.RecordingUnreadable,
+		profile.ProfilerStall, profile.JVMExited, profile.Internal,
+	}
+}
+
+const noReason = "none"
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		targets:  f.NewGaugeVec(prometheus.GaugeOpts{Name: "podflame_sidecar_targets", Help: "JVMs by state."}, []string{"state"}),
+		commands: f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_profiler_commands_total", Help: "Profiler commands by the reason of their failure."}, []string{"reason"}),
+		seconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "podflame_sidecar_profiler_command_seconds", Help: "Time that a profiler command takes.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}),
+		windows:  f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_windows_total", Help: "Windows put into the spool."}, []string{"content"}),
+		lost:     f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_unprofiled_seconds_total", Help: "Time of JVMs that nobody profiled, by reason."}, []string{"reason"}),
+		crashes:  f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_jvm_crashes_total", Help: "JVMs that died shortly after a profiler command."}),
+	}
+	for _, s := range states() {
+		m.targets.WithLabelValues(s)
+	}
+	m.commands.WithLabelValues(noReason)
+	for _, r := range unprofiled() {
+		m.commands.WithLabelValues(string(r))
+		m.lost.WithLabelValues(string(r))
+	}
+	m.windows.WithLabelValues("samples")
+	m.windows.WithLabelValues("losses")
+	return m
+}
+
+func states() []string {
+	return []string{
+		"excluded", string(session.Free), string(session.Owned), string(session.Orphaned),
+		string(session.Conflict), string(session.LoadedIdle), string(session.Unknown),
+	}
+}
+
+func (m *metrics) showStates(all map[string]TargetStatus) {
+	count := map[string]int{}
+	for _, s := range all {
+		state := string(s.State)
+		if state == "" {
+			state = "excluded"
+		}
+		count[state]++
+	}
+	for _, s := range states() {
+		m.targets.WithLabelValues(s).Set(float64(count[s]))
+	}
+}
+
+func (m *metrics) command(took time.Duration, r profile.Reason) {
+	if r == "" {
+		m.seconds.Observe(took.Seconds())
+		r = noReason
+	}
+	m.commands.WithLabelValues(string(r)).Inc()
+}
+
+func (m *metrics) window(w *profile.Window) {
+	content := "losses"
+	if len(w.Sets) > 0 {
+		content = "samples"
+	}
+	m.windows.WithLabelValues(content).Inc()
+	for _, l := range w.Losses {
+		m.lost.WithLabelValues(string(l.Reason)).Add(l.Duration.Seconds())
+	}
+}

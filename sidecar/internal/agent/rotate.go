@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/asprof"
+	"github.com/podflame/podflame/sidecar/internal/session"
+)
+
+// rotate ends the windows before boundary.
+func (w *worker) rotate(ctx context.Context, boundary time.Time) {
+	w.next = boundary.Add(w.window)
+	counters, err := w.endChunk(ctx)
+	if err != nil {
+		w.problem(err)
+	}
+	losses := append(w.gaps.take(boundary), counters...)
+	if err := w.collect(ctx, boundary, &losses); err != nil {
+		w.problem(err)
+	}
+	if len(losses) > 0 { // no window of a session has taken them
+		w.putGap(ctx, w.since, boundary, losses)
+	}
+	w.since = boundary
+}
+
+// endChunk makes the profiler finish what it has recorded, and returns what it
+// lost while it did.
+func (w *worker) endChunk(ctx context.Context) ([]profile.Loss, error) {
+	if w.session == "" {
+		return nil, nil
+	}
+	view, err := w.looker.Look(ctx, w.p, w.dir, w.session, false)
+	if err != nil {
+		return nil, err
+	}
+	if !view.Recording {
+		w.sessionEnded()
+		return nil, nil
+	}
+	if session.Decide(view.Evidence) == session.Yield {
+		return nil, w.yield(ctx, view)
+	}
+	if free, err := w.dir.FreeBytes(); err == nil && free < w.config.Limits.MinFree {
+		return nil, w.stopForSpace(ctx)
+	}
+	entry := w.marker.Find(w.session)
+	losses := w.skipped(ctx, entry)
+	if w.renewalDue(time.Now(), *entry) {
+		if err := w.renew(ctx); err != nil {
+			w.refuseError(err)
+			return losses, err
+		}
+		return losses, nil
+	}
+	result, err := w.command(ctx, "dump", asprof.Dump(w.dir.Log()))
+	if err != nil {
+		return losses, err
+	}
+	return append(losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: result.Took}), nil
+}
+
+// sessionEnded notices that somebody, or the timeout, has ended our session.
+func (w *worker) sessionEnded() {
+	ended := time.Now()
+	if f := w.files[w.session]; f != nil {
+		if info, err := f.Stat(); err == nil && info.ModTime().Before(ended) {
+			ended = info.ModTime()
+		}
+	}
+	w.session = ""
+	w.gaps.set(ended, profile.SessionEnded)
+	w.retry = time.Now()
+	w.log.Warn("JVM is not profiled", "reason", profile.SessionEnded)
+	w.setState(session.Free, profile.SessionEnded, "")
+}
+
+func (w *worker) stopForSpace(ctx context.Context) error {
+	err := w.stop(ctx, "stop for want of space")
+	if err != nil {
+		return err
+	}
+	w.session = ""
+	w.refuse(session.Free, profile.SharedDirNotUsable, "the shared volume is almost full")
+	return nil
+}
+
+// skipped asks the profiler how many samples it has skipped since the last
+// time. Its counter runs from the start of the library's first session.
+func (w *worker) skipped(ctx context.Context, entry *session.Recording) []profile.Loss {
+	result, err := w.command(ctx, "metrics", asprof.Metrics(w.dir.Log()))
+	if err != nil {
+		return nil
+	}
+	total := asprof.ParseMetrics(result.Log).Skipped
+	since := total - entry.Skipped
+	for i := range w.marker.Recordings {
+		w.marker.Recordings[i].Skipped = total
+	}
+	if since <= 0 {
+		return nil
+	}
+	return []profile.Loss{{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: since}}
+}
+
+// finish ends the work because the sidecar ends.
+func (w *worker) finish(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Limits.ExitGrace)
+	defer cancel()
+	now := time.Now()
+	if w.session != "" {
+		if err := w.stop(ctx, "stop"); err != nil {
+			// The session goes on until its timeout, or until the next sidecar
+			// adopts it: everything stays as it is.
+			w.log.Warn("session could not be stopped", "session", w.session, "error", err)
+			return
+		}
+		w.session = ""
+		w.journal.ended(w.p, time.Now())
+	}
+	losses := w.gaps.take(now)
+	if err := w.collect(ctx, now, &losses); err != nil {
+		w.log.Error("last windows could not be made", "error", err)
+		return
+	}
+	if len(losses) > 0 {
+		w.putGap(ctx, w.since, ceil(now, w.window), losses)
+	}
+	w.cleanUp()
+}
+
+// exited reads what a JVM that has ended left behind.
+func (w *worker) exited(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Limits.ExitGrace)
+	defer cancel()
+	now := time.Now()
+	if w.suspect != "" && now.Sub(w.suspectAt) < w.config.Limits.CrashWindow {
+		w.journal.crashed(w.p, w.suspect)
+		w.metrics.crashes.Inc()
+		w.log.Error("JVM died shortly after a profiler command and is left alone from now on",
+			"reason", profile.CrashedAfterAttach, "command", w.suspect)
+	}
+	w.log.Info("JVM has exited", "reason", profile.JVMExited)
+	w.session = ""
+	losses := w.gaps.take(now)
+	if err := w.collect(ctx, now, &losses); err != nil {
+		w.log.Error("last windows of JVM could not be made", "error", err)
+		return
+	}
+	w.cleanUp()
+}
+
+// cleanUp removes the JVM's directory when nothing in it is needed any more.
+func (w *worker) cleanUp() {
+	if w.lock == nil || len(w.marker.Recordings) > 0 {
+		return
+	}
+	if err := w.as(w.dir.Remove); err != nil {
+		w.log.Warn("session directory could not be removed", "error", err)
+	}
+}

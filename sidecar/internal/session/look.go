@@ -1,0 +1,123 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/podflame/podflame/sidecar/internal/asprof"
+	"github.com/podflame/podflame/sidecar/internal/target"
+)
+
+// Profiler runs commands in a JVM; asprof.Client is one.
+type Profiler interface {
+	Run(ctx context.Context, p target.Process, library string, cmd asprof.Command) (asprof.Result, error)
+}
+
+// View is what one look at a JVM shows.
+type View struct {
+	Evidence
+	Session string           // of ours, whose recording is open
+	Open    target.Recording // that recording
+	Library string           // of ours that is loaded, empty if none
+	Detail  string           // who else is there, in words
+}
+
+// Looker gathers evidence.
+type Looker struct {
+	Procs      *target.Finder
+	Profiler   Profiler
+	LibraryDir string // where our libraries are installed
+}
+
+// Look gathers the evidence of one JVM. begun is the session that this sidecar
+// has begun there, if any. A profiler that leaves no other trace is asked for
+// its status, but only if ask is set: that is an attach.
+func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun string, ask bool) (View, error) {
+	found, err := l.Procs.Profilers(p)
+	if err != nil {
+		return View{}, fmt.Errorf("look for profilers: %w", err)
+	}
+	var v View
+	for _, r := range found.Recordings {
+		if id, ok := dir.SessionOf(r.Path); ok {
+			v.Recording, v.Session, v.Open = true, id, r
+			v.Begun = id == begun
+		}
+	}
+	v.ForeignThreads = found.Threads
+	if v.Recording {
+		v.ForeignThreads = max(0, found.Threads-1)
+	}
+	for _, library := range found.Libraries {
+		if asprof.IsOurs(library.Path, l.LibraryDir) {
+			v.Library = library.Path
+			if ask && !v.Recording {
+				v.OwnLibrary = worse(v.OwnLibrary, l.ask(ctx, p, library.Path, dir.Log()))
+			}
+			continue
+		}
+		v.Foreign++
+		v.Detail = describe(v.Detail, library, found.Recordings)
+	}
+	if ask && v.Foreign > 0 && !v.foreignActive() {
+		v.ForeignAnswer = l.askForeign(ctx, p, found.Libraries, dir)
+	}
+	return v, nil
+}
+
+// askForeign asks only what is async-profiler by name. Its descendants may
+// understand something else by the same words.
+func (l *Looker) askForeign(ctx context.Context, p target.Process, libraries []target.Library, dir Dir) Answer {
+	answer := Idle
+	for _, library := range libraries {
+		if asprof.IsOurs(library.Path, l.LibraryDir) {
+			continue
+		}
+		if !strings.HasPrefix(filepath.Base(library.Path), "libasyncProfiler") {
+			answer = worse(answer, Unclear)
+			continue
+		}
+		answer = worse(answer, l.ask(ctx, p, library.Path, dir.ForeignLog()))
+	}
+	return answer
+}
+
+func (l *Looker) ask(ctx context.Context, p target.Process, library, log string) Answer {
+	result, err := l.Profiler.Run(ctx, p, library, asprof.Status(log))
+	if err != nil {
+		return Unclear
+	}
+	running, ok := asprof.Running(result.Log)
+	switch {
+	case !ok:
+		return Unclear
+	case running:
+		return Running
+	}
+	return Idle
+}
+
+// worse orders answers: Running forbids more than Unclear, and that more than
+// Idle.
+func worse(a, b Answer) Answer {
+	for _, answer := range []Answer{Running, Unclear, Idle} {
+		if a == answer || b == answer {
+			return answer
+		}
+	}
+	return Unasked
+}
+
+const maxDetail = 400
+
+func describe(detail string, library target.Library, recordings []target.Recording) string {
+	detail = strings.TrimPrefix(detail+"; "+library.Path+" is loaded", "; ")
+	for _, r := range recordings {
+		if next := "; " + r.Path + " is open"; !strings.Contains(detail, next) {
+			detail += next
+		}
+	}
+	return strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
+}
