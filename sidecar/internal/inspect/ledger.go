@@ -1,0 +1,102 @@
+package inspect
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// note says in words what could not be read, if anything.
+func (r *recording) note(notes io.Writer) error {
+	for _, l := range r.losses {
+		if _, err := fmt.Fprintf(notes, "note: %s of %d; see --format ledger\n", describe(l), r.size); err != nil {
+			return fmt.Errorf("write note: %w", err)
+		}
+	}
+	return nil
+}
+
+// describe says in one line what was lost.
+func describe(l profile.Loss) string {
+	text := profile.Explain(l.Reason)
+	return fmt.Sprintf("%s (%s): %d bytes", text.Text, l.Reason, l.Bytes)
+}
+
+func (r *recording) unread() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r.result.Unread)) {
+		parts = append(parts, fmt.Sprintf("%s (%d)", name, r.result.Unread[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writeLedger prints what was read and what was not.
+func (r *recording) writeLedger(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	r.ledgerHead(w)
+	_, _ = fmt.Fprintln(w, "\ntype\tunit\tcaptured\tstored\ttruncated\tdropped\traw\tcount unit\tcaptured\tstored\ttruncated\tdropped")
+	for i := range r.result.Coverage {
+		r.ledgerLine(w, &r.result.Coverage[i])
+	}
+	r.ledgerLosses(w)
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write ledger: %w", err)
+	}
+	return nil
+}
+
+func (r *recording) ledgerHead(w io.Writer) {
+	var lost int64
+	for _, l := range r.losses {
+		lost += l.Bytes
+	}
+	_, _ = fmt.Fprintf(w, "file\t%s\n", r.req.Path)
+	_, _ = fmt.Fprintf(w, "bytes\t%d, of which not read: %d\n", r.size, lost)
+	_, _ = fmt.Fprintf(w, "chunks\t%d read of %d\n", r.result.Chunks, len(r.layout.Chunks))
+	if s := r.result.Recorded; !s.Start.IsZero() {
+		_, _ = fmt.Fprintf(w, "recorded\t%s to %s (%s)\n", s.Start.Format(time.RFC3339Nano), s.End.Format(time.RFC3339Nano), s.End.Sub(s.Start))
+	}
+	s := r.result.Settings
+	_, _ = fmt.Fprintf(w, "settings\tengine %q, cpu %s, alloc %d bytes, lock %s, wall %s\n", s.Engine, s.CPUInterval, s.AllocInterval, s.LockThreshold, s.WallInterval)
+	if len(r.result.Unread) > 0 {
+		_, _ = fmt.Fprintf(w, "not read\t%s\n", r.unread())
+	}
+	for _, p := range r.result.Problems {
+		_, _ = fmt.Fprintf(w, "problem\t%s\n", p)
+	}
+}
+
+func (r *recording) ledgerLine(w io.Writer, c *profile.Coverage) {
+	truncated, dropped := c.Sum(profile.Truncated), c.Sum(profile.Dropped)
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\n", c.Type,
+		r.unit(c.Type), c.Captured.Value, c.Stored.Value, truncated.Value, dropped.Value, c.Raw,
+		r.countUnit(c.Type), c.Captured.Count, c.Stored.Count, truncated.Count, dropped.Count)
+}
+
+func (r *recording) ledgerLosses(w io.Writer) {
+	_, _ = fmt.Fprintln(w, "\nloss\treason\ttype\tvalue\tcount\tbytes\texplanation")
+	none := true
+	line := func(t string, l profile.Loss) {
+		text := profile.Explain(l.Reason)
+		explanation := strings.TrimSuffix(text.Text+". "+text.Remedy, ". ")
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", l.Outcome, l.Reason, t, l.Value, l.Count, l.Bytes, explanation)
+		none = false
+	}
+	for _, l := range r.losses {
+		line("-", l)
+	}
+	for i := range r.result.Coverage {
+		for _, l := range r.result.Coverage[i].Losses {
+			line(string(r.result.Coverage[i].Type), l)
+		}
+	}
+	if none {
+		_, _ = fmt.Fprintln(w, "none")
+	}
+}
