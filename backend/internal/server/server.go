@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// Limits bound connections and what one may cost.
+type Limits struct {
+	Connections   int           // per listener; more wait in the backlog
+	HeaderBytes   int           // of a request
+	HeaderTimeout time.Duration // to receive them
+	ReadTimeout   time.Duration // to receive a whole request
+	WriteTimeout  time.Duration // from there to the end of the answer
+	IdleTimeout   time.Duration // between requests of a connection
+	DrainTimeout  time.Duration // for requests in progress at the end
+}
+
+// DefaultLimits returns limits that suit sidecars and browsers.
+func DefaultLimits() Limits {
+	return Limits{
+		Connections:   4096,
+		HeaderBytes:   32 << 10,
+		HeaderTimeout: 5 * time.Second,
+		ReadTimeout:   30 * time.Second,
+		WriteTimeout:  60 * time.Second,
+		IdleTimeout:   2 * time.Minute,
+		DrainTimeout:  20 * time.Second,
+	}
+}
+
+// Endpoint is a listener and, unless TLS is nil, how it speaks TLS.
+type Endpoint struct {
+	net.Listener
+	TLS *tls.Config
+}
+
+// Listen opens an address. Its error says what to do next.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: the port is in use; choose another one with --listen, or look with \"ss -ltnp\" who has it: %w", address, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// Serve serves until ctx ends, then waits for requests in progress for at most
+// Limits.DrainTimeout. The endpoints are closed when it returns.
+func Serve(ctx context.Context, handler http.Handler, limits Limits, log *slog.Logger, endpoints ...Endpoint) error {
+	g, serving := errgroup.WithContext(ctx)
+	for _, e := range endpoints {
+		s := &http.Server{
+			Handler:           handler,
+			TLSConfig:         e.TLS,
+			MaxHeaderBytes:    limits.HeaderBytes,
+			ReadHeaderTimeout: limits.HeaderTimeout,
+			ReadTimeout:       limits.ReadTimeout,
+			WriteTimeout:      limits.WriteTimeout,
+			IdleTimeout:       limits.IdleTimeout,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		listener := netutil.LimitListener(e.Listener, limits.Connections)
+		g.Go(func() error { return serve(s, listener) })
+		g.Go(func() error {
+			<-serving.Done()
+			return drain(ctx, s, limits.DrainTimeout)
+		})
+	}
+	return g.Wait()
+}
+
+func serve(s *http.Server, listener net.Listener) error {
+	var err error
+	if s.TLSConfig != nil {
+		err = s.ServeTLS(listener, "", "")
+	} else {
+		err = s.Serve(listener)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+func drain(ctx context.Context, s *http.Server, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("drain requests within %s: %w", timeout, err), s.Close())
+	}
+	return nil
+}
