@@ -115,20 +115,57 @@ func (s *scanner) enter(pos, stop int64, h header, ok bool) {
 	}
 }
 
-// chunkEnd returns where the chunk at pos ends. Its header is believed if a
-// header, zeros or the end of the file follow where it says; else the chunk
+// chunkEnd returns where the chunk at pos ends. The size in its header is
+// believed if a header, zeros or the end of the file follow; else the end of
+// its pools and metadata, which the profiler writes last; else the chunk
 // reaches to the next header.
 func (s *scanner) chunkEnd(pos int64, h header, ok bool) (int64, error) {
-	if ok && !h.unfinished() && h.size >= minimalChunk && h.size <= s.end-pos {
-		follows, err := s.isBoundary(pos + h.size)
-		if err != nil || follows {
-			return pos + h.size, err
-		}
+	if !ok {
+		return s.find(pos + 1)
 	}
-	if ok {
+	if h.unfinished() {
 		return s.find(pos + headerBytes)
 	}
-	return s.find(pos + 1)
+	last, err := s.lastPart(pos, h)
+	if err != nil {
+		return 0, err
+	}
+	for _, size := range []int64{h.size, last} {
+		if size < minimalChunk || size > s.end-pos {
+			continue
+		}
+		if follows, err := s.isBoundary(pos + size); err != nil || follows {
+			return pos + size, err
+		}
+	}
+	next, err := s.find(pos + headerBytes)
+	if err == nil && last > 0 && last < next-pos {
+		next = pos + last
+	}
+	return next, err
+}
+
+// lastPart returns the size of the chunk at pos up to the end of its pools and
+// of its metadata, or 0 if these are not within the file.
+func (s *scanner) lastPart(pos int64, h header) (int64, error) {
+	rest := s.end - pos
+	if !h.readable(rest) {
+		return 0, nil
+	}
+	last := int64(0)
+	for _, at := range []int64{h.pools, h.metadata} {
+		var b [10]byte
+		n := min(int64(len(b)), rest-at)
+		if err := s.read(b[:n], pos+at); err != nil {
+			return 0, err
+		}
+		size := (&cursor{buf: b[:n]}).varint()
+		if size > uint64(rest-at) {
+			return 0, nil
+		}
+		last = max(last, at+int64(size))
+	}
+	return last, nil
 }
 
 func (s *scanner) isBoundary(pos int64) (bool, error) {
