@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -77,7 +79,7 @@ func startReplica(t testing.TB, flags ...string) *replica {
 	}
 	t.Cleanup(func() {
 		_ = process.Signal(syscall.SIGCONT) // a test may have stopped it
-		if err := process.Kill(); err != nil {
+		if err := process.Stop(); err != nil { // in order, which gives up the lease
 			t.Error(err)
 		}
 		if t.Failed() {
@@ -104,6 +106,19 @@ func (r *replica) awaitReady(t testing.TB) {
 		}
 		code, body, err := fetch(ctx, r.health+"/readyz")
 		return code == http.StatusOK, fmt.Sprintf("%d %s %v; log: %s", code, body, err, r.LogTail())
+	})
+}
+
+// awaitLeader waits until one of the replicas leads: the one that manages the
+// certificates.
+func awaitLeader(t testing.TB, replicas []*replica) {
+	t.Helper()
+	eventually(t, "a leader among the replicas", func(context.Context) (bool, string) {
+		leaders := 0.0
+		for _, r := range replicas {
+			leaders += r.metric(t, `leader_election_master_status{name="podflame-webhook"}`)
+		}
+		return leaders == 1, fmt.Sprint(leaders)
 	})
 }
 
@@ -136,4 +151,48 @@ func freePorts(t testing.TB, count int) []int {
 		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
+}
+
+// metric reads one sample of /metrics; 0 if it is not there.
+func (r *replica) metric(t testing.TB, sample string) float64 {
+	t.Helper()
+	for name, value := range r.samples(t) {
+		if name == sample {
+			return value
+		}
+	}
+	return 0
+}
+
+// decisions is how many requests the replica has decided on.
+func (r *replica) decisions(t testing.TB) int {
+	t.Helper()
+	total := 0.0
+	for name, value := range r.samples(t) {
+		if strings.HasPrefix(name, "podflame_webhook_decisions_total{") {
+			total += value
+		}
+	}
+	return int(total)
+}
+
+func (r *replica) samples(t testing.TB) map[string]float64 {
+	t.Helper()
+	code, body, err := fetch(testContext(t), r.metrics+"/metrics")
+	if err != nil || code != http.StatusOK {
+		t.Fatalf("read metrics: %d, %v", code, err)
+	}
+	found := map[string]float64{}
+	for line := range strings.Lines(string(body)) {
+		name, text, ok := strings.Cut(strings.TrimSpace(line), "} ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatalf("read metric %q: %v", line, err)
+		}
+		found[name+"}"] = value
+	}
+	return found
 }
