@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -100,6 +102,8 @@ type Agent struct {
 	library  string // as installed
 	instance string // of this sidecar
 
+	scanned atomic.Int64 // when the last scan began, Unix ns
+
 	mu       sync.Mutex
 	statuses map[string]TargetStatus // by target.Process.Key
 }
@@ -134,9 +138,9 @@ func prepare(c Config) error {
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
-	_, err := os.Stat(c.Shared)
+	info, err := os.Stat(c.Shared)
 	if err == nil {
-		return nil
+		return checkOwner(c.Shared, info)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("look at shared directory: %w", err)
@@ -146,6 +150,19 @@ func prepare(c Config) error {
 	}
 	if err := os.Chmod(c.Shared, 0o777|os.ModeSticky); err != nil {
 		return fmt.Errorf("open shared directory to all users: %w", err)
+	}
+	return nil
+}
+
+// checkOwner refuses a shared directory of another user, who could replace the
+// library that JVMs load from it.
+func checkOwner(path string, info os.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.IsDir() {
+		return fmt.Errorf("shared directory %s is no directory", path)
+	}
+	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() {
+		return fmt.Errorf("shared directory %s belongs to uid %d; it has to belong to root or to uid %d", path, uid, os.Geteuid())
 	}
 	return nil
 }
@@ -162,6 +179,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	ticker := time.NewTicker(a.config.Limits.ScanInterval)
 	defer ticker.Stop()
 	for {
+		a.scanned.Store(time.Now().UnixNano())
 		found, err := a.procs.Find(ctx)
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("JVMs cannot be looked for", "error", err)
@@ -184,6 +202,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// Alive says whether the agent still looks for JVMs.
+func (a *Agent) Alive() bool {
+	last := time.Unix(0, a.scanned.Load())
+	return time.Since(last) < 10*a.config.Limits.ScanInterval
 }
 
 // choose returns the JVMs that are to be profiled and are not yet, and notes
@@ -258,4 +282,19 @@ func (a *Agent) Status() []TargetStatus {
 	list := slices.Collect(maps.Values(a.statuses))
 	slices.SortFunc(list, func(x, y TargetStatus) int { return x.Target.PID - y.Target.PID })
 	return list
+}
+
+// Check returns an error for limits that contradict each other or the settings.
+func (l Limits) Check(s contract.Settings) error {
+	switch {
+	case l.MaxTargets < 1 || l.MaxTargets > 256:
+		return fmt.Errorf("maximum of %d targets is not between 1 and 256", l.MaxTargets)
+	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0:
+		return errors.New("intervals and timeouts have to be positive")
+	case l.Renew < 2*s.Window:
+		return fmt.Errorf("renewal after %s is not at least two windows of %s", l.Renew, s.Window)
+	case l.ProfilerMemory < asprof.MinMemory:
+		return fmt.Errorf("profiler memory of %d bytes is less than %d, with which it keeps no stack at all", l.ProfilerMemory, asprof.MinMemory)
+	}
+	return nil
 }

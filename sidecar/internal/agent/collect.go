@@ -173,18 +173,8 @@ func (d *drain) decode(f *os.File, g group, w *profile.Window) error {
 	o := d.config.Decode
 	o.Types, o.Settings = d.types(), d.entry().Settings
 	result, err := d.decoder.Decode(d.ctx, f, g.chunks, o)
-	if d.ctx.Err() != nil {
-		return d.ctx.Err()
-	}
-	if err != nil {
-		d.problem(err)
-		span := profile.Loss{Outcome: profile.Dropped, Reason: profile.RecordingUnreadable}
-		for _, c := range g.chunks {
-			span.Bytes += c.Size
-			span.Duration += max(0, c.End.Sub(c.Start))
-		}
-		w.Losses = profile.AddLosses(w.Losses, span)
-		return nil
+	if err != nil { // no word about the recording: it is read again later
+		return err
 	}
 	result.AddTo(w)
 	d.entry().Settings = result.Settings

@@ -60,8 +60,11 @@ func (w *worker) put(ctx context.Context, window *profile.Window) error {
 	w.metrics.window(window)
 	w.update(w.p.Key(), func(s *TargetStatus) {
 		s.Windows++
+		if window.Settings.Engine != "" {
+			s.Engine = window.Settings.Engine
+		}
 		if window.End.After(s.LastWindow) {
-			s.LastWindow = window.End
+			s.LastStart, s.LastWindow = window.Start, window.End
 		}
 	})
 	return nil

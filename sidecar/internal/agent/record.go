@@ -102,7 +102,7 @@ func (w *worker) record(ctx context.Context, op string) error {
 	if err := w.openActive(ctx, id); err != nil {
 		return err
 	}
-	w.started(id)
+	w.started(id, false)
 	// The settings are in the first chunk only: end it now, so that it can be
 	// read, and kept, whatever happens.
 	_, err = w.command(ctx, "first dump", asprof.Dump(w.dir.Log()))
@@ -148,11 +148,12 @@ func (w *worker) open(id, link string) error {
 	})
 }
 
-func (w *worker) started(id string) {
+func (w *worker) started(id string, adopted bool) {
 	w.session = id
 	w.gaps.set(time.Now(), "")
 	w.setState(session.Owned, "", "")
-	w.log.Info("JVM is profiled", "session", id)
+	w.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
+	w.log.Info("JVM is profiled", "session", id, "adopted", adopted)
 }
 
 // adopt continues the session of an earlier sidecar: nothing is stopped, and
@@ -172,7 +173,7 @@ func (w *worker) adopt(ctx context.Context, view session.View) error {
 	if err := w.saveMarker(); err != nil {
 		return err
 	}
-	w.started(view.Session)
+	w.started(view.Session, true)
 	if _, err := w.command(ctx, "adopt", asprof.Dump(w.dir.Log())); err != nil {
 		w.problem(err)
 	}

@@ -59,6 +59,7 @@ func (w *worker) endChunk(ctx context.Context) ([]profile.Loss, error) {
 	if err != nil {
 		return losses, err
 	}
+	w.update(w.p.Key(), func(s *TargetStatus) { s.Stall = result.Took })
 	return append(losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: result.Took}), nil
 }
 
@@ -144,6 +145,7 @@ func (w *worker) exited(ctx context.Context) {
 	}
 	w.log.Info("JVM has exited", "reason", profile.JVMExited)
 	w.session = ""
+	w.setState("", profile.JVMExited, "")
 	losses := w.gaps.take(now)
 	if err := w.collect(ctx, now, &losses); err != nil {
 		w.log.Error("last windows of JVM could not be made", "error", err)

@@ -10,16 +10,21 @@ import (
 
 // TargetStatus is what the agent knows of one JVM.
 type TargetStatus struct {
-	Target      profile.Target `json:"target"`
-	State       session.State  `json:"state"`            // empty as long as nobody has looked
-	Reason      profile.Reason `json:"reason,omitempty"` // why it is not profiled; empty if it is
-	Detail      string         `json:"detail,omitempty"`
-	Since       time.Time      `json:"since"` // of State and Reason
-	Session     string         `json:"session,omitempty"`
-	LastWindow  time.Time      `json:"lastWindow"` // end of the newest window in the spool
-	Windows     int64          `json:"windows"`    // made by this sidecar
-	LastError   string         `json:"lastError,omitempty"`
-	LastErrorAt time.Time      `json:"lastErrorAt"`
+	Target      profile.Target
+	State       session.State  // empty as long as nobody has looked
+	Reason      profile.Reason // why it is not profiled; empty if it is
+	Detail      string
+	Since       time.Time // of State and Reason
+	Session     string
+	Adopted     bool // the session was begun by an earlier sidecar
+	Options     string
+	Engine      string
+	LastStart   time.Time     // of the newest window in the spool
+	LastWindow  time.Time     // its end
+	Windows     int64         // made by this sidecar
+	Stall       time.Duration // of the last dump
+	LastError   string
+	LastErrorAt time.Time
 }
 
 // note records why a JVM without a worker is not profiled.
@@ -63,19 +68,17 @@ func (a *Agent) forgetOthers(found []target.Process, running map[string]bool) {
 	for _, p := range found {
 		alive[p.Key()] = true
 	}
-	for _, s := range a.keys() {
-		if !alive[s] && !running[s] {
-			a.forget(s)
-		}
-	}
-}
-
-func (a *Agent) keys() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	keys := make([]string, 0, len(a.statuses))
-	for key := range a.statuses {
-		keys = append(keys, key)
+	for key, s := range a.statuses {
+		gone := s.Reason == profile.JVMExited && time.Since(s.Since) < showGone
+		if !alive[key] && !running[key] && !gone {
+			delete(a.statuses, key)
+		}
 	}
-	return keys
+	a.metrics.showStates(a.statuses)
 }
+
+// showGone is how long an ended JVM stays in the status, so that a report can
+// say that it has ended.
+const showGone = 2 * time.Minute

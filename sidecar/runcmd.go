@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/agent"
+	"github.com/podflame/podflame/sidecar/internal/jfr"
+	"github.com/podflame/podflame/sidecar/internal/push"
+	"github.com/podflame/podflame/sidecar/internal/spool"
+)
+
+// RunCmd profiles JVMs. In a pod every setting comes from the environment that
+// the webhook gives.
+type RunCmd struct {
+	Local bool  `help:"Profile the JVMs of this host instead of those of a pod."`
+	PIDs  []int `name:"pid" help:"Profile this process only. Repeatable."`
+
+	Backend   string `env:"PODFLAME_BACKEND" help:"URL of the backend. Without one, windows wait in the spool."`
+	BackendCA string `env:"PODFLAME_BACKEND_CA" type:"path" help:"Certificates to trust for the backend."`
+	TokenFile string `env:"PODFLAME_TOKEN_FILE" type:"path" help:"File with the token for the backend."`
+	SharedDir string `env:"PODFLAME_SHARED_DIR" type:"path" help:"Directory shared with the JVMs. Default: ${shared}, or podflame in the temporary directory with --local."`
+	StateDir  string `env:"PODFLAME_STATE_DIR" type:"path" help:"Directory of this sidecar alone. Default: ${state}, or podflame in the user's cache directory with --local."`
+	Library   string `env:"PODFLAME_LIBRARY" type:"path" help:"libasyncProfiler.so. Default: beside this program, or where tests/setup/setup.sh installs it."`
+	Listen    string `env:"PODFLAME_LISTEN" help:"Address of /metrics and /livez. Default: :${port}, or none with --local."`
+	LogLevel  string `env:"PODFLAME_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+
+	Cluster    string   `env:"PODFLAME_CLUSTER"`
+	Namespace  string   `env:"PODFLAME_NAMESPACE"`
+	Pod        string   `env:"PODFLAME_POD"`
+	PodUID     string   `env:"PODFLAME_POD_UID"`
+	Node       string   `env:"PODFLAME_NODE"`
+	Service    string   `env:"PODFLAME_SERVICE" help:"Name of the service. Default: the main class."`
+	Version    string   `name:"service-version" env:"PODFLAME_VERSION" help:"Version of the service."`
+	Containers []string `env:"PODFLAME_CONTAINERS" help:"Profile the JVMs of these containers only."`
+
+	Events        string `env:"PODFLAME_EVENTS" default:"cpu,alloc,lock" help:"Events out of cpu, alloc, lock, wall."`
+	Window        string `env:"PODFLAME_WINDOW" default:"1m" help:"Length of a window."`
+	CPUInterval   string `env:"PODFLAME_CPU_INTERVAL" default:"10ms" help:"CPU time between two samples."`
+	AllocInterval string `env:"PODFLAME_ALLOC_INTERVAL" default:"512k" help:"Bytes between two allocation samples."`
+	LockThreshold string `env:"PODFLAME_LOCK_THRESHOLD" default:"10ms" help:"Accumulated wait that makes one lock sample."`
+
+	LimitFlags `embed:""`
+}
+
+// LimitFlags are the limits that can be set.
+type LimitFlags struct {
+	MaxTargets     int           `env:"PODFLAME_MAX_TARGETS" default:"16" help:"JVMs that are profiled at a time."`
+	ScanInterval   time.Duration `env:"PODFLAME_SCAN_INTERVAL" default:"5s" help:"Time between looks for new JVMs."`
+	StartDelay     time.Duration `env:"PODFLAME_START_DELAY" default:"10s" help:"Age of a JVM before it is attached to."`
+	RetryInterval  time.Duration `env:"PODFLAME_RETRY_INTERVAL" default:"30s" help:"Time until a JVM that could not be profiled is looked at again."`
+	CommandTimeout time.Duration `env:"PODFLAME_COMMAND_TIMEOUT" default:"30s" help:"Time that one profiler command may take."`
+	Renew          time.Duration `env:"PODFLAME_RENEW" default:"30m" help:"Age at which a session gets a new file. A session without a sidecar ends by itself after twice that."`
+	ProfilerMemory int64         `env:"PODFLAME_PROFILER_MEMORY" default:"64" help:"MiB for the profiler's stacks inside the JVM, at least 10."`
+	MaxRecording   int64         `env:"PODFLAME_MAX_RECORDING" default:"64" help:"MiB of disk that one recording may hold before it is renewed."`
+	MinFree        int64         `env:"PODFLAME_MIN_FREE" default:"16" help:"MiB of the shared volume below which nothing is recorded."`
+	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"15s" help:"Time for the last windows when the sidecar ends."`
+	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"10s" help:"Time for their upload."`
+	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
+	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
+
+	DecodeMemory  int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
+	DecodeTimeout time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
+	MaxEvents     int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`
+	MaxStacks     int           `env:"PODFLAME_MAX_STACKS" default:"20000" help:"Distinct stacks per type that a window keeps."`
+	MaxDepth      int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
+	MaxName       int           `env:"PODFLAME_MAX_NAME" default:"1024" help:"Bytes of a function's name that are kept."`
+	SpoolBytes    int64         `env:"PODFLAME_SPOOL_BYTES" default:"128" help:"MiB of windows that wait for upload."`
+	SpoolAge      time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
+}
+
+func (c *RunCmd) settings() (contract.Settings, error) {
+	var s contract.Settings
+	var err error
+	read := func(flag string, parse func() error) {
+		if err == nil {
+			if e := parse(); e != nil {
+				err = fmt.Errorf("%s: %w", flag, e)
+			}
+		}
+	}
+	read("--events", func() (e error) { s.Events, e = contract.ParseEvents(c.Events); return e })
+	read("--window", func() (e error) { s.Window, e = contract.ParseWindow(c.Window); return e })
+	read("--cpu-interval", func() (e error) { s.CPUInterval, e = contract.ParseCPUInterval(c.CPUInterval); return e })
+	read("--alloc-interval", func() (e error) { s.AllocInterval, e = contract.ParseAllocInterval(c.AllocInterval); return e })
+	read("--lock-threshold", func() (e error) { s.LockThreshold, e = contract.ParseLockThreshold(c.LockThreshold); return e })
+	return s, err
+}
+
+func (c *RunCmd) agentConfig() (agent.Config, error) {
+	settings, err := c.settings()
+	if err != nil {
+		return agent.Config{}, err
+	}
+	options := jfr.DefaultOptions()
+	options.MaxEvents = c.MaxEvents
+	options.Limits.MaxStacks, options.Limits.MaxDepth, options.Limits.MaxNameBytes = c.MaxStacks, c.MaxDepth, c.MaxName
+	limits := agent.DefaultLimits()
+	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
+	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew
+	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
+	limits.ExitGrace, limits.CrashWindow = c.ExitGrace, c.CrashWindow
+	return agent.Config{
+		Target: profile.Target{
+			Cluster: c.Cluster, Namespace: c.Namespace, Service: c.Service, Version: c.Version,
+			Pod: c.Pod, PodUID: c.PodUID, Node: c.Node,
+		},
+		Settings: settings, Shared: c.SharedDir, State: c.StateDir, Library: c.Library,
+		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed,
+	}, limits.Check(settings)
+}
+
+// resolve fills in the defaults that depend on where the sidecar runs.
+func (c *RunCmd) resolve() error {
+	if !c.Local {
+		setDefault(&c.SharedDir, contract.SharedPath)
+		setDefault(&c.StateDir, contract.StatePath)
+		setDefault(&c.Listen, fmt.Sprintf(":%d", contract.MetricsPort))
+	} else {
+		cache, err := os.UserCacheDir()
+		if err != nil && c.StateDir == "" {
+			return fmt.Errorf("find a state directory: %w; set --state-dir", err)
+		}
+		host, _ := os.Hostname()
+		setDefault(&c.SharedDir, filepath.Join(os.TempDir(), "podflame"))
+		setDefault(&c.StateDir, filepath.Join(cache, "podflame", "sidecar"))
+		setDefault(&c.Node, host)
+		setDefault(&c.Pod, host)
+	}
+	if c.Library == "" {
+		return c.findLibrary()
+	}
+	return nil
+}
+
+func setDefault(value *string, fallback string) {
+	if *value == "" {
+		*value = fallback
+	}
+}
+
+const libraryName = "libasyncProfiler.so"
+
+func (c *RunCmd) findLibrary() error {
+	var candidates []string
+	if program, err := os.Executable(); err == nil {
+		candidates = append(candidates, filepath.Join(filepath.Dir(program), libraryName))
+	}
+	cache := os.Getenv("PODFLAME_CACHE")
+	if home, err := os.UserHomeDir(); err == nil && cache == "" {
+		cache = filepath.Join(home, ".cache", "podflame")
+	}
+	arch := map[string]string{"amd64": "linux-x64", "arm64": "linux-arm64"}[runtime.GOARCH]
+	candidates = append(candidates, filepath.Join(cache, "async-profiler-4.5", arch, libraryName))
+	for _, path := range candidates {
+		if _, err := os.Stat(path); err == nil {
+			c.Library = path
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is at none of %q; run tests/setup/setup.sh profiler, or set --library", libraryName, candidates)
+}
+
+func (c *RunCmd) spoolLimits() spool.Limits {
+	limits := spool.DefaultLimits()
+	limits.Bytes, limits.Age = c.SpoolBytes<<20, c.SpoolAge
+	return limits
+}
+
+func (c *RunCmd) pushConfig() push.Config {
+	config := push.DefaultConfig()
+	config.URL, config.CAFile, config.TokenFile = c.Backend, c.BackendCA, c.TokenFile
+	return config
+}
+
+func (c *RunCmd) decoder() *jfr.Decoder {
+	d := jfr.NewDecoder()
+	d.MemoryBytes, d.Timeout = c.DecodeMemory<<20, c.DecodeTimeout
+	return d
+}
+
+func (c *RunCmd) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
