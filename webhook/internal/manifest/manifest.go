@@ -73,7 +73,7 @@ type document struct {
 	line      int // first line of text, from 1
 }
 
-// split cuts at lines that are "---" or begin with it and a space, which YAML
+// split cuts at lines that are "---", with or without a comment, which YAML
 // keeps for this wherever they stand.
 func split(input []byte) []document {
 	documents := []document{{line: 1}}
@@ -87,13 +87,25 @@ func split(input []byte) []document {
 		input = input[end:]
 		line++
 		last := &documents[len(documents)-1]
-		if text := strings.TrimRight(string(current), "\r\n"); text == "---" || strings.HasPrefix(text, "--- #") || strings.TrimRight(text, " \t") == "---" {
+		if isSeparator(string(current)) && !isDirectives(last.text) {
 			documents = append(documents, document{separator: string(current), line: line + 1})
 			continue
 		}
 		last.text = append(last.text, current...)
 	}
 	return documents
+}
+
+func isSeparator(line string) bool {
+	rest, found := strings.CutPrefix(line, "---")
+	rest = strings.TrimSpace(rest)
+	return found && (rest == "" || rest[0] == '#')
+}
+
+// isDirectives tells whether text is the head of a document such as "%YAML 1.1",
+// to which the line "---" after it belongs.
+func isDirectives(text []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(text), []byte("%")) && !bytes.Contains(text, []byte("\n---"))
 }
 
 // parse returns nil for a document without content. References to anchors are

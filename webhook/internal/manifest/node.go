@@ -203,9 +203,11 @@ func listStyle(n *yaml.Node) (compact, known bool) {
 	return true, false
 }
 
+// asJSON decodes without the way through floating point, which would round
+// large numbers.
 func asJSON(n *yaml.Node) ([]byte, error) {
 	var v any
-	if err := into(n, &v); err != nil {
+	if err := n.Decode(&v); err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
 	out, err := json.MarshalIndent(v, "", "    ")
