@@ -36,8 +36,8 @@ build: frontend-build ## Build the programs into build/.
 .PHONY: frontend-build
 frontend-build: setup-frontend
 	cd frontend && npm run --silent build
-	rm -rf backend/internal/web/dist
-	cp -r frontend/dist backend/internal/web/dist
+	rm -rf backend/internal/web/dist/assets
+	cp -r frontend/dist/. backend/internal/web/dist/
 
 .PHONY: lint
 lint: setup-lint setup-frontend frontend-build ## Check formatting, style and the arrows between packages.
@@ -80,4 +80,4 @@ setup-cluster: ## Build a Kubernetes control plane for the cluster tests (minute
 .PHONY: clean
 clean: ## Remove what was built; the cache stays.
 	rm -rf $(BUILD) frontend/dist frontend/node_modules
-	git checkout -q -- backend/internal/web/dist 2>/dev/null || true
+	git clean -qfdX backend/internal/web/dist
