@@ -4,12 +4,20 @@ import type { FlameView } from './view'
 
 export function attachInput(host: HTMLElement, view: FlameView, signal: AbortSignal) {
   const options = { signal }
-  host.addEventListener('pointermove', e => view.callbacks.onHover(view.pointAt(e.clientX, e.clientY)), options)
+  host.addEventListener(
+    'pointermove',
+    e => view.callbacks.onHover(view.pointAt(e.clientX, e.clientY)),
+    options,
+  )
   host.addEventListener('pointerleave', () => view.callbacks.onHover(view.pointAt(-1, -1)), options)
-  host.addEventListener('click', e => {
-    const hit = view.pointAt(e.clientX, e.clientY)
-    if (hit) view.callbacks.onPick(hit.node)
-  }, options)
+  host.addEventListener(
+    'click',
+    e => {
+      const hit = view.pointAt(e.clientX, e.clientY)
+      if (hit) view.callbacks.onPick(hit.node)
+    },
+    options,
+  )
   host.addEventListener('keydown', e => onKey(e, view), options)
 }
 
@@ -41,7 +49,8 @@ export function neighbourOf(
     const child = start < tree.childStart[node + 1] ? tree.children[start] : node
     return visible(child) ? child : node
   }
-  if (key === 'ArrowLeft' || key === 'ArrowRight') return sibling(tree, node, key === 'ArrowLeft' ? -1 : 1, visible)
+  if (key === 'ArrowLeft' || key === 'ArrowRight')
+    return sibling(tree, node, key === 'ArrowLeft' ? -1 : 1, visible)
   return undefined
 }
 

@@ -1,6 +1,7 @@
 /** Writes the names onto the painted boxes. */
-import { ROOT } from '../profile/tree'
+
 import { OMITTED } from '../profile/decode'
+import { ROOT } from '../profile/tree'
 import type { Theme } from './colors'
 import { isFaded, type Scene, visibleRows } from './paint'
 import { fitLabel, type Metrics } from './text'
@@ -17,7 +18,12 @@ export interface LabelStyle {
 }
 
 /** The context's font and baseline are set by the caller. */
-export function drawLabels(context: CanvasRenderingContext2D, scene: Scene, height: number, style: LabelStyle) {
+export function drawLabels(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  height: number,
+  style: LabelStyle,
+) {
   const { layout, tree, profile, palette, rowHeight, gap, scroll } = scene
   const ink = INK[palette.theme]
   const narrowest = 4 * style.padding
@@ -30,10 +36,17 @@ export function drawLabels(context: CanvasRenderingContext2D, scene: Scene, heig
       const node = layout.node[i]
       const fn = tree.frame[node]
       const room = width - 2 * style.padding
-      const label = node === ROOT ? style.rootLabel : fitLabel(profile.functions[fn], profile.kinds[fn], room, style.metrics)
+      const label =
+        node === ROOT
+          ? style.rootLabel
+          : fitLabel(profile.functions[fn], profile.kinds[fn], room, style.metrics)
       if (label === '') continue
       context.fillStyle =
-        node === ROOT || profile.kinds[fn] === OMITTED ? ink.root : isFaded(scene, node) ? ink.faded : ink.normal
+        node === ROOT || profile.kinds[fn] === OMITTED
+          ? ink.root
+          : isFaded(scene, node)
+            ? ink.faded
+            : ink.normal
       context.fillText(label, layout.x0[i] + style.padding, middle)
     }
   }

@@ -34,7 +34,13 @@ export function layOut(tree: Tree, span: Span, width: number): Layout {
   const layout: Layout = { width, span, rows: 0, rowStart: [0], node: [], x0: [], x1: [], hidden: [] }
   const scale = width / (span.to - span.from)
   if (!(span.to > span.from) || width <= 0) return layout
-  addBox(layout, ROOT, edge(tree.left[ROOT], span, scale, width), edge(tree.total[ROOT], span, scale, width), 0)
+  addBox(
+    layout,
+    ROOT,
+    edge(tree.left[ROOT], span, scale, width),
+    edge(tree.total[ROOT], span, scale, width),
+    0,
+  )
   closeRow(layout)
   for (let row = 0; layout.node.length > layout.rowStart[row]; row++) {
     for (let i = layout.rowStart[row]; i < layout.rowStart[row + 1]; i++) {
@@ -132,4 +138,17 @@ function neighbour(layout: Layout, row: number, box: number, node: number): numb
     if (i >= layout.rowStart[row] && i < layout.rowStart[row + 1] && layout.node[i] === node) return i
   }
   return -1
+}
+
+/** The rows with a box of the function, from the top. */
+export function rowsOf(layout: Layout, tree: Tree, fn: number): number[] {
+  const rows: number[] = []
+  for (let row = 0; row < layout.rows; row++) {
+    for (let i = layout.rowStart[row]; i < layout.rowStart[row + 1]; i++) {
+      if (layout.hidden[i] > 0 || tree.frame[layout.node[i]] !== fn) continue
+      rows.push(row)
+      break
+    }
+  }
+  return rows
 }

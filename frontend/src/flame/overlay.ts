@@ -30,7 +30,13 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: Scene, hei
   }
 }
 
-function outlineFunction(c: CanvasRenderingContext2D, scene: Scene, height: number, fn: number, color: string) {
+function outlineFunction(
+  c: CanvasRenderingContext2D,
+  scene: Scene,
+  height: number,
+  fn: number,
+  color: string,
+) {
   const { layout, tree } = scene
   const [first, last] = visibleRows(scene, height)
   for (let i = layout.rowStart[first]; i < layout.rowStart[last]; i++) {

@@ -5,11 +5,11 @@ import { makePalette, type Palette, type Theme } from './colors'
 import { Glide } from './glide'
 import { attachInput } from './input'
 import { drawLabels } from './labels'
-import { boxOf, hitTest, type Layout, layOut, spanOf } from './layout'
+import { boxOf, hitTest, type Layout, layOut, rowsOf, spanOf } from './layout'
 import { drawOverlay } from './overlay'
 import { paint, type Scene } from './paint'
 import { ROW, Surface } from './surface'
-import { measureWith, type Metrics } from './text'
+import { type Metrics, measureWith } from './text'
 
 /** What is under the pointer: a node, or (hidden > 0) a run of siblings of which node is the heaviest. */
 export interface Hit {
@@ -59,7 +59,10 @@ export class FlameView {
     this.glide = new Glide(() => this.invalidate('layout'))
     this.resizes = new ResizeObserver(() => this.invalidate('layout'))
     this.resizes.observe(host)
-    host.addEventListener('scroll', () => this.invalidate('boxes'), { signal: this.stop.signal, passive: true })
+    host.addEventListener('scroll', () => this.invalidate('boxes'), {
+      signal: this.stop.signal,
+      passive: true,
+    })
     attachInput(host, this, this.stop.signal)
   }
 
@@ -91,9 +94,21 @@ export class FlameView {
     this.invalidate('boxes')
   }
 
+  /** Outlines a function, and scrolls to it if none of its boxes is in sight. */
   setSelected(fn: number) {
     this.selected = fn
+    if (this.data && this.layout && fn >= 0) this.scrollTo(rowsOf(this.layout, this.data.tree, fn))
     this.invalidate('overlay')
+  }
+
+  private scrollTo(rows: number[]) {
+    const { scrollTop, clientHeight } = this.host
+    if (
+      rows.length === 0 ||
+      rows.some(r => r * ROW >= scrollTop && (r + 1) * ROW <= scrollTop + clientHeight)
+    )
+      return
+    this.host.scrollTop = rows[0] * ROW - clientHeight / 3
   }
 
   /** Moves the keyboard focus to a node and scrolls it into sight. */

@@ -39,7 +39,8 @@ function growNodes(profile: Profile): Tree {
     const start = offsets[stack]
     const length = offsets[stack + 1] - start
     let shared = 0
-    while (shared < depth && shared < length && tree.frame[path[shared + 1]] === frames[start + shared]) shared++
+    while (shared < depth && shared < length && tree.frame[path[shared + 1]] === frames[start + shared])
+      shared++
     for (let d = shared; d < length; d++) {
       const node = size++
       tree.parent[node] = path[d]

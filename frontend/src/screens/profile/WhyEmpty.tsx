@@ -1,0 +1,146 @@
+import type { ReactNode } from 'react'
+import type { ProfileType, Target } from '../../api/types'
+import type { Emptiness } from '../../profile/emptiness'
+import { shownState, targetName } from '../../profile/targets'
+import { formatCount, TYPE_LABELS } from '../../profile/units'
+import { Empty } from '../../ui/Empty'
+import { Link } from '../../ui/Link'
+import { change } from '../../ui/location'
+import { StateBadge } from '../../ui/Status'
+import { formatInstant } from '../../ui/time'
+import { linkTo, type UrlState } from '../../url'
+import { LossList } from './LossList'
+
+const IDLE: Record<ProfileType, string> = {
+  cpu: 'The JVMs were profiled and used no CPU time that a sample could catch.',
+  alloc: 'The JVMs were profiled and allocated less than one sampling interval.',
+  lock: 'The JVMs were profiled and no thread waited for a lock longer than the threshold.',
+  wall: 'The JVMs were profiled and no thread was sampled.',
+}
+
+interface Props {
+  emptiness: Emptiness
+  type: ProfileType
+  url: UrlState
+}
+
+export function WhyEmpty({ emptiness, type, url }: Props) {
+  const targets = (
+    <Link className="button" href={linkTo(url, 'targets', serviceOf(url))}>
+      Look at the targets
+    </Link>
+  )
+  switch (emptiness.why) {
+    case 'idle':
+      return (
+        <Empty
+          icon="idle"
+          title={`Idle: no ${TYPE_LABELS[type].tab} samples in ${windows(emptiness.windows)}`}
+        >
+          <p>{IDLE[type]} Nothing is missing: all of it was recorded.</p>
+        </Empty>
+      )
+    case 'not_recorded':
+      return (
+        <Empty icon="skip" title={`${TYPE_LABELS[type].tab} is not recorded here`} actions={targets}>
+          <p>
+            The targets record {emptiness.events.join(', ')}. Add <code>{type}</code> to the annotation{' '}
+            <code>profiling.io/events</code> to record it.
+          </p>
+        </Empty>
+      )
+    case 'lost':
+      return (
+        <Empty
+          icon="warn"
+          title={`${capitalised(windows(emptiness.lost))} lost, none stored`}
+          actions={targets}
+        >
+          <LossList losses={emptiness.losses} unit={type === 'alloc' ? 'bytes' : 'ns'} countUnit="samples" />
+        </Empty>
+      )
+    case 'pending':
+      return (
+        <Empty
+          icon="wait"
+          title={`${capitalised(windows(emptiness.expected))} expected, none has arrived yet`}
+          actions={targets}
+        >
+          <p>
+            A window arrives shortly after it ends. If this lasts longer than two windows, the sidecar's spool
+            on the targets screen says what keeps it.
+          </p>
+        </Empty>
+      )
+    case 'not_profiled':
+      return <NotProfiled targets={emptiness.targets} action={targets} />
+    case 'no_windows':
+      return <NoWindows lastEnd={emptiness.lastEnd} action={targets} />
+  }
+}
+
+function NotProfiled({ targets, action }: { targets: Target[]; action: ReactNode }) {
+  const title =
+    targets.length === 1 ? 'The target is not profiled' : `None of ${targets.length} targets is profiled`
+  return (
+    <Empty icon="conflict" title={title} actions={action}>
+      <ul>
+        {targets.slice(0, 5).map(target => (
+          <li key={target.series}>
+            <StateBadge state={shownState(target)} /> {targetName(target)}
+            <p>
+              {target.reason?.text ?? 'No reason was given'}
+              {target.state.detail && `: ${target.state.detail}`}. {target.reason?.remedy}
+            </p>
+          </li>
+        ))}
+      </ul>
+    </Empty>
+  )
+}
+
+/** Windows are found again by showing the time before the last one. */
+const LOOK_BACK_SECONDS = 900
+
+function NoWindows({ lastEnd, action }: { lastEnd: number | undefined; action: ReactNode }) {
+  const to = lastEnd === undefined ? 0 : Math.ceil(lastEnd / 1000)
+  return (
+    <Empty
+      icon="clock"
+      title="This range has no windows"
+      actions={
+        <>
+          {lastEnd !== undefined && (
+            <button
+              type="button"
+              className="button primary"
+              onClick={() => change({ range: { kind: 'between', from: to - LOOK_BACK_SECONDS, to } })}
+            >
+              Show the 15 minutes before {formatInstant(lastEnd)}
+            </button>
+          )}
+          {action}
+        </>
+      }
+    >
+      <p>
+        No target of this service was alive in it.{' '}
+        {lastEnd === undefined
+          ? 'None has ever sent a window.'
+          : `The last window ended ${formatInstant(lastEnd)}.`}
+      </p>
+    </Empty>
+  )
+}
+
+function serviceOf({ cluster, namespace, service }: UrlState) {
+  return { cluster, namespace, service }
+}
+
+function windows(n: number): string {
+  return n === 1 ? 'one window' : `${formatCount(n)} windows`
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,102 @@
+import { useServices } from '../../api/queries'
+import type { Services as ServicesAnswer } from '../../api/types'
+import { fullName, sortServices } from '../../profile/services'
+import { Failure, Loading } from '../../ui/Empty'
+import { AsOf, StaleNotice } from '../../ui/Freshness'
+import { useResolved } from '../../ui/live'
+import { change } from '../../ui/location'
+import { SearchField } from '../../ui/SearchField'
+import { formatBetween } from '../../ui/time'
+import type { ServicesOrder, UrlState } from '../../url'
+import { NoServices, NothingMatches } from './NoServices'
+import { ServiceRow } from './ServiceRow'
+
+const ORDERS: readonly (readonly [ServicesOrder, string])[] = [
+  ['cost', 'CPU cost'],
+  ['trouble', 'Trouble'],
+  ['name', 'Name'],
+]
+
+export function Services({ url }: { url: UrlState }) {
+  const range = useResolved(url.range)
+  const answer = useServices(range)
+  return (
+    <>
+      <div className="screen-head">
+        <h1>Services</h1>
+        {answer.data && <Subtitle answer={answer.data} />}
+        <span className="spacer" />
+        <AsOf answer={answer} />
+        <SearchField
+          value={url.search}
+          label="Filter services"
+          onChange={search => change({ search }, true)}
+        />
+        <label className="labelled">
+          Sort by
+          <select
+            className="field"
+            value={url.sort}
+            onChange={e => change({ sort: e.target.value as ServicesOrder })}
+          >
+            {ORDERS.map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <StaleNotice answer={answer} />
+      {answer.data ? (
+        <Table url={url} answer={answer.data} />
+      ) : answer.error ? (
+        <Failure error={answer.error} onRetry={answer.retry} />
+      ) : (
+        <Loading what="services" />
+      )}
+    </>
+  )
+}
+
+function Subtitle({ answer }: { answer: ServicesAnswer }) {
+  const { range, services, truncated } = answer
+  return (
+    <span className="muted">
+      {truncated ? `The first ${services.length}` : services.length} in{' '}
+      {formatBetween(Date.parse(range.from), Date.parse(range.to))}
+    </span>
+  )
+}
+
+function Table({ url, answer }: { url: UrlState; answer: ServicesAnswer }) {
+  if (answer.services.length === 0) return <NoServices url={url} />
+  const needle = url.search.trim().toLowerCase()
+  const shown = sortServices(answer.services, url.sort).filter(s =>
+    fullName(s).toLowerCase().includes(needle),
+  )
+  if (shown.length === 0) return <NothingMatches what="service" search={url.search} />
+  return (
+    <div className="card table-scroll">
+      <table className="list">
+        <thead>
+          <tr>
+            <th scope="col">Service</th>
+            <th scope="col">Targets</th>
+            <th scope="col">CPU, mean</th>
+            <th scope="col">Allocation, mean</th>
+            <th scope="col">Windows stored / expected</th>
+            <th scope="col" className="number">
+              Last window
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map(service => (
+            <ServiceRow key={fullName(service)} url={url} service={service} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

@@ -1,0 +1,126 @@
+import { useTargets } from '../../api/queries'
+import type { Target } from '../../api/types'
+import { countStates, matchesTarget, shownState, targetName } from '../../profile/targets'
+import { Empty, Failure, Loading } from '../../ui/Empty'
+import { AsOf, StaleNotice } from '../../ui/Freshness'
+import { useLive } from '../../ui/live'
+import { change } from '../../ui/location'
+import { SearchField } from '../../ui/SearchField'
+import { STATE_ORDER, stateStyle } from '../../ui/Status'
+import type { UrlState } from '../../url'
+import { NothingMatches } from '../services/NoServices'
+import { TargetRow } from './TargetRow'
+
+export function Targets({ url }: { url: UrlState }) {
+  const { now } = useLive()
+  const answer = useTargets(now, url)
+  const targets = answer.data?.targets ?? []
+  return (
+    <>
+      <div className="screen-head">
+        <h1>Targets</h1>
+        {answer.data && (
+          <span className="muted">
+            {answer.data.truncated ? `the first ${targets.length}` : `${targets.length} JVMs`}
+            {url.service && ` of ${url.service}`}
+          </span>
+        )}
+        {url.service && (
+          <button
+            type="button"
+            className="button quiet"
+            onClick={() => change({ service: '', namespace: '', cluster: '' })}
+          >
+            Show all services
+          </button>
+        )}
+        <span className="spacer" />
+        <AsOf answer={answer} />
+        <SearchField
+          value={url.search}
+          label="Filter targets"
+          onChange={search => change({ search }, true)}
+        />
+      </div>
+      <StaleNotice answer={answer} />
+      {answer.data ? (
+        <Table url={url} targets={targets} />
+      ) : answer.error ? (
+        <Failure error={answer.error} onRetry={answer.retry} />
+      ) : (
+        <Loading what="targets" />
+      )}
+    </>
+  )
+}
+
+function Table({ url, targets }: { url: UrlState; targets: Target[] }) {
+  if (targets.length === 0) return <NoTargets />
+  const found = targets.filter(t => matchesTarget(t, url.search))
+  const shown = found.filter(t => url.state === '' || shownState(t) === url.state).sort(byUrgency)
+  return (
+    <>
+      <StateFilter chosen={url.state} targets={found} />
+      {shown.length === 0 ? (
+        <NothingMatches what="target" search={url.search || url.state} />
+      ) : (
+        <div className="card table-scroll">
+          <table className="list targets">
+            <thead>
+              <tr>
+                <th scope="col">State</th>
+                <th scope="col">Target</th>
+                <th scope="col">JVM</th>
+                <th scope="col">Session</th>
+                <th scope="col">Last window</th>
+                <th scope="col">Spool</th>
+                <th scope="col">Sidecar</th>
+              </tr>
+            </thead>
+            {shown.map(target => (
+              <TargetRow key={`${target.series}-${target.sidecar}`} url={url} target={target} />
+            ))}
+          </table>
+        </div>
+      )}
+    </>
+  )
+}
+
+function byUrgency(a: Target, b: Target): number {
+  const rank = (t: Target) => (STATE_ORDER as readonly string[]).indexOf(shownState(t))
+  return rank(a) - rank(b) || (targetName(a) < targetName(b) ? -1 : 1)
+}
+
+function StateFilter({ chosen, targets }: { chosen: string; targets: Target[] }) {
+  const counts = countStates(targets)
+  const states = STATE_ORDER.filter(state => counts.has(state) || state === chosen)
+  const option = (state: string, label: string, count: number) => (
+    <button type="button" key={state} aria-pressed={chosen === state} onClick={() => change({ state })}>
+      {label} <span className="muted">{count}</span>
+    </button>
+  )
+  return (
+    <div className="segments scroll-x" role="group" aria-label="State">
+      {option('', 'All', targets.length)}
+      {states.map(state => option(state, capitalised(stateStyle(state).label), counts.get(state) ?? 0))}
+    </div>
+  )
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function NoTargets() {
+  return (
+    <Empty icon="skip" title="No sidecar has reported a target">
+      <p>
+        A target appears here as soon as a sidecar sees a JVM, profiled or not. If you expect one: is the pod
+        annotated <code>profiling.io/enabled: "true"</code>, was it created after the webhook was installed,
+        and can it reach the backend? <code>kubectl describe pod</code> shows the webhook's decision in the
+        annotation <code>profiling.io/status</code>.
+      </p>
+    </Empty>
+  )
+}

@@ -1,0 +1,76 @@
+import { useEffect, useRef, useState } from 'react'
+import { MAX_QUERY_LENGTH } from '../profile/search'
+import { Icon } from './Icon'
+
+const TYPING_PAUSE_MS = 120
+
+interface Props {
+  value: string
+  label: string
+  placeholder?: string
+  invalid?: boolean
+  onChange(value: string): void
+  onEnter?(backwards: boolean): void
+}
+
+/** A search box that "/" focuses from anywhere on the screen and Escape leaves. */
+export function SearchField({ value, label, placeholder = label, invalid, onChange, onEnter }: Props) {
+  const ref = useRef<HTMLInputElement>(null)
+  const [text, setText] = useTyped(value, onChange)
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== '/' || isTyping(event.target) || event.ctrlKey || event.metaKey) return
+      event.preventDefault()
+      ref.current?.focus()
+      ref.current?.select()
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+  return (
+    <search className="search">
+      <input
+        ref={ref}
+        className="field"
+        type="search"
+        value={text}
+        maxLength={MAX_QUERY_LENGTH}
+        placeholder={placeholder}
+        aria-label={label}
+        aria-invalid={invalid}
+        aria-keyshortcuts="/"
+        spellCheck={false}
+        autoComplete="off"
+        onChange={e => setText(e.target.value)}
+        onKeyDown={e => {
+          if (e.key === 'Escape') e.currentTarget.blur()
+          if (e.key === 'Enter') onEnter?.(e.shiftKey)
+        }}
+      />
+      <Icon name="search" />
+      <kbd aria-hidden="true">/</kbd>
+    </search>
+  )
+}
+
+/** What is typed, handed on when the typing pauses: browsers limit how often the URL may change. */
+function useTyped(value: string, onChange: (value: string) => void): [string, (text: string) => void] {
+  const [typed, setTyped] = useState<string>()
+  const emit = useRef(onChange)
+  useEffect(() => {
+    emit.current = onChange
+  })
+  useEffect(() => {
+    if (typed === undefined) return undefined
+    const timer = window.setTimeout(() => {
+      setTyped(undefined)
+      emit.current(typed)
+    }, TYPING_PAUSE_MS)
+    return () => window.clearTimeout(timer)
+  }, [typed])
+  return [typed ?? value, setTyped]
+}
+
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)
+}
