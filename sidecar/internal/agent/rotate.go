@@ -46,9 +46,9 @@ func (w *worker) endChunk(ctx context.Context) ([]profile.Loss, error) {
 	if free, err := w.dir.FreeBytes(); err == nil && free < w.config.Limits.MinFree {
 		return nil, w.stopForSpace(ctx)
 	}
-	entry := w.marker.Find(w.session)
-	losses := w.skipped(ctx, entry)
-	if w.renewalDue(time.Now(), *entry) {
+	entry := *w.marker.Find(w.session)
+	if w.renewalDue(time.Now(), entry) {
+		losses := w.skipped(ctx, entry)
 		if err := w.renew(ctx); err != nil {
 			w.refuseError(err)
 			return losses, err
@@ -57,10 +57,11 @@ func (w *worker) endChunk(ctx context.Context) ([]profile.Loss, error) {
 	}
 	result, err := w.command(ctx, "dump", asprof.Dump(w.dir.Log()))
 	if err != nil {
-		return losses, err
+		return nil, err
 	}
 	w.update(w.p.Key(), func(s *TargetStatus) { s.Stall = result.Took })
-	return append(losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: result.Took}), nil
+	stall := profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: result.Took}
+	return append(w.skipped(ctx, entry), stall), nil
 }
 
 // sessionEnded notices that somebody, or the timeout, has ended our session.
@@ -90,7 +91,7 @@ func (w *worker) stopForSpace(ctx context.Context) error {
 
 // skipped asks the profiler how many samples it has skipped since the last
 // time. Its counter runs from the start of the library's first session.
-func (w *worker) skipped(ctx context.Context, entry *session.Recording) []profile.Loss {
+func (w *worker) skipped(ctx context.Context, entry session.Recording) []profile.Loss {
 	result, err := w.command(ctx, "metrics", asprof.Metrics(w.dir.Log()))
 	if err != nil {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -216,4 +217,33 @@ func cache(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(home, ".cache", "podflame")
+}
+
+// LoadAgent lets the JDK's own jcmd run a profiler command in the JVM, as
+// somebody else would.
+func (j *JVM) LoadAgent(t testing.TB, library, options string) {
+	t.Helper()
+	options += ",log=" + filepath.Join(j.Dir, "foreign.log")
+	out, err := exec.Command("jcmd", strconv.Itoa(j.PID), `JVMTI.agent_load `+library+` "`+options+`"`).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("return code: 0")) {
+		t.Fatalf("jcmd: %v: %s", err, out)
+	}
+}
+
+// ForeignLibrary is a copy of the profiler library, as another tool would bring
+// it.
+func (j *JVM) ForeignLibrary(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(j.Dir, "libasyncProfiler.so")
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	content, err := os.ReadFile(Library(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -1,0 +1,336 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/jvmtest"
+	"github.com/podflame/podflame/sidecar/internal/session"
+	"github.com/podflame/podflame/sidecar/internal/target"
+)
+
+func TestWindowsOfARunningJVM(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu", "alloc", "lock", "monitor"}, Env: []string{"PODFLAME_CONTAINER=shop"}})
+	b.start()
+	b.awaitWindows(3)
+	b.stop()
+	windows := b.spool.profiled()
+	b.checkContiguous(windows)
+	for _, w := range windows {
+		if w.Target.PID != b.jvm.PID || w.Target.MainClass != "Workload" || w.Target.JVMVersion == "" || w.Target.Container != "shop" {
+			t.Errorf("target %+v", w.Target)
+		}
+		if w.Settings.CPUInterval != 10*time.Millisecond || w.Settings.AllocInterval != 512<<10 || w.Settings.Engine == "" {
+			t.Errorf("settings %+v are not those of the first chunk", w.Settings)
+		}
+		if len(w.Coverage) != 3 {
+			t.Errorf("coverage of %d types, want 3", len(w.Coverage))
+		}
+	}
+	if cpu := windows[1].Set(profile.CPU); cpu == nil || selfOf(cpu, "Workload.spin") == 0 {
+		t.Errorf("CPU samples of Workload.spin are missing: %v", cpu)
+	}
+	if _, err := os.Stat(b.config.Shared + "/" + filepath.Base(b.config.Shared)); err == nil {
+		t.Error("unexpected")
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.config.Shared, "[0-9]*")); len(left) != 0 {
+		t.Errorf("the session directory is left: %v", left)
+	}
+	b.jvm.CheckUntouched(t)
+}
+
+func selfOf(s *profile.StackSet, name string) (value int64) {
+	for _, stack := range s.Stacks {
+		if s.Functions[stack.Frames[len(stack.Frames)-1]].Name == name {
+			value += stack.Value
+		}
+	}
+	return value
+}
+
+func TestRenewalLosesNoWindow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.config.Limits.Renew = 10 * time.Second
+	b.start()
+	b.awaitProfiled()
+	first := b.status().Session
+	b.await("windows of a second session", func() bool {
+		windows := b.spool.profiled()
+		return len(windows) > 1 && windows[len(windows)-1].Session != first
+	})
+	b.stop()
+	b.checkContiguous(b.spool.profiled())
+	starts := map[time.Time]bool{}
+	for _, w := range b.spool.profiled() {
+		if starts[w.Start] {
+			t.Errorf("two windows begin at %s: the renewal was not at a boundary", w.Start)
+		}
+		starts[w.Start] = true
+	}
+	if gap := b.spool.loss(profile.ProfilerStall).Duration; gap <= 0 || gap > 4*time.Second {
+		t.Errorf("renewal accounts for a stall of %s", gap)
+	}
+	b.jvm.CheckUntouched(t)
+}
+
+// foreign runs a command in a second copy of the library.
+func (b *bench) foreign(options string) {
+	b.Helper()
+	b.jvm.LoadAgent(b.T, b.jvm.ForeignLibrary(b.T), options)
+}
+
+func TestForeignProfilerIsNotDisturbed(t *testing.T) {
+	for name, options := range map[string]string{
+		"JFR":                  "start,event=cpu,jfr,file=FILE",
+		"collapsed, lock only": "start,event=lock",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, jvmtest.Options{Threads: []string{"cpu", "lock"}})
+			file := filepath.Join(b.jvm.Dir, "theirs.jfr")
+			b.foreign(strings.Replace(options, "FILE", file, 1))
+			b.start()
+			b.awaitReason(profile.Conflict)
+			if detail := b.status().Detail; !strings.Contains(detail, "libasyncProfiler.so") {
+				t.Errorf("detail %q does not say who", detail)
+			}
+			b.await("a window that says conflict", func() bool { return b.spool.loss(profile.Conflict).Count > 0 })
+			if n := len(b.spool.profiled()); n != 0 {
+				t.Errorf("%d windows were recorded beside a foreign session", n)
+			}
+			b.foreign("stop,file=" + filepath.Join(b.jvm.Dir, "out.txt") + ",collapsed") // their session was alive all the time
+			b.awaitProfiled()
+			b.stop()
+			if name == "JFR" {
+				if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+					t.Errorf("their recording: %v %v", info, err)
+				}
+			}
+			b.jvm.CheckUntouched(t)
+		})
+	}
+}
+
+// Somebody begins a session while ours runs: we step aside with our data, and
+// come back.
+func TestYieldsToAForeignProfiler(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.start()
+	b.awaitProfiled()
+	b.foreign("start,event=cpu,jfr,file=" + filepath.Join(b.jvm.Dir, "theirs.jfr"))
+	b.awaitReason(profile.Conflict)
+	b.await("our samples are in the spool", func() bool { return len(b.spool.profiled()) > 0 })
+	b.foreign("stop")
+	b.awaitProfiled()
+	b.stop()
+	b.checkContiguous(b.spool.profiled())
+	b.jvm.CheckUntouched(t)
+}
+
+func TestSecondSidecarStaysAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.start()
+	b.awaitProfiled()
+	second := &bench{T: t, jvm: b.jvm, config: b.config, spool: &memory{}}
+	second.config.State = t.TempDir()
+	second.start()
+	second.awaitReason(profile.Conflict)
+	if !strings.Contains(second.status().Detail, session.ErrOtherOwner.Error()) {
+		t.Errorf("detail %q", second.status().Detail)
+	}
+	b.stop()
+	second.awaitProfiled()
+	second.stop()
+	b.jvm.CheckUntouched(t)
+}
+
+func TestExitOfTheJVM(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu", "alloc"}})
+	b.start()
+	b.awaitWindows(1)
+	time.Sleep(500 * time.Millisecond) // samples that are in the chunk which is not finished
+	b.jvm.Kill()
+	b.await("the exit is seen", func() bool { return b.status().Reason == profile.JVMExited })
+	b.await("the unfinished chunk is a loss", func() bool { return b.spool.loss(profile.ChunkUnfinished).Bytes > 0 })
+	b.stop()
+	b.checkContiguous(b.spool.profiled())
+	if left, _ := filepath.Glob(filepath.Join(b.config.Shared, "[0-9]*")); len(left) != 0 {
+		t.Errorf("the session directory is left: %v", left)
+	}
+}
+
+func TestCrashBreaker(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.start()
+	b.awaitProfiled()
+	b.jvm.Kill() // right after the attach: as a crash would look
+	b.await("the exit is seen", func() bool { return b.status().Reason == profile.JVMExited })
+	b.stop()
+	next := &bench{T: t, jvm: jvmtest.Start(t, jvmtest.Options{}), config: b.config, spool: &memory{}}
+	next.config.PIDs = []int{next.jvm.PID}
+	next.start()
+	next.awaitReason(profile.CrashedAfterAttach)
+	next.stop()
+	next.config.RetryCrashed = true
+	next.start()
+	next.awaitProfiled()
+	next.stop()
+	next.jvm.CheckUntouched(t)
+}
+
+// Whatever lies in the place of the marker or of the recording, nothing hangs,
+// nothing outside is touched, and the time is accounted for.
+func TestHostileDirectory(t *testing.T) {
+	t.Run("marker is a FIFO", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+		b.makeDirectory(func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "session.json"), 0o666) })
+		b.start()
+		b.awaitWindows(1)
+		b.stop()
+	})
+	t.Run("marker is a symlink", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+		victim := filepath.Join(t.TempDir(), "victim")
+		if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.makeDirectory(func(dir string) error { return os.Symlink(victim, filepath.Join(dir, "session.json")) })
+		b.start()
+		b.awaitWindows(1)
+		b.stop()
+		if content, err := os.ReadFile(victim); err != nil || string(content) != "precious" {
+			t.Errorf("the symlink's target: %q %v", content, err)
+		}
+	})
+	t.Run("directory is a symlink", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, jvmtest.Options{})
+		elsewhere := t.TempDir()
+		b.makeDirectory(func(dir string) error { return errors.Join(os.Remove(dir), os.Symlink(elsewhere, dir)) })
+		b.start()
+		b.awaitReason(profile.SharedDirNotUsable)
+		b.stop()
+		if left, _ := os.ReadDir(elsewhere); len(left) != 0 {
+			t.Errorf("files were made behind the symlink: %v", left)
+		}
+	})
+	t.Run("recording is removed", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+		b.start()
+		b.awaitProfiled()
+		recording := filepath.Join(b.directory(), b.status().Session+".jfr")
+		if err := errors.Join(os.Remove(recording), syscall.Mkfifo(recording, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitWindows(2) // read through the descriptor
+		b.stop()
+		b.checkContiguous(b.spool.profiled())
+		b.jvm.CheckUntouched(t)
+	})
+}
+
+// makeDirectory makes the JVM's directory before the agent does.
+func (b *bench) makeDirectory(spoil func(dir string) error) {
+	b.Helper()
+	procs, err := target.NewFinder("/proc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := procs.Process(b.jvm.PID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := filepath.Join(b.config.Shared, p.Key())
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := spoil(dir); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// Somebody ends our session behind our back.
+func TestSessionEndedByOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.start()
+	b.awaitProfiled()
+	first := b.status().Session
+	b.jvm.LoadAgent(t, b.agent.library, "stop")
+	b.await("another session", func() bool { s := b.status().Session; return s != "" && s != first })
+	b.stop()
+	if lost := b.spool.loss(profile.SessionEnded).Duration; lost <= 0 {
+		t.Errorf("session_ended accounts for %s", lost)
+	}
+	b.checkContiguous(b.spool.profiled())
+	b.jvm.CheckUntouched(t)
+}
+
+func TestReasonsInWindows(t *testing.T) {
+	tests := []struct {
+		name    string
+		options jvmtest.Options
+		reason  profile.Reason
+		windows bool
+	}{
+		{"attach disabled", jvmtest.Options{Flags: []string{"-XX:+DisableAttachMechanism"}}, profile.AttachDisabled, false},
+		{"agents forbidden", jvmtest.Options{Flags: []string{"-XX:-EnableDynamicAgentLoading"}}, profile.LibraryNotLoaded, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, test.options)
+			b.start()
+			b.awaitReason(test.reason)
+			if test.windows {
+				b.await("a window with the reason", func() bool { return b.spool.loss(test.reason).Duration > time.Second })
+			}
+			b.stop()
+			r := b.agent.Report()
+			body, err := profile.EncodeReport(&r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := profile.DecodeReport(body); err != nil {
+				t.Errorf("the backend would not take the report: %v: %s", err, body)
+			}
+			if !json.Valid(body) {
+				t.Errorf("report %s", body)
+			}
+			b.jvm.CheckUntouched(t)
+		})
+	}
+}
+
+func TestJVMOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to start a JVM as another user")
+	}
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}, Credential: &syscall.Credential{Uid: 12345, Gid: 12346}})
+	b.start()
+	b.awaitWindows(2)
+	info, err := os.Stat(b.directory())
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != 12345 {
+		t.Errorf("owner of the session directory: %v %v", info, err)
+	}
+	b.stop()
+	b.checkContiguous(b.spool.profiled())
+	b.jvm.CheckUntouched(t)
+}
