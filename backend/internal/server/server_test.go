@@ -1,0 +1,322 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// routes is a part of the API with one handler.
+type routes struct {
+	method, path string
+	handle       gin.HandlerFunc
+}
+
+func (r routes) Routes(router gin.IRouter) { router.Handle(r.method, r.path, r.handle) }
+
+func site(t *testing.T, parts ...Routes) (http.Handler, *Site) {
+	t.Helper()
+	s := &Site{
+		API: parts, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		UI:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the UI") }),
+		Ready: func(context.Context) error { return nil },
+	}
+	h, err := s.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, s
+}
+
+func do(h http.Handler, method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+func TestWhatIsNoRoute(t *testing.T) {
+	h, _ := site(t, routes{http.MethodPost, "/api/v1/windows", func(*gin.Context) {}})
+	for _, c := range []struct {
+		method, path string
+		status       int
+		isUI         bool
+	}{
+		{"GET", "/", 200, true},
+		{"GET", "/services/checkout?type=cpu", 200, true},
+		{"HEAD", "/", 200, true},
+		{"POST", "/", 404, false},
+		{"DELETE", "/services", 404, false},
+		{"GET", "/api", 404, false},
+		{"GET", "/api/v1/nope", 404, false},
+		{"GET", "/api/v2/services", 404, false},
+		{"GET", "/apis", 200, true},
+		{"GET", "/api/v1/windows", 405, false},
+	} {
+		w := do(h, c.method, c.path)
+		if w.Code != c.status {
+			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+		var e api.Error
+		if err := json.Unmarshal(w.Body.Bytes(), &e); !c.isUI && (err != nil || e.Code != profile.NotFound) {
+			t.Errorf("%s %s: %s", c.method, c.path, w.Body)
+		}
+		if c.isUI && c.method == "GET" && w.Body.String() != "the UI" {
+			t.Errorf("%s %s: %s", c.method, c.path, w.Body)
+		}
+	}
+}
+
+func TestProbesAndMetrics(t *testing.T) {
+	h, s := site(t)
+	if w := do(h, "GET", "/livez"); w.Code != 200 {
+		t.Errorf("livez: %d", w.Code)
+	}
+	if w := do(h, "GET", "/readyz"); w.Code != 200 {
+		t.Errorf("readyz: %d", w.Code)
+	}
+	if w := do(h, "GET", "/metrics"); w.Code != 200 || !strings.Contains(w.Body.String(), "podflame_http_panics_total 0") {
+		t.Errorf("metrics: %d %s", w.Code, w.Body)
+	}
+	s.Ready = func(context.Context) error {
+		return api.Errorf(profile.StoreUnavailable, "no tables").Retry(time.Second)
+	}
+	s.Registry = prometheus.NewRegistry()
+	down, err := s.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := do(down, "GET", "/readyz"); w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "store_unavailable") {
+		t.Errorf("readyz: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := do(down, "GET", "/livez"); w.Code != 200 {
+		t.Errorf("livez while the store is down: %d", w.Code)
+	}
+}
+
+func TestPanicIsOneRequestsFailure(t *testing.T) {
+	h, _ := site(t, routes{http.MethodGet, "/api/v1/boom", func(*gin.Context) { panic("secret state") }})
+	w := do(h, "GET", "/api/v1/boom")
+	if w.Code != 500 || !strings.Contains(w.Body.String(), `"internal"`) || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := do(h, "GET", "/metrics"); !strings.Contains(w.Body.String(), "podflame_http_panics_total 1") {
+		t.Error("the panic is not counted")
+	}
+}
+
+func TestLargeAnswersAreCompressed(t *testing.T) {
+	large := strings.Repeat("podflame ", 10_000)
+	h, _ := site(t, routes{http.MethodGet, "/api/v1/large", func(c *gin.Context) { api.Write(c.Writer, 200, large) }})
+	r := httptest.NewRequest(http.MethodGet, "/api/v1/large", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() > len(large)/10 {
+		t.Fatalf("%v, %d bytes", w.Header(), w.Body.Len())
+	}
+	unpacked, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := json.NewDecoder(unpacked).Decode(&got); err != nil || got != large {
+		t.Errorf("other content after decompression: %v", err)
+	}
+	if w := do(h, "GET", "/api/v1/large"); w.Header().Get("Content-Encoding") != "" {
+		t.Error("compressed for a client that cannot read it")
+	}
+}
+
+// serving runs Serve on a free port until stop is called, which returns what
+// Serve returned.
+func serving(t *testing.T, handler http.Handler, limits Limits) (address string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	listener, err := Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, handler, limits, slog.New(slog.DiscardHandler), Endpoint{Listener: listener})
+	}()
+	var stopped atomic.Bool
+	stop = func() error {
+		if stopped.Swap(true) {
+			return nil
+		}
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String(), stop
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestSlowHeadersAreCutOff(t *testing.T) {
+	limits := DefaultLimits()
+	limits.HeaderTimeout = 50 * time.Millisecond
+	address, _ := serving(t, http.NotFoundHandler(), limits)
+	conn := dial(t, address)
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	if n, err := io.Copy(io.Discard, conn); err != nil || n > 200 {
+		t.Errorf("%d bytes, %v; want the connection closed", n, err)
+	}
+}
+
+func TestHugeHeadersAreRefused(t *testing.T) {
+	address, _ := serving(t, http.NotFoundHandler(), DefaultLimits())
+	conn := dial(t, address)
+	go func() { // the server may close while we still write
+		_, _ = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Huge: %s\r\n\r\n", strings.Repeat("x", 1<<20))
+	}()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status is %d", response.StatusCode)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Connections = 1
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	address, _ := serving(t, ok, limits)
+	first := dial(t, address)
+	fmt.Fprint(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReader(first), nil); err != nil {
+		t.Fatal(err)
+	}
+	second := dial(t, address)
+	fmt.Fprint(second, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err := second.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	answer := bufio.NewReader(second)
+	if _, err := answer.Peek(1); !isTimeout(err) {
+		t.Errorf("a second connection is served: %v", err)
+	}
+	_ = first.Close()
+	if err := second.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answer.Peek(1); err != nil {
+		t.Errorf("the second connection is not served after the first has closed: %v", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+func TestPortInUseSaysWhatToDo(t *testing.T) {
+	taken, err := Listen(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	_, err = Listen(context.Background(), address)
+	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// At the end, requests in progress are answered and new ones are not taken.
+func TestDrains(t *testing.T) {
+	entered, hold := make(chan struct{}), make(chan struct{})
+	slow := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-hold
+		fmt.Fprint(w, "done")
+	})
+	address, stop := serving(t, slow, DefaultLimits())
+	conn := dial(t, address)
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for { // until the port is closed
+		c, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+		select {
+		case err := <-stopped:
+			t.Fatalf("stopped before the request was answered: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	close(hold)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !bytes.Equal(body, []byte("done")) {
+		t.Errorf("answer is %q, %v", body, err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	entered, hold := make(chan struct{}), make(chan struct{})
+	stuck := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-hold
+	})
+	limits := DefaultLimits()
+	limits.DrainTimeout = 20 * time.Millisecond
+	address, stop := serving(t, stuck, limits)
+	conn := dial(t, address)
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	if err := stop(); err == nil || !strings.Contains(err.Error(), "20ms") {
+		t.Errorf("error is %v", err)
+	}
+	close(hold)
+}
