@@ -1,0 +1,313 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/jvmtest"
+)
+
+const asProgram = "PODFLAME_TEST_AS_PROGRAM"
+
+// TestMain makes the test binary the program itself: for the tests that ask for
+// it, and for the child that decodes.
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" || (len(os.Args) > 1 && os.Args[1] == "decode") {
+		os.Exit(run())
+	}
+	os.Exit(m.Run())
+}
+
+// sidecar is a running sidecar process without a backend: its windows stay in
+// the spool.
+type sidecar struct {
+	*testing.T
+	jvm    *jvmtest.JVM
+	shared string
+	state  string
+	cmd    *exec.Cmd
+	log    *bytes.Buffer
+	done   chan struct{}
+}
+
+func newSidecar(t *testing.T, j *jvmtest.JVM) *sidecar {
+	t.Helper()
+	return &sidecar{T: t, jvm: j, shared: filepath.Join(jvmtest.SharedDir(t), "shared"), state: t.TempDir()}
+}
+
+func (s *sidecar) start(more ...string) {
+	s.Helper()
+	s.log, s.done = &bytes.Buffer{}, make(chan struct{})
+	args := append([]string{
+		"run", "--local", "--pid", fmt.Sprint(s.jvm.PID), "--window", "5s", "--start-delay", "0s", "--scan-interval", "200ms",
+		"--retry-interval", "1s", "--shared-dir", s.shared, "--state-dir", s.state, "--library", jvmtest.Library(s.T),
+	}, more...)
+	s.cmd = exec.Command(os.Args[0], args...)
+	s.cmd.Env = append(os.Environ(), asProgram+"=1")
+	s.cmd.Stderr = s.log
+	if err := s.cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	go func() { _ = s.cmd.Wait(); close(s.done) }()
+	s.Cleanup(func() { s.signal(syscall.SIGKILL) })
+}
+
+// signal sends a signal and waits for the end.
+func (s *sidecar) signal(sig syscall.Signal) {
+	_ = s.cmd.Process.Signal(sig)
+	<-s.done
+}
+
+// windows returns what is in the spool, oldest first.
+func (s *sidecar) windows() []*profile.Window {
+	s.Helper()
+	files, err := filepath.Glob(filepath.Join(s.state, "spool", "*-*"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	var windows []*profile.Window
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			continue // a temporary file
+		}
+		w, err := profile.Decode(body, profile.DefaultDecodeLimits())
+		if err != nil {
+			continue
+		}
+		windows = append(windows, w)
+	}
+	slices.SortFunc(windows, func(a, b *profile.Window) int { return a.Start.Compare(b.Start) })
+	return windows
+}
+
+func (s *sidecar) awaitWindows(n int) {
+	s.Helper()
+	jvmtest.Eventually(s.T, 60*time.Second, fmt.Sprintf("%d windows in the spool", n), func() bool { return len(s.profiled()) >= n })
+}
+
+func (s *sidecar) profiled() []*profile.Window {
+	return slices.DeleteFunc(s.windows(), func(w *profile.Window) bool { return len(w.Sets) == 0 })
+}
+
+// checkOneSession fails unless all windows are of one session and follow each
+// other without a gap.
+func (s *sidecar) checkOneSession() {
+	s.Helper()
+	windows := s.profiled()
+	for i, w := range windows {
+		if err := w.Check(); err != nil {
+			s.Error(err)
+		}
+		if i == 0 {
+			continue
+		}
+		before := windows[i-1]
+		if w.Session != before.Session {
+			s.Errorf("window %s has session %s, the one before %s", w.Start, w.Session, before.Session)
+		}
+		if gap := w.Recorded.Start.Sub(before.Recorded.End); gap != 0 {
+			s.Errorf("gap of %s at %s", gap, w.Start)
+		}
+		if w.Start.Before(before.End) || w.ID == before.ID {
+			s.Errorf("windows %s and %s overlap", before.Start, w.Start)
+		}
+		if w.Settings != before.Settings || w.Settings.CPUInterval == 0 {
+			s.Errorf("settings changed from %+v to %+v", before.Settings, w.Settings)
+		}
+	}
+}
+
+// A sidecar that is killed leaves a session that records on. Its successor
+// continues it: nothing that was recorded is lost, and there is no second one.
+func TestKilledSidecarIsContinued(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu", "alloc"}}))
+	s.start()
+	s.awaitWindows(2)
+	s.signal(syscall.SIGKILL)
+	killed := time.Now()
+	time.Sleep(7 * time.Second) // longer than a window: what is recorded now belongs to nobody
+	s.start()
+	jvmtest.Eventually(t, 60*time.Second, "windows of the time after", func() bool {
+		windows := s.profiled()
+		return len(windows) > 0 && windows[len(windows)-1].Start.After(killed.Add(7*time.Second))
+	})
+	s.signal(syscall.SIGTERM)
+	if !strings.Contains(s.log.String(), "adopted=true") {
+		t.Errorf("the session was not adopted:\n%s", s.log)
+	}
+	s.checkOneSession()
+	s.jvm.CheckUntouched(t)
+}
+
+// Killed at any moment, again and again.
+func TestSidecarKilledOften(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu"}}))
+	for i := range 8 {
+		s.start()
+		time.Sleep(time.Duration(150+i*i*60) * time.Millisecond) // during the attach, the first dump, a window
+		s.signal(syscall.SIGKILL)
+	}
+	s.start()
+	s.awaitWindows(2)
+	s.signal(syscall.SIGTERM)
+	s.checkOneSession()
+	s.jvm.CheckUntouched(t)
+}
+
+// The JVM ends while no sidecar is there: the finished chunks are read, the
+// rest is in the ledger.
+func TestRecordingOfAnEndedJVMIsRecovered(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu"}}))
+	s.start()
+	s.awaitWindows(1)
+	s.signal(syscall.SIGKILL)
+	before := s.profiled()
+	time.Sleep(8 * time.Second) // the profiler finishes a chunk by itself after 6.25 s
+	s.jvm.Kill()
+	s.start()
+	jvmtest.Eventually(t, 30*time.Second, "the directory is read and removed", func() bool {
+		left, _ := filepath.Glob(filepath.Join(s.shared, "[0-9]*"))
+		return len(left) == 0
+	})
+	s.signal(syscall.SIGTERM)
+	s.checkOneSession()
+	after := s.profiled()
+	if len(after) <= len(before) {
+		t.Errorf("%d windows before and %d after", len(before), len(after))
+	}
+	last := after[len(after)-1]
+	if !slices.ContainsFunc(last.Losses, func(l profile.Loss) bool { return l.Reason == profile.ChunkUnfinished && l.Bytes > 0 }) {
+		t.Errorf("the unfinished chunk is not in the ledger: %+v", last.Losses)
+	}
+	if last.Target.MainClass != "Workload" || last.Target.SeriesID() != before[0].Target.SeriesID() {
+		t.Errorf("target %+v differs from %+v", last.Target, before[0].Target)
+	}
+}
+
+// A restart in good order ends the session, and the time between is a loss.
+func TestRestartIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu"}}))
+	s.start()
+	s.awaitWindows(1)
+	s.signal(syscall.SIGTERM)
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, s.log)
+	}
+	time.Sleep(2 * time.Second)
+	s.start()
+	n := len(s.profiled())
+	s.awaitWindows(n + 1)
+	s.signal(syscall.SIGTERM)
+	var lost time.Duration
+	for _, w := range s.windows() {
+		for _, l := range w.Losses {
+			if l.Reason == profile.SidecarRestarted {
+				lost += l.Duration
+			}
+		}
+	}
+	if lost < 2*time.Second || lost > 20*time.Second {
+		t.Errorf("sidecar_restarted accounts for %s", lost)
+	}
+	s.jvm.CheckUntouched(t)
+}
+
+func TestTargetsCommand(t *testing.T) {
+	t.Parallel()
+	j := jvmtest.Start(t, jvmtest.Options{})
+	disabled := jvmtest.Start(t, jvmtest.Options{Flags: []string{"-XX:+DisableAttachMechanism"}})
+	program := exec.Command(os.Args[0], "targets", "--json")
+	program.Env = append(os.Environ(), asProgram+"=1")
+	out, err := program.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []seen
+	if err := json.Unmarshal(out, &list); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	find := func(pid int) seen {
+		i := slices.IndexFunc(list, func(s seen) bool { return s.PID == pid })
+		if i < 0 {
+			t.Fatalf("JVM %d is not in %s", pid, out)
+		}
+		return list[i]
+	}
+	if s := find(j.PID); s.Kind != "hotspot" || s.MainClass != "Workload" || s.Reason != "" || s.Text != "Can be profiled" || s.JVMVersion == "" {
+		t.Errorf("JVM: %+v", s)
+	}
+	if s := find(disabled.PID); s.Reason != profile.AttachDisabled || s.Text == "" || s.Remedy == "" {
+		t.Errorf("JVM without attach: %+v", s)
+	}
+	j.CheckUntouched(t)
+	disabled.CheckUntouched(t)
+}
+
+func TestMetricsAndPortInUse(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{}))
+	s.start("--listen", address)
+	<-s.done
+	if code := s.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.log.String(), "set --listen") {
+		t.Errorf("port in use: exit code %d: %s", code, s.log)
+	}
+	_ = listener.Close()
+	s.start("--listen", address)
+	get := func(path string) (string, int) {
+		request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+address+path, nil)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return "", 0
+		}
+		defer response.Body.Close()
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(response.Body)
+		return body.String(), response.StatusCode
+	}
+	jvmtest.Eventually(t, 30*time.Second, "the JVM is counted as owned", func() bool {
+		body, _ := get("/metrics")
+		return strings.Contains(body, `podflame_sidecar_targets{state="owned"} 1`)
+	})
+	if _, code := get("/livez"); code != http.StatusOK {
+		t.Errorf("/livez says %d", code)
+	}
+	s.signal(syscall.SIGTERM)
+}
+
+func TestBadFlags(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"run", "--window", "1s"}, {"run", "--events", "cpu,gpu"}, {"run", "--cpu-interval", "0"}, {"run", "--local", "--library", "/absent"},
+		{"run", "--local", "--profiler-memory", "1"}, {"run", "--local", "--library", "/etc/passwd", "--shared-dir", t.TempDir()}, {"nonsense"},
+	} {
+		program := exec.Command(os.Args[0], args...)
+		program.Env = append(os.Environ(), asProgram+"=1", "PODFLAME_STATE_DIR="+t.TempDir(), "PODFLAME_SHARED_DIR="+t.TempDir())
+		out, err := program.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "error:") {
+			t.Errorf("%v: %v: %s", args, err, out)
+		}
+	}
+}
