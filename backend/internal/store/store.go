@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"regexp"
+	"sync"
 	"time"
 
-	"github.com/podflame/podflame/backend/profile"
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,6 +21,7 @@ type Limits struct {
 	QueryMemory   int64         // bytes in ClickHouse, per query
 	QueryRows     int64         // rows that a query may read
 	Stacks        int           // distinct stacks that Sums returns; lighter ones are Omitted
+	Frames        int           // of all those stacks together
 	CacheBytes    int64         // of decoded stacks and function names
 	WrittenIDs    int           // ids remembered as written today
 	Services      int           // that Services returns
@@ -35,6 +38,7 @@ func DefaultLimits() Limits {
 		QueryMemory:   250_000_000,
 		QueryRows:     200_000_000,
 		Stacks:        200_000,
+		Frames:        16_000_000,
 		CacheBytes:    128 << 20,
 		WrittenIDs:    2_000_000,
 		Services:      5_000,
@@ -56,83 +60,136 @@ type Config struct {
 	RetentionDays int
 	// RollupEvery is how often closed hours are looked for; 0 means 5 minutes.
 	RollupEvery time.Duration
-	Limits      Limits
-	Log         *slog.Logger          // nil discards
-	Registry    prometheus.Registerer // nil registers nothing
+	// ClockSkew is how far the clocks of ClickHouse servers may be apart; 0 means
+	// 5 s. The roll-up of an hour is used only if it is that much younger than
+	// the last window of the hour.
+	ClockSkew time.Duration
+	Limits    Limits
+	Log       *slog.Logger          // nil discards
+	Registry  prometheus.Registerer // nil registers nothing
 }
 
-// Store is safe for concurrent use.
-type Store struct{}
+// MaxRetentionDays bounds Config.RetentionDays.
+const MaxRetentionDays = 7
 
-var errNotYet = errors.New("not built yet")
+// defaultDatabase is used if the DSN names none.
+const defaultDatabase = "podflame"
+
+// Store is safe for concurrent use.
+type Store struct {
+	conn     clickhouse.Conn
+	options  func() *clickhouse.Options
+	database string
+	days     int
+	every    time.Duration
+	skew     time.Duration
+	limits   Limits
+	log      *slog.Logger
+	metrics  *metrics
+	written  *writtenIDs
+	stacks   *stackCache
+	events   *eventBuffer
+	latency  latency
+
+	closing sync.Mutex
+	closed  bool
+	calls   sync.WaitGroup // operations that may still hold a connection
+}
 
 // Open connects, without waiting for ClickHouse: call Migrate next, and again
 // while it returns a retryable error.
-func Open(cfg Config) (*Store, error) { return nil, errNotYet }
-
-// Close releases all connections.
-func (s *Store) Close() error { return errNotYet }
-
-// Migrate creates or updates the tables. It may run in many backends at once
-// and as often as wanted.
-func (s *Store) Migrate(ctx context.Context) error { return errNotYet }
-
-// Run rolls up closed hours and writes recorded events until ctx ends.
-func (s *Store) Run(ctx context.Context) error { return errNotYet }
-
-// Insert stores a window. When it returns nil, ClickHouse has the window
-// exactly once. Any error is an *Error. The window must not be changed until
-// Limits.InsertTimeout after the call, even if it returned an error before.
-func (s *Store) Insert(ctx context.Context, w *profile.Window) (Result, error) {
-	return Result{}, errNotYet
+func Open(cfg Config) (*Store, error) {
+	if cfg.RetentionDays < 1 || cfg.RetentionDays > MaxRetentionDays {
+		return nil, fmt.Errorf("retention of %d days is not within 1 to %d", cfg.RetentionDays, MaxRetentionDays)
+	}
+	limits := cfg.Limits.withDefaults()
+	options, database, err := connection(cfg, limits)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(options())
+	if err != nil {
+		return nil, fmt.Errorf("open ClickHouse: %w", err)
+	}
+	s := &Store{
+		conn: conn, options: options, database: database, limits: limits,
+		days: cfg.RetentionDays, every: cfg.RollupEvery, skew: cfg.ClockSkew, log: cfg.Log,
+		metrics: newMetrics(cfg.Registry),
+		written: newWrittenIDs(limits.WrittenIDs),
+		events:  newEventBuffer(),
+	}
+	orDefault(&s.every, 5*time.Minute)
+	orDefault(&s.skew, 5*time.Second)
+	orDefault(&s.log, slog.New(slog.DiscardHandler))
+	s.stacks = newStackCache(limits.CacheBytes, s.metrics)
+	return s, nil
 }
 
-// PutTargets stores what a sidecar reported, replacing what was known.
-func (s *Store) PutTargets(ctx context.Context, targets []TargetStatus) error { return errNotYet }
-
-// Record counts events of ingest; Run writes the sums, also while ClickHouse
-// is away for a while. It never blocks.
-func (s *Store) Record(e Event) {}
-
-// Services lists the services that sent windows in a range, and whether there
-// are more than Limits.Services.
-func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, truncated bool, cost Cost, err error) {
-	return nil, false, Cost{}, errNotYet
+// Close waits for operations that still hold a connection and releases all.
+func (s *Store) Close() error {
+	s.closing.Lock()
+	s.closed = true
+	s.closing.Unlock()
+	s.calls.Wait()
+	return s.conn.Close()
 }
 
-// Targets lists what is known of targets, latest report first, and whether
-// there are more than Limits.Targets.
-func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatus, truncated bool, cost Cost, err error) {
-	return nil, false, Cost{}, errNotYet
+// Retention is how long data is kept.
+func (s *Store) Retention() time.Duration { return time.Duration(s.days) * 24 * time.Hour }
+
+// connection returns a factory of options, as clickhouse-go keeps what it gets.
+func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, database string, err error) {
+	parsed, err := clickhouse.ParseDSN(cfg.DSN)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the DSN of ClickHouse: %w; it reads clickhouse://user:password@host:9000/database", err)
+	}
+	if parsed.Protocol != clickhouse.Native {
+		return nil, "", fmt.Errorf("the DSN of ClickHouse has an HTTP scheme; Podflame needs the native protocol, clickhouse://host:9000")
+	}
+	database = parsed.Auth.Database
+	orDefault(&database, defaultDatabase)
+	if !identifier().MatchString(database) {
+		return nil, "", fmt.Errorf("database %q in the DSN of ClickHouse is not a plain name of up to 64 letters, digits and _", database)
+	}
+	return func() *clickhouse.Options {
+		o, _ := clickhouse.ParseDSN(cfg.DSN)
+		o.Auth.Database = "" // it may not exist yet, and the embedded server aborts on one that does not
+		o.DialContext = cfg.Dial
+		o.DialTimeout = max(o.DialTimeout, 10*time.Second) // also bounds the handshake; see Store.bounded
+		o.ReadTimeout = max(limits.QueryTimeout, limits.InsertTimeout) + 5*time.Second
+		o.ConnMaxLifetime = 24 * time.Hour
+		o.MaxOpenConns = limits.Connections
+		o.MaxIdleConns = max(limits.Connections/2, 1)
+		if o.Compression == nil {
+			o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
+		}
+		o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"podflame", ""})
+		return o
+	}, database, nil
 }
 
-// Timeline returns a cell for each step of the range, also for empty ones.
-func (s *Store) Timeline(ctx context.Context, sel Selection, step time.Duration) ([]Cell, Cost, error) {
-	return nil, Cost{}, errNotYet
+func identifier() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`) }
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	orDefault(&l.InsertTimeout, d.InsertTimeout)
+	orDefault(&l.QueryTimeout, d.QueryTimeout)
+	orDefault(&l.QueryMemory, d.QueryMemory)
+	orDefault(&l.QueryRows, d.QueryRows)
+	orDefault(&l.Stacks, d.Stacks)
+	orDefault(&l.Frames, d.Frames)
+	orDefault(&l.CacheBytes, d.CacheBytes)
+	orDefault(&l.WrittenIDs, d.WrittenIDs)
+	orDefault(&l.Services, d.Services)
+	orDefault(&l.Targets, d.Targets)
+	orDefault(&l.Cells, d.Cells)
+	orDefault(&l.Connections, d.Connections)
+	return l
 }
 
-// Coverage sums up the ledgers of a selection.
-func (s *Store) Coverage(ctx context.Context, sel Selection) (*Coverage, error) {
-	return nil, errNotYet
-}
-
-// Sums merges the stacks of a selection. Hours that are closed and rolled up
-// are read from the roll-up. Sums of a selection without samples are empty.
-func (s *Store) Sums(ctx context.Context, sel Selection) (*Sums, error) { return nil, errNotYet }
-
-// Name fills in the names of the functions with these indexes into
-// sums.FunctionIDs, or of all of them if the list is nil. Functions that are no
-// longer in the store are named "[unknown]".
-func (s *Store) Name(ctx context.Context, sums *Sums, functions []uint32) error { return errNotYet }
-
-// StackSet is Sums with all names: what Prune, Merge and Diff work on.
-func (s *Store) StackSet(ctx context.Context, sel Selection) (*Sums, error) { return nil, errNotYet }
-
-// Health asks ClickHouse how it is. It returns within Limits.QueryTimeout and
-// has no error: being unreachable is a state.
-func (s *Store) Health(ctx context.Context) Health { return Health{} }
-
-// Events returns the recorded events of a range by step, outcome and reason.
-func (s *Store) Events(ctx context.Context, r Range, step time.Duration) ([]EventCell, Cost, error) {
-	return nil, Cost{}, errNotYet
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
 }

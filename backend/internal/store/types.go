@@ -121,6 +121,7 @@ type WindowCount struct {
 	Stored   int64 // arrived with a ledger for the type, perhaps without any sample
 	Lost     int64 // arrived as a reason why there is none
 	Missing  int64 // did not arrive
+	Pending  int64 // of Missing: so recent that they may still arrive
 }
 
 // CellStatus sums up a cell.
@@ -132,6 +133,7 @@ const (
 	CellOK      CellStatus = "ok"      // all windows, nothing lost
 	CellPartial CellStatus = "partial" // something was lost
 	CellLost    CellStatus = "lost"    // nothing was stored
+	CellPending CellStatus = "pending" // nothing has arrived yet, and nothing is late
 )
 
 // Coverage is what a selection holds and what it lacks.
@@ -176,7 +178,7 @@ type Health struct {
 	// that of the latest ones (exponentially weighted); zero if there was none.
 	LastInsert, MeanInsert time.Duration
 	Oldest                 time.Time // start of the oldest window; zero if there is none
-	RollupBehind           int64     // closed hours of services that wait for their roll-up
+	RollupBehind           int64     // closed hours of services of the last two days that wait for their roll-up
 	Retention              time.Duration
 }
 

@@ -1,23 +1,106 @@
-// Package storetest gives tests a real embedded ClickHouse. The test binary
-// re-executes itself as the server, so each package that uses it calls Main
-// from its TestMain.
+// Package storetest gives tests a store on a real embedded ClickHouse. The test
+// binary re-executes itself as the server, so each package that uses it calls
+// Main from its TestMain.
 package storetest
 
 import (
+	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/embedded"
 )
+
+// shared is the server of the test binary, started by the first test that needs
+// it. It is state of a package, as testing offers no other place for it.
+var shared struct {
+	sync.Mutex
+	server *embedded.Server
+	dir    string
+}
 
 // Main runs the tests, or the server if this process is the child.
 func Main(m *testing.M) {
 	if code, isChild := embedded.RunChild(); isChild {
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func stopShared() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := shared.server.Stop(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(shared.dir)
+}
+
+// Server returns the server that all tests of the binary share. Do not kill it;
+// start one of your own for that.
+func Server(tb testing.TB) *embedded.Server {
+	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server != nil {
+		return shared.server
+	}
+	dir, err := os.MkdirTemp("", "podflame-clickhouse-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	server, err := embedded.Start(context.Background(), embedded.Config{Dir: dir, Library: Library(tb)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	shared.server, shared.dir = server, dir
+	return server
+}
+
+// Open returns a store on a new database of the shared server, migrated. Both
+// end with the test. Each of the changes may adapt the configuration.
+func Open(tb testing.TB, changes ...func(*store.Config)) *store.Store {
+	tb.Helper()
+	return OpenOn(tb, Server(tb), changes...)
+}
+
+// OpenOn is Open on another server.
+func OpenOn(tb testing.TB, server *embedded.Server, changes ...func(*store.Config)) *store.Store {
+	tb.Helper()
+	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	s, err := store.Open(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := s.Migrate(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return s
 }
 
 // Library returns the path of libchdb.so that `make setup` has installed. It

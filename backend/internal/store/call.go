@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// errNoConnection marks that nothing was sent, as no connection was to be had.
+var errNoConnection = errors.New("no connection to ClickHouse")
+
+// bounded runs call and returns within the timeout, whatever call does: a
+// handshake that has begun must not be given up early (libchdb aborts on it),
+// so it is left to end by itself. The context of call has no deadline, for
+// clickhouse-go would make a max_execution_time of its own from it.
+func (s *Store) bounded(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errNoConnection, err)
+	}
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	timer := time.AfterFunc(timeout, func() {
+		cancel(fmt.Errorf("no answer within %s: %w", timeout, context.DeadlineExceeded))
+	})
+	if !s.enter() {
+		cancel(nil)
+		return fmt.Errorf("%w: the store is closed", errNoConnection)
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer s.calls.Done()
+		defer cancel(nil)
+		defer timer.Stop()
+		defer stop()
+		done <- call(inner)
+	}()
+	select {
+	case err := <-done:
+		if err != nil && errors.Is(err, context.Canceled) && inner.Err() != nil {
+			if cause := context.Cause(inner); !errors.Is(cause, context.Canceled) {
+				return cause
+			}
+		}
+		return err
+	case <-inner.Done():
+	}
+	select { // call may have ended at the same moment
+	case err := <-done:
+		if err == nil {
+			return nil
+		}
+	case <-time.After(100 * time.Millisecond):
+	}
+	return context.Cause(inner)
+}
+
+// enter registers a call, unless the store is closed.
+func (s *Store) enter() bool {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return false
+	}
+	s.calls.Add(1)
+	return true
+}
+
+// read is one read operation: several queries with one time limit and one cost.
+type read struct {
+	store    *Store
+	op       string
+	deadline time.Time
+	cost     Cost
+}
+
+// reading runs a read operation within the limits.
+func (s *Store) reading(ctx context.Context, op string, run func(ctx context.Context, r *read) error) (Cost, error) {
+	began := time.Now()
+	r := &read{store: s, op: op, deadline: began.Add(s.limits.QueryTimeout)}
+	// The server gives up first and says why.
+	err := s.bounded(ctx, s.limits.QueryTimeout+time.Second, func(ctx context.Context) error { return run(ctx, r) })
+	if err = classify(op, reading, err); err != nil {
+		s.metrics.failed(err)
+		return Cost{Elapsed: time.Since(began)}, err
+	}
+	r.cost.Elapsed = time.Since(began)
+	return r.cost, nil
+}
+
+// query runs one query and calls each for each row. Statements write @. in
+// front of table names, for the database.
+func (r *read) query(ctx context.Context, statement string, args params, each func(driver.Rows) error, options ...clickhouse.QueryOption) error {
+	rows, err := r.open(ctx, statement, args, options...)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			_ = rows.Close()
+			return err
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+func (r *read) open(ctx context.Context, statement string, args params, options ...clickhouse.QueryOption) (driver.Rows, error) {
+	left := time.Until(r.deadline)
+	if left <= 0 {
+		return nil, &Error{Class: TooExpensive, Op: r.op, Hint: narrow, Err: fmt.Errorf("queries took longer than %s", r.store.limits.QueryTimeout)}
+	}
+	r.cost.Queries++
+	limits := r.store.limits
+	options = append(options,
+		clickhouse.WithSettings(clickhouse.Settings{
+			"max_execution_time": max(int(left.Seconds()), 1),
+			"max_memory_usage":   limits.QueryMemory,
+			"max_rows_to_read":   limits.QueryRows,
+			"max_threads":        2,
+			"do_not_merge_across_partitions_select_final": 1,
+		}),
+		clickhouse.WithProgress(func(p *clickhouse.Progress) {
+			r.cost.RowsRead += p.Rows
+			r.cost.BytesRead += p.Bytes
+		}))
+	return r.store.conn.Query(clickhouse.Context(ctx, options...), r.store.sql(statement), args...)
+}
+
+// sql puts the database in front of table names.
+func (s *Store) sql(statement string) string {
+	return strings.ReplaceAll(statement, "@.", s.database+".")
+}
+
+// params are the parameters of a query, by name.
+type params []any
+
+func (p params) with(name string, value any) params {
+	return append(p[:len(p):len(p)], clickhouse.Named(name, value))
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// latency keeps the durations of the latest inserts.
+type latency struct {
+	mu         sync.Mutex
+	last, mean time.Duration
+}
+
+// note enters an insert; the mean is over about the last ten.
+func (l *latency) note(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = d
+	if l.mean == 0 {
+		l.mean = d
+	}
+	l.mean += (d - l.mean) / 10
+}
+
+func (l *latency) get() (last, mean time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, l.mean
+}
+
+// Health asks ClickHouse how it is. It returns within Limits.QueryTimeout and a
+// second, and has no error: being unreachable is a state.
+func (s *Store) Health(ctx context.Context) Health {
+	answer := make(chan Health, 1) // not shared with a read that was given up
+	_, err := s.reading(ctx, "ask ClickHouse how it is", func(ctx context.Context, r *read) error {
+		var h Health
+		if err := r.health(ctx, &h); err != nil {
+			return err
+		}
+		answer <- h
+		return nil
+	})
+	var h Health
+	if err == nil {
+		h = <-answer
+		h.Reachable = true
+	} else {
+		h.Error = err.Error()
+	}
+	h.Retention = s.Retention()
+	h.LastInsert, h.MeanInsert = s.latency.get()
+	return h
+}
+
+// Ping asks whether ClickHouse answers and has the tables, for readiness.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.reading(ctx, "reach ClickHouse", func(ctx context.Context, r *read) error {
+		return r.query(ctx, "SELECT 1 FROM @.profiles LIMIT 0", nil, func(driver.Rows) error { return nil })
+	})
+	return err
+}
+
+func (r *read) health(ctx context.Context, h *Health) error {
+	err := r.query(ctx, "SELECT version(), toUInt64(uptime())", nil, func(row driver.Rows) error {
+		var seconds uint64
+		err := row.Scan(&h.Version, &seconds)
+		h.Uptime = time.Duration(seconds) * time.Second
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts
+WHERE active AND database = {database:String} GROUP BY table ORDER BY table`, params{clickhouse.Named("database", r.store.database)},
+		func(row driver.Rows) error {
+			var t TableHealth
+			err := row.Scan(&t.Table, &t.Rows, &t.Parts, &t.Bytes)
+			h.Tables = append(h.Tables, t)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	err = r.query(ctx, "SELECT min(free_space), min(total_space) FROM system.disks", nil, func(row driver.Rows) error {
+		return row.Scan(&h.DiskFree, &h.DiskTotal)
+	})
+	if err != nil {
+		return err
+	}
+	err = r.query(ctx, "SELECT min(window_start) FROM @.profiles", nil, func(row driver.Rows) error {
+		var oldest time.Time
+		err := row.Scan(&oldest)
+		h.Oldest = orZero(oldest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	dirty, err := r.dirtyHours(ctx, seconds{now.Add(-48*time.Hour).Unix() / 3600 * 3600, now.Add(-hourCloses).Unix() / 3600 * 3600})
+	h.RollupBehind = int64(len(dirty))
+	return err
+}

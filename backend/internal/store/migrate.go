@@ -1,0 +1,152 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing/fstest"
+	"text/template"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	migrateTimeout = time.Minute
+	// keptTokens is how many of the latest inserts into a table are remembered
+	// for deduplication. A window that is repeated later than that is found by
+	// its header row.
+	keptTokens = 20_000
+	// keepFree is left free on ClickHouse's disk, so that it can still merge.
+	keepFree = 1_000_000_000
+)
+
+// Migrate creates or updates the tables and their retention. It may run in many
+// backends at once and as often as wanted.
+func (s *Store) Migrate(ctx context.Context) error {
+	err := s.bounded(ctx, migrateTimeout, s.migrate)
+	return classify("migrate the tables of ClickHouse", writing, err)
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database+s.atomic(ctx)); err != nil {
+		return err
+	}
+	files, err := s.rendered()
+	if err != nil {
+		return err
+	}
+	db := clickhouse.OpenDB(s.options())
+	defer func() { _ = db.Close() }()
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files,
+		goose.WithTableName(s.database+".goose_db_version"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return err
+	}
+	if len(results) > 0 {
+		s.log.Info("tables of ClickHouse are up to date", "migrations", len(results), "database", s.database)
+	}
+	return s.retain(ctx)
+}
+
+// atomic names the engine of the database where it is not the default: the
+// embedded server's default is an overlay.
+func (s *Store) atomic(ctx context.Context) string {
+	var engine string
+	err := s.conn.QueryRow(ctx, "SELECT engine FROM system.databases WHERE name = 'default'").Scan(&engine)
+	if err == nil && engine == "Overlay" {
+		return " ENGINE = Atomic"
+	}
+	return ""
+}
+
+// rendered returns the migrations with their values filled in.
+func (s *Store) rendered() (fs.FS, error) {
+	values := struct {
+		Database               string
+		Days, Tokens, KeepFree int
+	}{s.database, s.days, keptTokens, keepFree}
+	out := fstest.MapFS{}
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		parsed, err := template.ParseFS(migrations, name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		var text bytes.Buffer
+		if err := parsed.Execute(&text, values); err != nil {
+			return nil, fmt.Errorf("fill in %s: %w", name, err)
+		}
+		out[strings.TrimPrefix(name, "migrations/")] = &fstest.MapFile{Data: text.Bytes()}
+	}
+	return out, nil
+}
+
+// ttl is the expression of a table's retention, given the days.
+type ttl struct{ table, format string }
+
+func ttls() []ttl {
+	return []ttl{
+		{"samples", "window_start + toIntervalDay(%d)"},
+		{"profiles", "window_start + toIntervalDay(%d)"},
+		{"stacks", "day + toIntervalDay(%d + 1)"},
+		{"functions", "day + toIntervalDay(%d + 1)"},
+		{"samples_1h", "bucket + toIntervalDay(%d)"},
+		{"rollups", "hour + toIntervalDay(%d)"},
+		{"targets", "toDateTime(reported_at) + toIntervalDay(%d)"},
+		{"ingest_events", "time + toIntervalDay(%d)"},
+	}
+}
+
+// retain alters tables that were made with another retention.
+func (s *Store) retain(ctx context.Context) error {
+	for _, t := range ttls() {
+		var engine string
+		err := s.conn.QueryRow(ctx, "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+			clickhouse.Named("database", s.database), clickhouse.Named("table", t.table)).Scan(&engine)
+		if err != nil {
+			return fmt.Errorf("read the retention of %s: %w", t.table, err)
+		}
+		want := fmt.Sprintf(t.format, s.days)
+		if strings.Contains(engine, "TTL "+want) {
+			continue
+		}
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+s.database+"."+t.table+" MODIFY TTL "+want); err != nil {
+			return fmt.Errorf("change the retention of %s to %d days: %w", t.table, s.days, err)
+		}
+		s.log.Info("retention of a table changed", "table", t.table, "days", s.days)
+	}
+	return nil
+}
+
+// MigrateUntil repeats Migrate while ClickHouse is away.
+func (s *Store) MigrateUntil(ctx context.Context) error {
+	for {
+		err := s.Migrate(ctx)
+		if err == nil || !IsRetryable(err) || ctx.Err() != nil {
+			return err
+		}
+		s.log.Warn("ClickHouse is not ready and is tried again", "error", err)
+		e, _ := errors.AsType[*Error](err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(e.RetryAfter):
+		}
+	}
+}

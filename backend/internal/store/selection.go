@@ -1,0 +1,108 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// check refuses what is not scoped.
+func (sel *Selection) check(op string, s *Store) error {
+	err := s.checkRange(op, sel.Range)
+	if err != nil {
+		return err
+	}
+	switch _, typeErr := profile.ParseType(string(sel.Type)); {
+	case sel.Service == "":
+		err = fmt.Errorf("no service is named")
+	case typeErr != nil:
+		err = typeErr
+	case len(sel.Pods) > MaxSelected || len(sel.Series) > MaxSelected:
+		err = fmt.Errorf("%d pods and %d targets are selected, at most %d may be", len(sel.Pods), len(sel.Series), MaxSelected)
+	default:
+		return nil
+	}
+	return &Error{Class: BadSelection, Op: op, Err: err}
+}
+
+func (s *Store) checkRange(op string, r Range) error {
+	var err error
+	// A day more than the retention, as partitions are dropped whole.
+	switch longest := s.Retention() + 24*time.Hour; {
+	case !r.From.Before(r.To):
+		err = fmt.Errorf("range from %s to %s is empty or reversed", r.From, r.To)
+	case r.From.Unix() < 0 || r.To.Unix() > maxTime:
+		err = fmt.Errorf("range from %s to %s is not within 1970 to 2106", r.From, r.To)
+	case r.To.Sub(r.From) > longest:
+		err = fmt.Errorf("range of %s is longer than %s, which is what is kept", r.To.Sub(r.From), longest)
+	default:
+		return nil
+	}
+	return &Error{Class: BadSelection, Op: op, Err: err}
+}
+
+// seconds returns the range in Unix seconds. Windows start at whole seconds, so
+// rounding up changes nothing.
+func (r Range) seconds() (from, to int64) { return ceilSecond(r.From), ceilSecond(r.To) }
+
+func ceilSecond(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
+}
+
+// seconds is [from, to) in Unix seconds.
+type seconds struct{ from, to int64 }
+
+// samplesIn is the condition on table samples. The one on the quarter of an hour
+// is there because only that expression is in the key: without it the whole
+// history of the service is read.
+func samplesIn(r seconds) string {
+	return fmt.Sprintf(`(window_start >= toDateTime(%d, 'UTC') AND window_start < toDateTime(%d, 'UTC')
+ AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(%d, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(%d, 'UTC')))`, r.from, r.to, r.from, r.to-1)
+}
+
+// startsIn is the condition on a time column that is in the key itself.
+func startsIn(column string, r seconds) string {
+	return fmt.Sprintf("%s >= toDateTime(%d, 'UTC') AND %s < toDateTime(%d, 'UTC')", column, r.from, column, r.to)
+}
+
+// scoped is the condition on the leading columns of all keys.
+const scoped = "service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String}"
+
+func (k ServiceKey) params() params {
+	return params{
+		clickhouse.Named("service", k.Service), clickhouse.Named("namespace", k.Namespace), clickhouse.Named("cluster", k.Cluster),
+	}
+}
+
+// narrowed says that the selection is of some targets only, which the roll-up
+// does not tell apart.
+func (sel *Selection) narrowed() bool {
+	return sel.Version != "" || len(sel.Pods) > 0 || len(sel.Series) > 0
+}
+
+// targets is the condition on the columns of profiles that narrow, starting
+// with AND; empty if nothing does.
+func (sel *Selection) targets(p params) (string, params) {
+	var b strings.Builder
+	if sel.Version != "" {
+		b.WriteString(" AND version = {version:String}")
+		p = p.with("version", sel.Version)
+	}
+	if len(sel.Pods) > 0 {
+		b.WriteString(" AND pod IN {pods:Array(String)}")
+		p = p.with("pods", sel.Pods)
+	}
+	if len(sel.Series) > 0 {
+		b.WriteString(" AND series_id IN {series:Array(UInt64)}")
+		p = p.with("series", sel.Series)
+	}
+	return b.String(), p
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Services lists the services that sent windows in a range, sorted by
+// namespace, service and cluster, and whether there are more than
+// Limits.Services.
+func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, truncated bool, cost Cost, err error) {
+	const op = "list services"
+	if err := s.checkRange(op, f.Range); err != nil {
+		return nil, false, Cost{}, err
+	}
+	cost, err = s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
+		list, err = r.services(ctx, f)
+		return err
+	})
+	if err != nil {
+		return nil, false, cost, err
+	}
+	truncated = len(list) > s.limits.Services
+	return list[:min(len(list), s.limits.Services)], truncated, cost, nil
+}
+
+// services reads a row for each service and type; the one of the type ” counts
+// windows.
+func (r *read) services(ctx context.Context, f ServiceFilter) ([]Service, error) {
+	from, to := f.seconds()
+	narrow, args := oneOf(f.Clusters, f.Namespaces)
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArray(%d)(version), uniqExact(series_id), count(),
+  min(window_start), toInt64(max(toUnixTimestamp(window_start) + duration_s)),
+  sum(stored_value), sum(stored_count), sum(captured_value), sum(captured_count)
+FROM @.profiles FINAL WHERE %s%s GROUP BY cluster, namespace, service, type
+ORDER BY namespace, service, cluster, type LIMIT %d`,
+		MaxVersions, startsIn("window_start", seconds{from, to}), narrow, (r.store.limits.Services+1)*(len(profile.Types())+1))
+	var list []Service
+	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		var one Service
+		var of string
+		var targets, windows uint64
+		var last int64
+		var stored, captured profile.Amount
+		err := row.Scan(&one.Cluster, &one.Namespace, &one.Service, &of, &one.Versions, &targets, &windows, &one.FirstWindow, &last,
+			&stored.Value, &stored.Count, &captured.Value, &captured.Count)
+		if err != nil {
+			return err
+		}
+		if of == "" {
+			slices.Sort(one.Versions)
+			one.Targets, one.Windows, one.LastWindow = int(targets), int64(windows), time.Unix(last, 0).UTC()
+			list = append(list, one)
+			return nil
+		}
+		if n := len(list); n > 0 && list[n-1].ServiceKey == one.ServiceKey {
+			lost := profile.Amount{Value: captured.Value - stored.Value, Count: captured.Count - stored.Count}
+			list[n-1].Types = append(list[n-1].Types, TypeTotal{Type: profile.Type(of), Stored: stored, Lost: lost})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// oneOf is the condition that narrows by cluster and namespace, starting with
+// AND; empty if both lists are nil.
+func oneOf(clusters, namespaces []string) (condition string, args params) {
+	if clusters != nil {
+		condition, args = condition+" AND cluster IN {clusters:Array(String)}", args.with("clusters", clusters)
+	}
+	if namespaces != nil {
+		condition, args = condition+" AND namespace IN {namespaces:Array(String)}", args.with("namespaces", namespaces)
+	}
+	return condition, args
+}

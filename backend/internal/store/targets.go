@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+const targetColumns = `cluster, namespace, service, series_id, version, pod, pod_uid, node, container, pid, jvm_start, jvm_version, main_class,
+  state, reason, detail, session, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window`
+
+// PutTargets stores what a sidecar reported, replacing what was known.
+func (s *Store) PutTargets(ctx context.Context, targets []TargetStatus) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	err := s.bounded(ctx, s.limits.InsertTimeout, func(ctx context.Context) (err error) {
+		rows, err := s.begin(ctx, "INSERT INTO @.targets ("+targetColumns+")", nil)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for i := range targets {
+			if err := rows.Append(targetRow(&targets[i])...); err != nil {
+				return fmt.Errorf("%w: %w", clickhouse.ErrBatchInvalid, err)
+			}
+		}
+		return rows.Send()
+	})
+	if err = classify("store the status of targets", writing, err); err != nil {
+		s.metrics.failed(err)
+	}
+	return err
+}
+
+func targetRow(t *TargetStatus) []any {
+	return []any{
+		t.Cluster, t.Namespace, t.Service, t.Target.SeriesID(), t.Version, t.Pod, t.PodUID, t.Node, t.Container, uint32(t.PID),
+		moment(t.JVMStart), t.JVMVersion, t.MainClass,
+		t.State, string(t.Reason), t.Detail, t.Session, t.Profiler, t.Sidecar, t.Extra,
+		t.SpoolWindows, t.SpoolBytes, moment(t.SpoolOldest), moment(t.LastWindow),
+	}
+}
+
+// Targets lists what is known of targets, latest report first, and whether
+// there are more than Limits.Targets.
+func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatus, truncated bool, cost Cost, err error) {
+	limit := s.limits.Targets
+	cost, err = s.reading(ctx, "list targets", func(ctx context.Context, r *read) error {
+		narrow, args := oneOf(f.Clusters, f.Namespaces)
+		args = args.with("since", moment(f.Since).UnixMilli())
+		if f.Service != "" {
+			narrow, args = narrow+" AND service = {service:String}", args.with("service", f.Service)
+		}
+		statement := "SELECT " + targetColumns + ", reported_at FROM @.targets FINAL WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64})" + narrow +
+			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d", limit+1)
+		return r.query(ctx, statement, args, func(row driver.Rows) error {
+			t, err := scanTarget(row)
+			list = append(list, t)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, false, cost, err
+	}
+	return list[:min(len(list), limit)], len(list) > limit, cost, nil
+}
+
+func scanTarget(row driver.Rows) (TargetStatus, error) {
+	var t TargetStatus
+	var pid uint32
+	var reason string
+	err := row.Scan(&t.Cluster, &t.Namespace, &t.Service, &t.SeriesID, &t.Version, &t.Pod, &t.PodUID, &t.Node, &t.Container, &pid,
+		&t.JVMStart, &t.JVMVersion, &t.MainClass,
+		&t.State, &reason, &t.Detail, &t.Session, &t.Profiler, &t.Sidecar, &t.Extra,
+		&t.SpoolWindows, &t.SpoolBytes, &t.SpoolOldest, &t.LastWindow, &t.ReportedAt)
+	t.PID, t.Reason = int(pid), profile.Reason(reason)
+	t.JVMStart, t.SpoolOldest, t.LastWindow = orZero(t.JVMStart), orZero(t.SpoolOldest), orZero(t.LastWindow)
+	return t, err
+}
