@@ -78,7 +78,7 @@ func startReplica(t testing.TB, flags ...string) *replica {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = process.Signal(syscall.SIGCONT) // a test may have stopped it
+		_ = process.Signal(syscall.SIGCONT)    // a test may have stopped it
 		if err := process.Stop(); err != nil { // in order, which gives up the lease
 			t.Error(err)
 		}
