@@ -17,7 +17,7 @@ const (
 	CPUInterval   = "profiling.io/cpu-interval"   // Go duration
 	AllocInterval = "profiling.io/alloc-interval" // bytes, suffix k or m allowed
 	LockThreshold = "profiling.io/lock-threshold" // Go duration
-	RunAsUser     = "profiling.io/run-as-user"    // "uid" or "uid:gid" of the JVM, when only its image knows
+	RunAsUser     = "profiling.io/run-as-user"    // "uid" or "uid:gid" of the JVM, when only its image knows; without gid the securityContext's, or 0
 	CPURequest    = "profiling.io/cpu-request"    // Kubernetes quantity
 	CPULimit      = "profiling.io/cpu-limit"      // Kubernetes quantity
 	MemoryRequest = "profiling.io/memory-request" // Kubernetes quantity
@@ -94,6 +94,8 @@ const (
 	EnvCPUInterval   = "PODFLAME_CPU_INTERVAL"
 	EnvAllocInterval = "PODFLAME_ALLOC_INTERVAL"
 	EnvLockThreshold = "PODFLAME_LOCK_THRESHOLD"
+	EnvListen        = "PODFLAME_LISTEN"        // set where MetricsPort is not free
+	EnvDecodeMemory  = "PODFLAME_DECODE_MEMORY" // MiB, from the container's memory limit
 )
 
 // MetricsPort is where the sidecar serves /metrics and /livez.

@@ -22,7 +22,11 @@ const (
 	maxNamed   = 64   // containers that profiling.io/containers may name
 	maxUserID  = 1<<31 - 1
 	minimumCPU = "5m"
-	minimumMem = "32Mi" // with less, runc cannot even start the container
+	// With a lower request the scheduler would be misled, with a lower limit a
+	// recording could not be read, and with a much lower one not even the
+	// container could start.
+	minimumMemRequest = "32Mi"
+	minimumMemLimit   = "160Mi"
 )
 
 // annotations are the user's wishes for one pod, each either valid or absent,
@@ -94,8 +98,8 @@ var readers = map[string]reader{
 	contract.NativeSidecar: readNative,
 	contract.CPURequest:    readQuantity(minimumCPU),
 	contract.CPULimit:      readQuantity(minimumCPU),
-	contract.MemoryRequest: readQuantity(minimumMem),
-	contract.MemoryLimit:   readQuantity(minimumMem),
+	contract.MemoryRequest: readQuantity(minimumMemRequest),
+	contract.MemoryLimit:   readQuantity(minimumMemLimit),
 }
 
 func readWith[T any](parse func(string) (T, error), store func(*annotations, T)) reader {

@@ -44,8 +44,9 @@ type Config struct {
 }
 
 // DefaultConfig is everything but Image, Version, Cluster, Backend and
-// ServerVersion. The size limits are far above what the sidecar writes (spool
-// 128 MiB, chunks of 16 MiB): kubelet evicts the whole pod when one is exceeded.
+// ServerVersion. The size limits are above what the sidecar writes at most (16
+// recordings of 64 MiB; 128 MiB of spool), because kubelet evicts the whole pod
+// when one is exceeded.
 func DefaultConfig() Config {
 	return Config{
 		TokenAudience:      contract.TokenAudience,
@@ -61,7 +62,7 @@ func DefaultConfig() Config {
 		MemoryLimit:        resource.MustParse("384Mi"),
 		CPUMaximum:         resource.MustParse("2"),
 		MemoryMaximum:      resource.MustParse("2Gi"),
-		SharedSize:         resource.MustParse("512Mi"),
+		SharedSize:         resource.MustParse("1280Mi"),
 		StateSize:          resource.MustParse("256Mi"),
 		TmpSize:            resource.MustParse("256Mi"),
 	}
@@ -103,6 +104,9 @@ func (c Config) validateResources() error {
 		if pair.low.Sign() <= 0 || pair.low.Cmp(pair.high) > 0 {
 			return fmt.Errorf("%s: %s must be above 0 and not above %s", pair.what, pair.low.String(), pair.high.String())
 		}
+	}
+	if least := resource.MustParse(minimumMemLimit); c.MemoryLimit.Cmp(least) < 0 {
+		return fmt.Errorf("memory limit %s is below %s, with which no recording could be read", c.MemoryLimit.String(), minimumMemLimit)
 	}
 	for name, size := range map[string]resource.Quantity{
 		contract.SharedVolume: c.SharedSize, contract.StateVolume: c.StateSize, contract.TmpVolume: c.TmpSize,

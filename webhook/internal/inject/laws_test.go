@@ -122,7 +122,7 @@ func checkDecision(t *testing.T, pod *corev1.Pod) {
 		return
 	}
 	checkContainer(t, &out.Spec.InitContainers[i], volumeSet(out))
-	if limit := out.Spec.InitContainers[i].Resources.Limits.Memory(); limit.Cmp(resource.MustParse(minimumMem)) < 0 || limit.Cmp(cfg.MemoryMaximum) > 0 {
+	if limit := out.Spec.InitContainers[i].Resources.Limits.Memory(); limit.Cmp(resource.MustParse(minimumMemLimit)) < 0 || limit.Cmp(cfg.MemoryMaximum) > 0 {
 		t.Errorf("memory limit %s", limit)
 	}
 	if cpu := out.Spec.InitContainers[i].Resources.Limits.Cpu(); cpu.Sign() <= 0 || cpu.Cmp(cfg.CPUMaximum) > 0 {

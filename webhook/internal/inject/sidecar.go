@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func sidecarContainer(pod *corev1.Pod, plan Plan, cfg Config) corev1.Container {
 		Name:            sidecarName,
 		Image:           cfg.Image,
 		ImagePullPolicy: cfg.ImagePullPolicy,
-		Env:             sidecarEnv(plan, cfg),
+		Env:             sidecarEnv(pod, plan, cfg),
 		Resources:       *plan.Resources.DeepCopy(),
 		SecurityContext: securityContext(plan),
 		VolumeMounts: []corev1.VolumeMount{
@@ -37,15 +38,31 @@ func sidecarContainer(pod *corev1.Pod, plan Plan, cfg Config) corev1.Container {
 		always := corev1.ContainerRestartPolicyAlways
 		c.RestartPolicy = &always
 	}
-	// In a pod on the host's network a declared port is a port of the node, and
-	// the next such pod would find no node.
-	if !pod.Spec.HostNetwork {
+	if portIsFree(pod) {
 		c.Ports = []corev1.ContainerPort{{Name: "metrics", ContainerPort: contract.MetricsPort, Protocol: corev1.ProtocolTCP}}
 	}
 	return c
 }
 
-func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
+// portIsFree is false in a pod on the host's network, where a declared port is
+// one of the node and the next such pod would find no node, and where the
+// application uses the port itself.
+func portIsFree(pod *corev1.Pod) bool {
+	if pod.Spec.HostNetwork {
+		return false
+	}
+	bare := withoutSidecar(pod)
+	for _, containers := range [][]corev1.Container{bare.Spec.InitContainers, bare.Spec.Containers} {
+		for i := range containers {
+			if slices.ContainsFunc(containers[i].Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == contract.MetricsPort }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func sidecarEnv(pod *corev1.Pod, plan Plan, cfg Config) []corev1.EnvVar {
 	s := plan.Settings
 	env := []corev1.EnvVar{
 		fromPod(contract.EnvNamespace, "metadata.namespace"),
@@ -68,11 +85,31 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 		{contract.EnvCPUInterval, s.CPUInterval.String()},
 		{contract.EnvAllocInterval, strconv.FormatInt(s.AllocInterval, 10)},
 		{contract.EnvLockThreshold, s.LockThreshold.String()},
+		{contract.EnvDecodeMemory, strconv.FormatInt(decodeMemory(plan.MemLimit), 10)},
 		{"GOMEMLIMIT", strconv.FormatInt(plan.MemLimit/100*memoryShare, 10)},
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
 	}
+	if !portIsFree(pod) {
+		env = append(env, corev1.EnvVar{Name: contract.EnvListen, Value: anyLocalPort})
+	}
 	return env
+}
+
+// anyLocalPort keeps the metrics for those who look inside the pod.
+const anyLocalPort = "127.0.0.1:0"
+
+// The process that reads recordings gets what the sidecar itself leaves, within
+// what its flag takes.
+const (
+	mebibyte        = 1 << 20
+	ownMemory       = 128 // MiB
+	minDecodeMemory = 96  // MiB
+	maxDecodeMemory = 256 // MiB
+)
+
+func decodeMemory(limit int64) int64 {
+	return min(max(limit/mebibyte-ownMemory, minDecodeMemory), maxDecodeMemory)
 }
 
 func fromPod(name, field string) corev1.EnvVar {
