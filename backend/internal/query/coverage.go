@@ -22,11 +22,12 @@ func (q *Query) coverage(ctx context.Context, r request) (any, error) {
 // nothing in it. It returns an error if nobody knows the service.
 func (q *Query) explained(ctx context.Context, r request, c *store.Coverage) (api.Coverage, error) {
 	losses := profile.AddLosses(append([]profile.Loss(nil), c.Ledger.Losses...), c.Losses...)
-	if c.Windows == (store.WindowCount{}) && len(losses) == 0 {
-		var err error
-		if losses, err = q.whyEmpty(ctx, r); err != nil {
+	if c.Windows == (store.WindowCount{}) {
+		why, err := q.whyEmpty(ctx, r)
+		if err != nil {
 			return api.Coverage{}, err
 		}
+		losses = profile.AddLosses(losses, why...)
 	}
 	return api.Coverage{
 		Windows:   windows(c.Windows),

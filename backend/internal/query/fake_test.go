@@ -148,7 +148,7 @@ func (f *fakeStore) Timeline(ctx context.Context, sel store.Selection, step time
 		return nil, store.Cost{}, err
 	}
 	var cells []store.Cell
-	for at := sel.From.Truncate(step); at.Before(sel.To); at = at.Add(step) {
+	for at := sel.From; at.Before(sel.To); at = at.Add(step) {
 		c := store.Cell{Start: at, Status: store.CellNone}
 		one := sel
 		one.Range = store.Range{From: at, To: at.Add(step)}

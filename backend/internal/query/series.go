@@ -6,7 +6,6 @@ import (
 
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
-	"github.com/podflame/podflame/backend/profile"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -16,11 +15,12 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	step := stepOf(r.rng, r.points, window)
+	timeline := aligned(r.sel, window)
 	var cells []store.Cell
 	var ledger *store.Coverage
 	g, ctx2 := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		cells, _, err = q.Samples.Timeline(ctx2, r.sel, step)
+		cells, _, err = q.Samples.Timeline(ctx2, timeline, step)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -45,10 +45,17 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 func stepOf(r api.Range, n int, window time.Duration) time.Duration {
 	span := r.To.Sub(r.From)
 	windows := (span + window - 1) / window
-	// One step is kept back: a range that begins or ends within a step touches
-	// one more than its length says.
-	perStep := (int64(windows) + int64(max(n-1, 1)) - 1) / int64(max(n-1, 1))
+	perStep := (int64(windows) + int64(n) - 1) / int64(n)
 	return time.Duration(max(perStep, 1)) * window
+}
+
+// aligned begins a selection where the first window in it starts, so that cells
+// begin where windows do.
+func aligned(sel store.Selection, window time.Duration) store.Selection {
+	if from := sel.From.Add(window - 1).Truncate(window); from.Before(sel.To) {
+		sel.From = from
+	}
+	return sel
 }
 
 func points(cells []store.Cell) []api.Point {
@@ -62,7 +69,6 @@ func points(cells []store.Cell) []api.Point {
 	return out
 }
 
-// status tells windows that are lost from those that may still come.
 func status(c store.Cell) api.Status {
 	switch c.Status {
 	case store.CellNone:
@@ -71,13 +77,7 @@ func status(c store.Cell) api.Status {
 		return api.Complete
 	case store.CellPartial:
 		return api.Partial
-	}
-	for _, l := range c.Losses {
-		if l.Reason != profile.WindowNotYetArrived {
-			return api.Lost
-		}
-	}
-	if c.Windows.Missing > 0 && c.Windows.Lost == 0 {
+	case store.CellPending:
 		return api.Pending
 	}
 	return api.Lost

@@ -112,10 +112,10 @@ func (q *Query) activity(ctx context.Context, r request, s *api.Service) error {
 	var losses []profile.Loss
 	counted := store.WindowCount{}
 	for i := range s.Types {
-		cells, _, err := q.Samples.Timeline(ctx, store.Selection{
+		cells, _, err := q.Samples.Timeline(ctx, aligned(store.Selection{
 			ServiceKey: store.ServiceKey{Cluster: s.Cluster, Namespace: s.Namespace, Service: s.Service},
 			Type:       s.Types[i].Type, Range: r.sel.Range,
-		}, step)
+		}, window), step)
 		if err != nil {
 			return err
 		}

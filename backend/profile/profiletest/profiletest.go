@@ -54,14 +54,12 @@ func Window(o Options) *profile.Window {
 	return w
 }
 
-// Lost returns a window that says only why nothing was recorded.
+// Lost returns a window that says only why nothing was recorded: it has no
+// ledger of any type.
 func Lost(o Options, reason profile.Reason) *profile.Window {
 	o = withDefaults(o)
 	w := &profile.Window{Target: o.Target, Session: o.Session, Start: o.Start.UTC(), End: o.Start.Add(o.Length).UTC()}
 	w.ID = profile.NewWindowID(o.Target.SeriesID(), o.Session, o.Start)
-	for _, t := range o.Types {
-		w.Coverage = append(w.Coverage, profile.Coverage{Type: t})
-	}
 	w.Losses = profile.AddLosses(nil, profile.Loss{Outcome: profile.Dropped, Reason: reason, Duration: o.Length})
 	return w
 }
