@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -51,6 +52,14 @@ type Result struct {
 	Unread map[string]int64
 	// Problems say in words why bytes could not be read; the first few.
 	Problems []string
+	Cost     Cost
+}
+
+// Cost is what the children of a Decode took.
+type Cost struct {
+	CPU       time.Duration // of all
+	PeakBytes int64         // resident, of the largest
+	Children  int
 }
 
 // maxProblems bounds Result.Problems.

@@ -69,6 +69,7 @@ type decoding struct {
 	end     time.Time
 	lost    Result // Losses and Problems of chunks that are given up
 	reduced bool   // limits were lowered
+	cost    Cost
 }
 
 func (d *decoding) result(ctx context.Context) (Result, error) {
@@ -80,6 +81,7 @@ func (d *decoding) result(ctx context.Context) (Result, error) {
 		if failed == nil {
 			result.Losses = profile.AddLosses(result.Losses, d.lost.Losses...)
 			result.Problems = append(d.lost.Problems, result.Problems...)
+			result.Cost = d.cost
 			return result, nil
 		}
 		d.giveUp(failed)
@@ -117,5 +119,5 @@ func (d *decoding) attempt(ctx context.Context) (Result, *failure, error) {
 	if len(d.chunks) == 0 {
 		return decode(d.file, nil, &d.options, func(int) {}), nil, nil
 	}
-	return d.runChild(ctx, d.file, d.chunks, &d.options)
+	return d.runChild(ctx, d.file, d.chunks, &d.options, &d.cost)
 }

@@ -23,6 +23,7 @@ type pools struct {
 	stacks, methods, classes        pool
 	symbols, frameTypes, stateNames pool
 	frame                           *layout // slots: method, type
+	frameSlots                      []uint8 // of its fields: 0, 1 or notWanted
 	kinds                           []profile.Kind
 	defaultState                    uint64
 	hasDefaultState                 bool
@@ -84,9 +85,22 @@ func (p *pools) bind(l *layouts, types *def.TypeMap) (map[def.TypeID]*pool, erro
 		byType[class.ID] = want.to
 	}
 	frame, err := l.want(types.NameMap["jdk.types.StackFrame"], "method", "type")
+	if err != nil {
+		return nil, err
+	}
 	p.frame = frame
-	return byType, err
+	for _, f := range frame.fields {
+		slot := uint8(notWanted)
+		if f.slot >= 0 {
+			slot = uint8(f.slot)
+		}
+		p.frameSlots = append(p.frameSlots, slot)
+	}
+	return byType, nil
 }
+
+// notWanted is the slot of the fields of a frame that are not read.
+const notWanted = 2
 
 func (p *pools) readCheckpoint(at int64, l *layouts, byType map[def.TypeID]*pool) (delta int64, err error) {
 	if at < headerBytes || at >= int64(len(p.buf)) {

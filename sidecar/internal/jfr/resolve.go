@@ -86,6 +86,10 @@ func (r *resolver) stack(id uint64) ([]uint32, bool) {
 
 func (r *resolver) readFrames(c *cursor, n int) {
 	frame := r.pools.frame
+	if frame.varints > 0 {
+		r.readPlainFrames(c, n)
+		return
+	}
 	for range n {
 		v := frame.read(c)
 		if c.bad {
@@ -93,6 +97,33 @@ func (r *resolver) readFrames(c *cursor, n int) {
 		}
 		r.frames = append(r.frames, r.method(v.number[0], r.pools.kind(v.number[1])))
 	}
+}
+
+// readPlainFrames is readFrames for frames of nothing but integers, as the
+// profiler writes them. Most of the time of resolving stacks is spent here.
+func (r *resolver) readPlainFrames(c *cursor, n int) {
+	slots := r.pools.frameSlots
+	buf, pos := c.buf, c.pos
+	var v [notWanted + 1]uint64 // method, type, and what is not wanted
+	for range n {
+		for _, slot := range slots {
+			var x uint64
+			if pos < len(buf) && buf[pos] < 0x80 {
+				x = uint64(buf[pos])
+				pos++
+			} else {
+				c.pos = pos
+				x = c.longVarint()
+				pos = c.pos
+			}
+			v[slot] = x
+		}
+		if c.bad {
+			return
+		}
+		r.frames = append(r.frames, r.method(v[0], r.pools.kind(v[1])))
+	}
+	c.pos = pos
 }
 
 func (r *resolver) method(id uint64, kind profile.Kind) uint32 {

@@ -34,7 +34,7 @@ const (
 
 // runChild starts a child over chunks and waits for its end. The error means
 // that this says nothing about the chunks.
-func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o *Options) (Result, *failure, error) {
+func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o *Options, cost *Cost) (Result, *failure, error) {
 	req, err := json.Marshal(request{
 		Chunks: chunks, Options: *o, MemoryBytes: d.MemoryBytes,
 		CPUSeconds: uint64(d.Timeout/time.Second) + 2, MaxOutputBytes: d.Output.MaxEncoded, MaxFrames: d.Output.MaxFrames,
@@ -48,6 +48,7 @@ func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o
 	stderr := &boundedBuffer{max: maxStderr, cut: true}
 	cmd := d.command(limited, req, stdout, stderr)
 	last, waitErr, err := run(cmd, file)
+	cost.add(cmd.ProcessState)
 	switch {
 	case err != nil:
 		return Result{}, nil, err
@@ -63,6 +64,17 @@ func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o
 		return Result{}, &failure{len(chunks), profile.WindowTooLarge, err}, nil
 	}
 	return result, nil, nil
+}
+
+func (c *Cost) add(p *os.ProcessState) {
+	if p == nil {
+		return
+	}
+	c.Children++
+	c.CPU += p.UserTime() + p.SystemTime()
+	if usage, ok := p.SysUsage().(*syscall.Rusage); ok {
+		c.PeakBytes = max(c.PeakBytes, usage.Maxrss<<10)
+	}
 }
 
 // command prepares a child that gets nothing of our environment.
