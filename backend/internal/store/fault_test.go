@@ -1,0 +1,242 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/internal/store/embedded"
+	"github.com/podflame/podflame/backend/internal/store/storetest"
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// ownServer starts a server that the test may kill.
+func ownServer(t *testing.T) *embedded.Server {
+	t.Helper()
+	server, err := embedded.Start(t.Context(), embedded.Config{Dir: t.TempDir(), Library: storetest.Library(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := server.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// insertUntil repeats an insert as a sidecar does.
+func insertUntil(t *testing.T, s *store.Store, w *profile.Window) {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		_, err := s.Insert(context.Background(), w)
+		if err == nil {
+			return
+		}
+		if !store.IsRetryable(err) || time.Now().After(deadline) {
+			t.Errorf("insert of %s: %v", w.ID, err)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func count(t *testing.T, s *store.Store, table string) (rows uint64) {
+	t.Helper()
+	if err := s.Conn().QueryRow(context.Background(), s.SQL("SELECT count() FROM @."+table)).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func TestRepeatedWindowsCountOnce(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	w, later := m.window(today()), m.window(today().Add(time.Minute))
+	if r := insert(t, s, w); r.Duplicate {
+		t.Error("the first insert is a duplicate")
+	}
+	insert(t, s, later)
+	for range 3 {
+		if r := insert(t, s, w); !r.Duplicate {
+			t.Error("a repetition is no duplicate")
+		}
+	}
+	diff(t, "one after the other", merged(profile.CPU, w, later), read(t, s, selection("cart", profile.CPU, today(), time.Hour)))
+
+	same := newMaker("checkout", 0).window(today())
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() { insertUntil(t, s, same) })
+	}
+	all.Wait()
+	diff(t, "16 at once", merged(profile.Lock, same), read(t, s, selection("checkout", profile.Lock, today(), time.Hour)))
+	if rows := count(t, s, "profiles WHERE service = 'checkout'"); rows != 5 {
+		t.Errorf("%d headers, want 5", rows)
+	}
+}
+
+// A backend that died between samples and headers has not acknowledged.
+func TestRepetitionAfterHalfAnInsert(t *testing.T) {
+	s := storetest.Open(t)
+	w := newMaker("cart", 0).window(today())
+	insert(t, s, w)
+	if err := s.Conn().Exec(t.Context(), s.SQL("TRUNCATE TABLE @.profiles")); err != nil {
+		t.Fatal(err)
+	}
+	if r := insert(t, s, w); r.Duplicate {
+		t.Error("a window without headers counts as stored")
+	}
+	diff(t, "samples", merged(profile.CPU, w), read(t, s, selection("cart", profile.CPU, today(), time.Hour)))
+	if rows := count(t, s, "profiles"); rows != 5 {
+		t.Errorf("%d headers, want 5", rows)
+	}
+}
+
+func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
+	server := ownServer(t)
+	s := storetest.OpenOn(t, server)
+	const writers, each = 4, 20
+	var windows []*profile.Window
+	for writer := range writers {
+		m := newMaker("cart", writer)
+		for i := range each {
+			windows = append(windows, m.window(today().Add(time.Duration(i)*time.Minute)))
+		}
+	}
+	acknowledged := make(chan struct{}, len(windows))
+	var all sync.WaitGroup
+	for writer := range writers {
+		all.Go(func() {
+			for _, w := range windows[writer*each : (writer+1)*each] {
+				insertUntil(t, s, w)
+				acknowledged <- struct{}{}
+			}
+		})
+	}
+	for range 3 { // while inserts are under way
+		for range len(windows) / 5 {
+			<-acknowledged
+		}
+		pid := server.PID()
+		if pid == 0 {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
+	if server.Restarts() == 0 {
+		t.Error("the server was never restarted")
+	}
+	for _, typ := range profile.Types() {
+		diff(t, string(typ), merged(typ, windows...), read(t, s, selection("cart", typ, today(), time.Hour)))
+	}
+	coverage, err := s.Coverage(t.Context(), selection("cart", profile.CPU, today(), each*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (store.WindowCount{Expected: writers * each, Stored: writers * each}); coverage.Windows != want {
+		t.Errorf("windows %+v, want %+v", coverage.Windows, want)
+	}
+	if err := coverage.Ledger.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFrozenServer(t *testing.T) {
+	server := ownServer(t)
+	s := storetest.OpenOn(t, server, func(c *store.Config) {
+		c.Limits.InsertTimeout, c.Limits.QueryTimeout = time.Second, time.Second
+	})
+	m := newMaker("cart", 0)
+	insert(t, s, m.window(today()))
+	if err := syscall.Kill(server.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w := m.window(today().Add(time.Minute))
+	within := func(what string, limit time.Duration, call func() error) {
+		t.Helper()
+		began := time.Now()
+		err := call()
+		if !store.IsRetryable(err) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want a retryable timeout", what, err)
+		}
+		if took := time.Since(began); took > limit {
+			t.Errorf("%s took %s, want at most %s", what, took, limit)
+		}
+	}
+	for i := range 3 { // first over a connection that is there, then over new ones
+		within(fmt.Sprintf("insert %d", i), 2*time.Second, func() error { _, err := s.Insert(t.Context(), w); return err })
+		within(fmt.Sprintf("query %d", i), 3*time.Second, func() error {
+			_, err := s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
+			return err
+		})
+	}
+	if h := s.Health(t.Context()); h.Reachable || h.Error == "" {
+		t.Errorf("health of a frozen server: %+v", h)
+	}
+	if err := syscall.Kill(server.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	insertUntil(t, s, w)
+	if coverage, err := s.Coverage(t.Context(), selection("cart", profile.CPU, today(), time.Hour)); err == nil && coverage.Windows.Stored != 2 {
+		t.Errorf("%d windows stored, want 2", coverage.Windows.Stored)
+	}
+}
+
+func TestErrorsWhileTheServerIsAway(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	_, err = s.Insert(t.Context(), newMaker("cart", 0).window(today()))
+	if e, ok := errors.AsType[*store.Error](err); !ok || e.Class != store.Unavailable || e.RetryAfter == 0 || e.Reason() != profile.StoreUnavailable {
+		t.Errorf("insert = %#v, want unavailable", err)
+	}
+	if _, err := s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour)); !store.IsRetryable(err) {
+		t.Errorf("sums = %v, want retryable", err)
+	}
+	if err := s.Migrate(t.Context()); !store.IsRetryable(err) {
+		t.Errorf("migrate = %v, want retryable", err)
+	}
+	if err := s.Ping(t.Context()); !store.IsRetryable(err) {
+		t.Errorf("ping = %v, want retryable", err)
+	}
+	if h := s.Health(t.Context()); h.Reachable {
+		t.Error("reachable")
+	}
+}
+
+func TestStoreLeavesNoGoroutines(t *testing.T) {
+	storetest.Server(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	t.Run("store", func(t *testing.T) {
+		s := storetest.Open(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- s.Run(ctx) }()
+		insert(t, s, newMaker("cart", 0).window(today()))
+		canceled, cancelNow := context.WithCancel(t.Context())
+		cancelNow()
+		if _, err := s.Sums(canceled, selection("cart", profile.CPU, today(), time.Hour)); !errors.Is(err, context.Canceled) {
+			t.Errorf("sums of a caller who left = %v", err)
+		}
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	})
+}
