@@ -4,8 +4,8 @@ import { boxOf } from './layout'
 import { type Scene, visibleRows } from './paint'
 
 const STROKE: Record<Theme, { hover: string; selected: string; focus: string; halo: string }> = {
-  light: { hover: 'rgba(0, 0, 0, 0.28)', selected: '#5b21b6', focus: '#0b0d10', halo: '#ffffff' },
-  dark: { hover: 'rgba(255, 255, 255, 0.4)', selected: '#d8b4fe', focus: '#ffffff', halo: '#0b0d10' },
+  light: { hover: 'rgba(0, 0, 0, 0.10)', selected: '#5b21b6', focus: '#0b0d10', halo: '#ffffff' },
+  dark: { hover: 'rgba(255, 255, 255, 0.16)', selected: '#d8b4fe', focus: '#ffffff', halo: '#0b0d10' },
 }
 
 export interface Marked {
@@ -22,6 +22,7 @@ export function drawOverlay(context: CanvasRenderingContext2D, scene: Scene, hei
     const [x, y, w, h] = rectOf(scene, marked.hover)
     context.fillStyle = colors.hover
     context.fillRect(x, y, w, h)
+    outline(context, scene, marked.hover, colors.focus, 1)
   }
   const focused = marked.focus >= 0 ? boxOf(scene.layout, scene.tree, marked.focus) : -1
   if (focused >= 0) {

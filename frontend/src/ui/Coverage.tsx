@@ -1,29 +1,31 @@
 import type { Windows } from '../api/types'
 import { formatCount } from '../profile/units'
 
+const WIDTH = 88
+const HEIGHT = 8
+
 /** Windows stored of windows expected; the rest is lost (hatched) or has not arrived (empty). */
 export function CoverageBar({ windows }: { windows: Windows }) {
   const { expected, stored, lost } = windows
   const missing = Math.max(expected - stored - lost, 0)
-  const all = Math.max(expected, stored + lost, 1)
+  const scale = WIDTH / Math.max(expected, stored + lost, 1)
   const words = [
-    `${formatCount(stored)} of ${formatCount(expected)} windows`,
+    `${formatCount(stored)} of ${formatCount(expected)} windows stored`,
     lost > 0 && `${formatCount(lost)} lost`,
     missing > 0 && `${formatCount(missing)} not arrived`,
   ]
+  const text = words.filter(Boolean).join(', ')
   return (
-    <div className="coverage" title={words.filter(Boolean).join(', ')}>
-      <span className="coverage-bar" aria-hidden="true">
-        <svg width="100%" height="8" preserveAspectRatio="none" viewBox={`0 0 ${all} 8`}>
-          <title>{words.filter(Boolean).join(', ')}</title>
-          <rect width={stored} height="8" fill="var(--ok-fill)" />
-          <rect x={stored} width={lost} height="8" fill="var(--bad-fill)" />
-        </svg>
-      </span>
-      <span className="nowrap">
+    <div className="coverage" title={text}>
+      <svg className="coverage-bar" width={WIDTH} height={HEIGHT} aria-hidden="true">
+        <rect width={stored * scale} height={HEIGHT} fill="var(--ok-fill)" />
+        <rect x={stored * scale} width={lost * scale} height={HEIGHT} fill="var(--bad-wash)" />
+        <rect x={stored * scale} width={lost * scale} height={HEIGHT} fill="url(#hatch-lost)" />
+      </svg>
+      <span className="nowrap" aria-hidden="true">
         {formatCount(stored)} / {formatCount(expected)}
       </span>
-      <span className="sr-only">{words.filter(Boolean).join(', ')}</span>
+      <span className="sr-only">{text}</span>
     </div>
   )
 }

@@ -2,7 +2,7 @@
 import type { Series } from '../../api/types'
 import { niceCeiling, rateOf } from '../../profile/series'
 
-export const PLOT_HEIGHT = 72
+export const PLOT_HEIGHT = 60
 export const STRIP_HEIGHT = 14
 export const STRIP_TOP = PLOT_HEIGHT + 4
 export const AXIS_TOP = STRIP_TOP + STRIP_HEIGHT

@@ -62,7 +62,8 @@ function lossText({ losses }: Service): string {
 function Rate({ service, type }: { service: Service; type: ProfileType }) {
   const known = service.types.find(t => t.type === type)
   const rate = meanRate(service, type)
-  if (!known || rate === undefined) return <span className="muted">not recorded</span>
+  if (!known) return <span className="muted">not recorded</span>
+  if (rate === undefined) return <span className="muted">no window stored</span>
   const total = `${formatValue(known.unit, known.total.value)} ${TYPE_LABELS[type].amount} in the range`
   return (
     <div className="rate" title={total}>

@@ -17,7 +17,7 @@ export function TargetRow({ url, target }: { url: UrlState; target: Target }) {
       <tr>
         <td>
           <StateBadge state={shownState(target)} />
-          <div className="muted small">since {formatInstant(Date.parse(state.since))}</div>
+          <div className="muted small nowrap">since {formatInstant(Date.parse(state.since))}</div>
         </td>
         <th scope="row">
           <Link href={profileLink(url, target)}>{targetName(target)}</Link>
