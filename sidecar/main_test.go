@@ -311,3 +311,37 @@ func TestBadFlags(t *testing.T) {
 		}
 	}
 }
+
+// Stopped in good order at any moment, the sidecar leaves no session and no
+// file behind.
+func TestSidecarStoppedOften(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu"}}))
+	for i := range 10 {
+		s.start()
+		time.Sleep(time.Duration(60+40*i) * time.Millisecond)
+		s.signal(syscall.SIGTERM)
+		left, err := filepath.Glob(filepath.Join(s.shared, "[0-9]*", "*"))
+		if err != nil || len(left) != 0 {
+			t.Fatalf("stopped for the %d. time, it left %v %v:\n%s", i+1, left, err, s.log)
+		}
+		if open := openRecordings(t, s.jvm.PID); len(open) != 0 {
+			t.Fatalf("stopped for the %d. time, it left a session that writes %v:\n%s", i+1, open, s.log)
+		}
+	}
+	s.jvm.CheckUntouched(t)
+}
+
+func openRecordings(t *testing.T, pid int) (open []string) {
+	t.Helper()
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if link, err := os.Readlink(fd); err == nil && strings.Contains(link, ".jfr") {
+			open = append(open, link)
+		}
+	}
+	return open
+}

@@ -112,7 +112,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 			Pod: c.Pod, PodUID: c.PodUID, Node: c.Node,
 		},
 		Settings: settings, Shared: c.SharedDir, State: c.StateDir, Library: c.Library,
-		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed,
+		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed, ExitWhenAlone: !c.Local,
 	}, limits.Check(settings)
 }
 

@@ -60,6 +60,9 @@ type Config struct {
 	// RetryCrashed attaches also to JVMs of a kind that has died shortly after
 	// a profiler command.
 	RetryCrashed bool
+	// ExitWhenAlone ends Run when a JVM has been there and every other process
+	// of the pod has ended: a sidecar must not keep a pod alive.
+	ExitWhenAlone bool
 }
 
 // Limits bound the agent.
@@ -172,6 +175,9 @@ func checkOwner(path string, info os.FileInfo) error {
 func (a *Agent) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	alone := loneliness{agent: a}
 	running := map[string]bool{}
 	finished := make(chan string)
 	workers.Go(func() { a.recoverLeftovers(ctx) })
@@ -193,6 +199,10 @@ func (a *Agent) Run(ctx context.Context) error {
 				case <-ctx.Done():
 				}
 			})
+		}
+		if alone.check(len(found) > 0) {
+			a.log.Info("every other process has ended, so the sidecar ends")
+			cancel()
 		}
 		select {
 		case <-ctx.Done():

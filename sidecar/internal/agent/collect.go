@@ -198,17 +198,11 @@ func (d *drain) deliver(w *profile.Window, end int64) error {
 // punch gives the disk space of consumed chunks back. Not every file system
 // can; then the recording is renewed when it has grown too large.
 func (d *drain) punch(from, to int64) {
-	if from >= to || d.ended {
+	f := d.files[d.id]
+	if from >= to || d.ended || f == nil {
 		return
 	}
-	_ = d.as(func() error {
-		f, err := safefile.OpenWritable(d.dir.Recording(d.id))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, to-from)
-	})
+	_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, to-from)
 }
 
 // allocated is the disk space of a recording.

@@ -75,7 +75,9 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 	if view.Library != "" { // one library for the life of the JVM: a second one knows nothing of the first
 		w.library = view.Library
 	}
-	w.restoreMarker()
+	if w.restoreMarker() {
+		w.accountForEndedSession(time.Now())
+	}
 	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left
 		return err
 	}
@@ -112,7 +114,9 @@ func (w *worker) record(ctx context.Context, op string) error {
 // recordFailed forgets a session that has certainly not begun.
 func (w *worker) recordFailed(id string, err error) error {
 	switch asprof.ReasonOf(err) {
-	case profile.AttachTimeout, profile.JVMExited:
+	case profile.AttachTimeout:
+		w.inDoubt = true
+	case profile.JVMExited:
 	default:
 		w.marker.Drop(id)
 		_ = w.as(func() error { return os.Remove(w.dir.Recording(id)) })
@@ -136,7 +140,7 @@ func (w *worker) openActive(ctx context.Context, id string) error {
 
 func (w *worker) open(id, link string) error {
 	return w.as(func() error {
-		f, err := safefile.OpenLink(link)
+		f, err := safefile.OpenLinkWritable(link)
 		if err != nil {
 			return fmt.Errorf("open recording of session %s: %w", id, err)
 		}
@@ -221,10 +225,24 @@ func (w *worker) renewalDue(now time.Time, r session.Recording) bool {
 		r.Options != w.options() || w.allocated(r.Session) > w.config.Limits.MaxRecording
 }
 
-// restoreMarker reads what an earlier sidecar has left, once.
-func (w *worker) restoreMarker() {
-	if w.marker.Schema != 0 {
+// accountForEndedSession notes the time since an earlier sidecar's session ended
+// by itself.
+func (w *worker) accountForEndedSession(now time.Time) {
+	d := drain{worker: w, id: w.marker.Recordings[len(w.marker.Recordings)-1].Session}
+	f, err := d.file()
+	if err != nil {
 		return
+	}
+	if info, err := f.Stat(); err == nil {
+		w.accountFor(profile.SessionEnded, info.ModTime(), now)
+	}
+}
+
+// restoreMarker reads what an earlier sidecar has left, once. It says whether
+// there are recordings to be read.
+func (w *worker) restoreMarker() bool {
+	if w.marker.Schema != 0 {
+		return false
 	}
 	err := w.as(func() (err error) {
 		w.marker, err = w.dir.ReadMarker(w.p.PID, w.p.StartTicks)
@@ -235,6 +253,7 @@ func (w *worker) restoreMarker() {
 		w.marker = session.Marker{}
 	}
 	w.marker.Schema, w.marker.PID, w.marker.StartTicks = session.Schema, w.p.PID, w.p.StartTicks
+	return len(w.marker.Recordings) > 0
 }
 
 func (w *worker) saveMarker() error {

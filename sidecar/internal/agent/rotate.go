@@ -112,6 +112,7 @@ func (w *worker) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Limits.ExitGrace)
 	defer cancel()
 	now := time.Now()
+	w.findSession(ctx)
 	if w.session != "" {
 		if err := w.stop(ctx, "stop"); err != nil {
 			// The session goes on until its timeout, or until the next sidecar
@@ -131,6 +132,23 @@ func (w *worker) finish(ctx context.Context) {
 		w.putGap(ctx, w.since, ceil(now, w.window), losses)
 	}
 	w.cleanUp()
+}
+
+// findSession finds a session that was begun by a command whose answer we did
+// not wait for. A JVM carries one command out after the other, so once it
+// answers another one, that session has begun.
+func (w *worker) findSession(ctx context.Context) {
+	if w.session != "" || !w.inDoubt {
+		return
+	}
+	if _, err := w.command(ctx, "status", asprof.Status(w.dir.Log())); err != nil {
+		w.log.Warn("it is not known whether a session has begun; it would end by its timeout", "error", err)
+		return
+	}
+	view, err := w.looker.Look(ctx, w.p, w.dir, "", false)
+	if err == nil && view.Recording && w.marker.Find(view.Session) != nil {
+		w.session, w.library = view.Session, view.Library
+	}
 }
 
 // exited reads what a JVM that has ended left behind.

@@ -29,10 +29,9 @@ type TargetStatus struct {
 
 // note records why a JVM without a worker is not profiled.
 func (a *Agent) note(p target.Process, r profile.Reason, detail string) {
+	t := a.targetOf(p)
 	a.update(p.Key(), func(s *TargetStatus) {
-		if s.Target.PID == 0 {
-			s.Target = a.targetOf(p)
-		}
+		s.Target = t
 		s.set("", r, detail)
 	})
 }
@@ -46,11 +45,9 @@ func (s *TargetStatus) set(state session.State, r profile.Reason, detail string)
 
 func (a *Agent) update(key string, change func(*TargetStatus)) {
 	a.mu.Lock()
-	s := a.statuses[key]
-	a.mu.Unlock()
-	change(&s) // not under the lock: it may look at the journal
-	a.mu.Lock()
 	defer a.mu.Unlock()
+	s := a.statuses[key]
+	change(&s)
 	a.statuses[key] = s
 	a.metrics.showStates(a.statuses)
 }

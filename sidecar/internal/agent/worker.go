@@ -33,6 +33,8 @@ type worker struct {
 	next    time.Time // boundary at which the next window is due
 	retry   time.Time // when the JVM is looked at again, if there is no session
 
+	inDoubt bool // a session may begin by a command whose answer we did not get
+
 	suspect   string // command that is to blame if the JVM ends now
 	suspectAt time.Time
 }
@@ -55,7 +57,7 @@ const aliveInterval = time.Second
 
 func (w *worker) run(ctx context.Context) {
 	defer w.close()
-	w.resumeAfterRestart(time.Now())
+	w.accountFor(profile.SidecarRestarted, w.journal.begun(w.p), time.Now())
 	w.setState("", profile.JVMStarting, "")
 	alive := time.NewTicker(aliveInterval)
 	defer alive.Stop()
@@ -218,17 +220,16 @@ func (w *worker) close() {
 	w.profiler.Forget(w.p)
 }
 
-// resumeAfterRestart accounts for the time in which the last sidecar had ended
-// its session and this one had not begun.
-func (w *worker) resumeAfterRestart(now time.Time) {
-	until := w.journal.begun(w.p)
-	if until.IsZero() || until.After(now) {
+// accountFor enters the time since then, in which nobody profiled: what lies
+// before the current window as a window of its own.
+func (w *worker) accountFor(r profile.Reason, since, now time.Time) {
+	if since.IsZero() || !since.Before(now) {
 		return
 	}
-	if until.Before(w.since) {
-		loss := profile.Loss{Outcome: profile.Dropped, Reason: profile.SidecarRestarted, Duration: w.since.Sub(until)}
-		w.putGap(context.Background(), floor(until, w.window), w.since, []profile.Loss{loss})
-		until = w.since
+	if since.Before(w.since) {
+		loss := profile.Loss{Outcome: profile.Dropped, Reason: r, Duration: w.since.Sub(since)}
+		w.putGap(context.Background(), floor(since, w.window), w.since, []profile.Loss{loss})
+		since = w.since
 	}
-	w.gaps.add(profile.SidecarRestarted, now.Sub(until))
+	w.gaps.add(r, now.Sub(since))
 }

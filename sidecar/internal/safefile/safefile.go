@@ -28,15 +28,15 @@ func Open(path string) (*os.File, error) {
 	return open(path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 }
 
-// OpenLink is Open for the links of /proc/PID/fd, which have to be followed and
-// lead to the very file that the process has open.
+// OpenLink opens what a link of /proc/PID leads to, which is the very file that
+// the process has open, whatever lies under its name today.
 func OpenLink(path string) (*os.File, error) {
 	return open(path, unix.O_RDONLY, 0)
 }
 
-// OpenWritable opens a regular file for reading and writing.
-func OpenWritable(path string) (*os.File, error) {
-	return open(path, unix.O_RDWR|unix.O_NOFOLLOW, 0)
+// OpenLinkWritable is OpenLink for reading and writing.
+func OpenLinkWritable(path string) (*os.File, error) {
+	return open(path, unix.O_RDWR, 0)
 }
 
 // Create opens a regular file for reading and writing, and creates it if there

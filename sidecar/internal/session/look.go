@@ -46,10 +46,6 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun stri
 			v.Begun = id == begun
 		}
 	}
-	v.ForeignThreads = found.Threads
-	if v.Recording {
-		v.ForeignThreads = max(0, found.Threads-1)
-	}
 	for _, library := range found.Libraries {
 		if asprof.IsOurs(library.Path, l.LibraryDir) {
 			v.Library = library.Path
@@ -60,6 +56,13 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun stri
 		}
 		v.Foreign++
 		v.Detail = describe(v.Detail, library, found.Recordings)
+	}
+	v.ForeignThreads = found.Threads
+	if v.Recording && v.Library != "" {
+		v.ForeignThreads = max(0, found.Threads-1)
+	}
+	if v.Library == "" { // anybody can open a file of that name
+		v.Recording, v.Begun, v.Session = false, false, ""
 	}
 	if ask && v.Foreign > 0 && !v.foreignActive() {
 		v.ForeignAnswer = l.askForeign(ctx, p, found.Libraries, dir)

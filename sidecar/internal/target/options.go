@@ -33,7 +33,7 @@ func mainClass(args []string) string {
 		case optionsWithValue[arg]:
 			i++
 		case strings.HasPrefix(arg, "--module="):
-			return strings.TrimPrefix(arg, "--module=")
+			return filepath.Base(strings.TrimPrefix(arg, "--module="))
 		case strings.HasPrefix(arg, "-") || strings.HasPrefix(arg, "@"):
 		default:
 			return arg

@@ -177,3 +177,24 @@ func (f *Finder) Alive(p Process) bool {
 	stat, err := proc.Stat()
 	return err == nil && stat.Starttime == p.StartTicks && stat.State != "Z" && stat.State != "X"
 }
+
+// Others counts the processes besides this one, its children and the first of
+// the pid namespace (in a pod that is the pause container).
+func (f *Finder) Others() (int, error) {
+	pids, err := f.pids()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, pid := range pids {
+		proc, err := f.fs.Proc(pid)
+		if err != nil {
+			continue
+		}
+		stat, err := proc.Stat()
+		if err == nil && pid != 1 && pid != os.Getpid() && stat.PPID != os.Getpid() && stat.State != "Z" {
+			n++
+		}
+	}
+	return n, nil
+}
