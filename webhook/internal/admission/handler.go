@@ -1,13 +1,19 @@
 package admission
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -47,8 +53,13 @@ func New(scheme *runtime.Scheme, options Options) http.Handler {
 	return &door{next: hook, options: options, slots: make(chan struct{}, options.MaxInFlight)}
 }
 
-// door turns away what is not an admission request before its body is read,
-// and bounds how many bodies are in memory.
+// maxBody is as much as controller-runtime reads: two objects of the largest
+// size that API servers store, and the request around them.
+const maxBody = 7 << 20
+
+// door turns away what is not an admission request, and bounds how many bodies
+// are in memory. controller-runtime would take any JSON object for an
+// AdmissionReview of the right version.
 type door struct {
 	next    http.Handler
 	options Options
@@ -56,37 +67,62 @@ type door struct {
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
-		d.refuse(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not POST", r.Method))
-		return
-	case r.Header.Get("Content-Type") != "application/json":
-		d.refuse(w, r, http.StatusUnsupportedMediaType, fmt.Sprintf("content type %.100q is not application/json", r.Header.Get("Content-Type")))
-		return
-	}
 	select {
 	case d.slots <- struct{}{}:
 		defer func() { <-d.slots }()
 	default:
 		d.options.Metrics.decided(inject.DecisionTimeout, false)
-		http.Error(w, fmt.Sprintf("webhook: %d requests are in flight, the limit is %d", len(d.slots), cap(d.slots)), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("webhook: more than %d requests are in flight", cap(d.slots)), http.StatusServiceUnavailable)
 		return
 	}
 	d.options.Metrics.inFlight.Inc()
 	defer d.options.Metrics.inFlight.Dec()
+	body, status, err := read(w, r)
+	if err != nil {
+		d.refuse(w, r, status, err)
+		return
+	}
 	o := &outcome{}
-	d.next.ServeHTTP(w, r.WithContext(withOutcome(r.Context(), o)))
+	r = r.WithContext(withOutcome(r.Context(), o))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	d.next.ServeHTTP(w, r)
 	if !o.reached {
 		d.options.Metrics.decided(inject.BadRequest, false)
-		d.options.Log.Warn("request was not an AdmissionReview", "reason", inject.BadRequest, "from", r.RemoteAddr)
+		d.options.Log.Warn("request could not be read as an AdmissionReview", "reason", inject.BadRequest, "from", r.RemoteAddr)
 	}
 }
 
-func (d *door) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
+// read returns the body of an AdmissionReview, or the HTTP status of the
+// error.
+func read(w http.ResponseWriter, r *http.Request) (body []byte, status int, err error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, http.StatusMethodNotAllowed, fmt.Errorf("method %s is not POST", r.Method)
+	}
+	if contentType := r.Header.Get("Content-Type"); contentType != "application/json" {
+		return nil, http.StatusUnsupportedMediaType, fmt.Errorf("content type %.100q is not application/json", contentType)
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", maxBody)
+	}
+	if err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("read the body: %w", err)
+	}
+	var found metav1.TypeMeta
+	if err := json.Unmarshal(body, &found); err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("read the body of %d bytes as JSON: %w", len(body), err)
+	}
+	if want := admissionv1.SchemeGroupVersion.String(); found.APIVersion != want || found.Kind != "AdmissionReview" {
+		return nil, http.StatusBadRequest, fmt.Errorf("the body is a %.100q of %.100q, not an AdmissionReview of %s", found.Kind, found.APIVersion, want)
+	}
+	return body, http.StatusOK, nil
+}
+
+func (d *door) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 	d.options.Metrics.decided(inject.BadRequest, false)
-	d.options.Log.Warn("request was not an AdmissionReview", "reason", inject.BadRequest, "from", r.RemoteAddr, "why", why)
-	http.Error(w, "webhook: "+why+"; POST an AdmissionReview of admission.k8s.io/v1 here", status)
+	d.options.Log.Warn("request is not an AdmissionReview", "reason", inject.BadRequest, "from", r.RemoteAddr, "error", err)
+	http.Error(w, fmt.Sprintf("webhook: %v; POST an AdmissionReview of %s here", err, admissionv1.SchemeGroupVersion), status)
 }
 
 // outcome is what the defaulter found out, on its way to the guard: a
