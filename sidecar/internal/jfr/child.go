@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,8 +34,14 @@ func RunChild(in io.Reader, out io.Writer) error {
 	return writeAnswer(out, &result, req.MaxOutputBytes, req.MaxFrames)
 }
 
-// runtimeBytes is what a Go process maps before it does anything.
-const runtimeBytes = 48 << 20
+// What a process has mapped before it reads anything is far more than what is
+// resident of it: runtimeBytes is enough for the latter. threadBytes are
+// addresses of the stacks of threads to come, 8 MiB each where the binary is
+// linked with the C library; next to nothing of them is ever resident.
+const (
+	runtimeBytes = 48 << 20
+	threadBytes  = 32 << 20
+)
 
 // boundSelf limits this process. RLIMIT_DATA counts private writable memory as
 // it is mapped, which Go does in steps of 4 MB as its heap grows, so it bounds
@@ -47,12 +55,17 @@ func boundSelf(req *request) error {
 		}
 	}
 	debug.SetMemoryLimit(max(req.MemoryBytes-largest-runtimeBytes, 16<<20))
+	runtime.GC() // starts the collector's threads
+	mapped, err := mappedData()
+	if err != nil {
+		return err
+	}
 	for _, l := range []struct {
 		name     string
 		resource int
 		value    uint64
 	}{
-		{"data", unix.RLIMIT_DATA, uint64(req.MemoryBytes)},
+		{"data", unix.RLIMIT_DATA, uint64(mapped + threadBytes + req.MemoryBytes - runtimeBytes)},
 		{"CPU", unix.RLIMIT_CPU, req.CPUSeconds},
 		{"core", unix.RLIMIT_CORE, 0},
 		{"file size", unix.RLIMIT_FSIZE, 0},
@@ -62,4 +75,17 @@ func boundSelf(req *request) error {
 		}
 	}
 	return nil
+}
+
+// mappedData is what RLIMIT_DATA counts now.
+func mappedData() (int64, error) {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0, fmt.Errorf("find own process: %w", err)
+	}
+	status, err := self.NewStatus()
+	if err != nil {
+		return 0, fmt.Errorf("read own status: %w", err)
+	}
+	return int64(status.VmData), nil
 }

@@ -89,17 +89,30 @@ func TestBadChunkCostsOnlyItself(t *testing.T) {
 }
 
 func TestChildStaysWithinItsMemory(t *testing.T) {
-	f, layout := writeRecording(t, withStringCount(readFixture(t, "cpu"), 1<<32-1))
+	f, layout := openFixture(t, "cpu")
+	for _, memory := range []int64{MinMemoryBytes, DefaultMemoryBytes} {
+		d := NewDecoder()
+		d.Command = []string{"/proc/self/exe", "grow"}
+		d.MemoryBytes = memory
+		var cost Cost
+		o := DefaultOptions()
+		_, failed, err := d.runChild(t.Context(), f, layout.Chunks, &o, &cost)
+		if err != nil || failed == nil || failed.reason != profile.DecodeMemory {
+			t.Fatalf("failure %+v, %v", failed, err)
+		}
+		if cost.PeakBytes > memory || cost.PeakBytes < memory/2 {
+			t.Errorf("the child had %d bytes resident of %d", cost.PeakBytes, memory)
+		}
+	}
+}
+
+func TestLeastMemoryIsEnoughForAChunk(t *testing.T) {
+	f, layout := openFixture(t, "multichunk")
 	d := NewDecoder()
 	d.MemoryBytes = MinMemoryBytes
-	var cost Cost
-	o := DefaultOptions()
-	_, failed, err := d.runChild(t.Context(), f, layout.Chunks, &o, &cost)
-	if err != nil || failed == nil || failed.reason != profile.DecodeMemory {
-		t.Fatalf("failure %+v, %v", failed, err)
-	}
-	if cost.PeakBytes > d.MemoryBytes {
-		t.Errorf("the child had %d bytes resident, allowed are %d", cost.PeakBytes, d.MemoryBytes)
+	r, err := d.Decode(t.Context(), f, layout.Chunks, DefaultOptions())
+	if err != nil || r.Chunks != 3 {
+		t.Errorf("%d chunks read, %q, %v", r.Chunks, r.Problems, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package jfr
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"os"
 	"testing"
@@ -15,6 +16,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "decode":
 			exit(RunChild(os.Stdin, os.Stdout))
+		case "grow":
+			exit(grow())
 		case "hang":
 			began(os.Args[2])
 			time.Sleep(time.Hour)
@@ -30,6 +33,27 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// grow bounds itself as RunChild does and then takes what memory it can get.
+func grow() error {
+	var req request
+	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
+		return err
+	}
+	if err := boundSelf(&req); err != nil {
+		return err
+	}
+	began("0")
+	var taken [][]byte
+	for len(taken) < 10_000 {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		taken = append(taken, b)
+	}
+	return fmt.Errorf("got %d MiB", len(taken))
 }
 
 // began reports the chunk with that number as begun.

@@ -136,13 +136,19 @@ func (d *Decoder) failure(last int, waitErr, deadline error, said string) *failu
 	case deadline != nil || signal == syscall.SIGXCPU:
 		f.reason = profile.DecodeTimeout
 		f.err = fmt.Errorf("not read within %s; raise --decode-timeout", d.Timeout)
-	case strings.Contains(said, "out of memory"), signal == syscall.SIGKILL:
+	case saysNoMemory(said), signal == syscall.SIGKILL:
 		f.reason = profile.DecodeMemory
 		f.err = fmt.Errorf("needs more than %d MiB of memory; raise --decode-memory if the recording is sound", d.MemoryBytes>>20)
 	default:
 		f.err = fmt.Errorf("reader ends with %w: %s", waitErr, said)
 	}
 	return f
+}
+
+// saysNoMemory reports whether Go's runtime ended for want of memory.
+func saysNoMemory(said string) bool {
+	return strings.Contains(said, "out of memory") || strings.Contains(said, "pthread_create failed") ||
+		strings.Contains(said, "failed to create new OS thread")
 }
 
 func firstLine(b *boundedBuffer) string {
