@@ -1,0 +1,204 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/internal/store/storetest"
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// The synthetic service: what one busy pod sends in a minute, out of a universe
+// of stacks as a middle-sized Java service has.
+const (
+	benchUniverse = 20_000
+	benchStacks   = 3_300 // of one window
+	benchDepth    = 60
+	benchPods     = 2
+)
+
+// universe has all stacks of the synthetic service. Like in real profiles they
+// share their beginnings.
+func universe() profile.StackSet {
+	random := rand.New(rand.NewPCG(1, 2))
+	set := profile.StackSet{Type: profile.CPU}
+	for i := range 10_000 {
+		set.Functions = append(set.Functions, profile.Function{Name: fmt.Sprintf("com.example.shop.module%02d.internal.ServiceImpl%03d.handleRequest%d", i%50, i%500, i)})
+	}
+	var frames []uint32
+	for range benchUniverse {
+		keep := min(len(frames), 5+random.IntN(benchDepth))
+		frames = slices.Clone(frames[:keep])
+		for len(frames) < benchDepth/2+random.IntN(benchDepth) {
+			frames = append(frames, uint32(random.IntN(len(set.Functions))))
+		}
+		set.Stacks = append(set.Stacks, profile.Stack{Frames: frames, Value: 10_000_000, Count: 1})
+	}
+	return set
+}
+
+// minute is a window that holds some of the stacks.
+func minute(m *maker, all *profile.StackSet, start time.Time, stacks int) *profile.Window {
+	w := m.window(start)
+	set := profile.StackSet{Type: profile.CPU, Functions: all.Functions}
+	first := m.random.IntN(len(all.Stacks) - stacks + 1)
+	set.Stacks = append(set.Stacks, all.Stacks[first:first+stacks]...)
+	total := set.Total()
+	w.Sets, w.Coverage = []profile.StackSet{set}, []profile.Coverage{{Type: profile.CPU, Captured: total, Stored: total}}
+	return w
+}
+
+// BenchmarkInsert compares Insert, with all it does to count a window once and
+// to have its stacks, to a bare insert of the same rows by clickhouse-go.
+func BenchmarkInsert(b *testing.B) {
+	s := storetest.Open(b)
+	m, all := newMaker("bench", 0), universe()
+	m.types = nil
+	insert(b, s, minute(m, &all, today().Add(-time.Minute), benchUniverse)) // all stacks are known
+	if err := s.Conn().Exec(b.Context(), s.SQL("CREATE TABLE @.bare AS @.samples")); err != nil {
+		b.Fatal(err)
+	}
+	var ours, bare time.Duration
+	rows := 0
+	for i := 0; b.Loop(); i++ {
+		w := minute(m, &all, today().Add(time.Duration(i)*time.Second), benchStacks)
+		columns := bareColumns(w)
+		began := time.Now()
+		rows += insert(b, s, w).Rows
+		middle := time.Now()
+		bareInsert(b, s, columns)
+		ours, bare = ours+middle.Sub(began), bare+time.Since(middle)
+	}
+	b.ReportMetric(float64(ours.Microseconds())/float64(rows), "µs/row")
+	b.ReportMetric(float64(bare.Microseconds())/float64(rows), "bare-µs/row")
+	b.ReportMetric(float64(ours)/float64(bare), "×bare")
+}
+
+func bareColumns(w *profile.Window) []any {
+	set := w.Sets[0]
+	n := len(set.Stacks)
+	ids, values, counts := make([]uint64, n), make([]int64, n), make([]uint64, n)
+	for i, stack := range set.Stacks {
+		var frames []uint64
+		for _, f := range stack.Frames {
+			frames = append(frames, uint64(f))
+		}
+		ids[i], values[i], counts[i] = profile.StackID(frames), stack.Value, uint64(stack.Count)
+	}
+	return []any{
+		slices.Repeat([]string{w.Target.Cluster}, n), slices.Repeat([]string{w.Target.Namespace}, n), slices.Repeat([]string{w.Target.Service}, n),
+		slices.Repeat([]string{"cpu"}, n), slices.Repeat([]time.Time{w.Start}, n), slices.Repeat([]uint32{60}, n),
+		slices.Repeat([]uint64{w.Target.SeriesID()}, n), ids, values, counts,
+	}
+}
+
+func bareInsert(b *testing.B, s *store.Store, columns []any) {
+	b.Helper()
+	ctx := clickhouse.Context(context.Background(), clickhouse.WithSettings(clickhouse.Settings{"async_insert": 0}))
+	batch, err := s.Conn().PrepareBatch(ctx, s.SQL("INSERT INTO @.bare"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, column := range columns {
+		if err := batch.Column(i).Append(column); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkFlame reads the merged, named stacks of a quarter of an hour and of a
+// day, from a cold and from a warm cache. samples is the same without roll-up.
+func BenchmarkFlame(b *testing.B) {
+	var dsn string
+	s := storetest.Open(b, noSkew, func(c *store.Config) { dsn = c.DSN })
+	day := today().Truncate(24 * time.Hour)
+	history(b, s, day)
+	quarter := selection("bench", profile.CPU, day.Add(23*time.Hour+15*time.Minute), 15*time.Minute)
+	whole := selection("bench", profile.CPU, day, 24*time.Hour)
+	fromSamples := whole
+	fromSamples.Version = "v"
+	want := read(b, s, fromSamples)
+	if got := read(b, s, whole); got.Total() != want.Total() || len(got.Stacks) != len(want.Stacks) {
+		b.Fatalf("the roll-up has %+v in %d stacks, samples %+v in %d", got.Total(), len(got.Stacks), want.Total(), len(want.Stacks))
+	}
+	server := storetest.Server(b)
+	cold, err := store.Open(store.Config{DSN: dsn, Dial: server.Dial, RetentionDays: 7, ClockSkew: time.Millisecond, Limits: store.Limits{CacheBytes: 1}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = cold.Close() }()
+	base := map[string]float64{}
+	for _, bench := range []struct {
+		name string
+		from *store.Store
+		sel  store.Selection
+		over string
+	}{
+		{"15m/cold", cold, quarter, ""},
+		{"24h/cold", cold, whole, "15m/cold"},
+		{"15m/warm", s, quarter, ""},
+		{"24h/warm", s, whole, "15m/warm"},
+		{"24h/samples", s, fromSamples, "24h/warm"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			var last *store.Sums
+			for b.Loop() {
+				if last, err = bench.from.StackSet(b.Context(), bench.sel); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perOp := float64(b.Elapsed().Milliseconds()) / float64(b.N)
+			base[bench.name] = perOp
+			b.ReportMetric(perOp, "ms/query")
+			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
+			b.ReportMetric(float64(len(last.Set.Stacks)), "stacks")
+			if over := base[bench.over]; over > 0 {
+				b.ReportMetric(perOp/over, "×"+bench.over)
+			}
+		})
+	}
+}
+
+// history makes a day of the synthetic service inside ClickHouse, out of the
+// stacks of one real window, and rolls it up. Like in real profiles a stack is
+// the rarer the higher its number.
+func history(b *testing.B, s *store.Store, day time.Time) {
+	b.Helper()
+	m, all := newMaker("bench", 0), universe()
+	m.types, m.target.Version = nil, "v"
+	insert(b, s, minute(m, &all, day.Add(-time.Hour), benchUniverse))
+	ctx := context.Background()
+	for hour := range 24 {
+		from := day.Add(time.Duration(hour) * time.Hour).Unix()
+		for _, statement := range []string{
+			fmt.Sprintf(`INSERT INTO @.samples WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC')) AS ids
+SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% 60), 60, intDiv(number, %d * 60) + 1,
+  ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
+FROM numbers(%d)`, day.Add(-time.Hour).Unix(), from, benchStacks, benchStacks, benchUniverse, hour, benchStacks*60*benchPods),
+			fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value)
+SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']), toDateTime(%d, 'UTC') + 60 * (number %% 60), 60, intDiv(number, 60) + 1, toString(number), 'v', ['cpu'], 1
+FROM numbers(%d)`, from, 60*benchPods),
+		} {
+			if err := s.Conn().Exec(ctx, s.SQL(statement)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for done := 0; done < 25; {
+		n, err := s.RollupDue(ctx, day.Add(25*time.Hour))
+		if err != nil {
+			b.Fatal(err)
+		}
+		done += n
+	}
+}
