@@ -48,7 +48,9 @@ func (g *guard) decide(ctx context.Context, request admission.Request) (admissio
 	if why := notPodCreation(request); why != "" {
 		return g.unchanged(request, inject.BadRequest, errors.New(why))
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
+	// When the manager ends, it cancels the requests that it still answers;
+	// those pods are to be injected like any other.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.options.Timeout)
 	defer cancel()
 	select {
 	case g.slots <- struct{}{}:
