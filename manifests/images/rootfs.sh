@@ -6,7 +6,7 @@
 #                           copies onto its base image
 #   OUT/IMAGE/ARCH/rootfs   the same with a base from this host (users, /tmp,
 #                           CA certificates, the C library where one is needed):
-#                           runs by chroot, or as an image by any tool that
+#                           runs by chroot (with /proc), or as an image by any tool that
 #                           packs a folder; for this host's architecture only
 #
 #   rootfs.sh [--check] [OUT]     OUT is build/images unless given
@@ -95,11 +95,12 @@ image() {
   say "$1 for $2: $(du -sh "$rootfs" | cut -f1) in $rootfs"
 }
 
-# try IMAGE ARGUMENT…: the program must run in its rootfs, as the image's user.
+# try IMAGE ARGUMENT…: the program must run in its rootfs, as the image's user,
+# in namespaces of its own.
 try() {
-  local rootfs=$out/$1/$native/rootfs
-  chroot --userspec=$user:$user "$rootfs" "/usr/local/bin/$1" "${@:2}" >/dev/null ||
-    die "$1 ${*:2} does not run in $rootfs"
+  unshare --mount --pid --fork --kill-child --root "$out/$1/$native/rootfs" --mount-proc --wd / \
+    --setgid $user --setuid $user "/usr/local/bin/$1" "${@:2}" >/dev/null ||
+    die "$1 ${*:2} does not run in $out/$1/$native/rootfs"
   say "$1 ${*:2} runs in its rootfs"
 }
 
@@ -107,6 +108,6 @@ for arch in amd64 arm64; do
   for name in webhook sidecar backend; do image $name $arch; done
 done
 if [ "$check" ]; then
-  [ "$(id -u)" = 0 ] || die "--check needs root, for chroot"
+  [ "$(id -u)" = 0 ] || die "--check needs root, to change the root"
   for name in webhook sidecar backend; do try $name --help; done
 fi

@@ -72,7 +72,7 @@ func createNamespaces(t testing.TB, rendered string) {
 		if namespace.Kind != "Namespace" || namespace.Name == systemNamespace {
 			continue
 		}
-		if _, err := shared.Client.CoreV1().Namespaces().Create(testContext(t), &namespace, metav1.CreateOptions{}); err != nil {
+		if _, _, err := shared.Kubectl(testContext(t), strings.NewReader(document), "apply", "-f", "-"); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { deleteNamespace(t, namespace.Name) })
