@@ -34,7 +34,7 @@ import (
 )
 
 // serve builds all parts around one manager and runs them until the context
-// ends.
+// ends, and through the drain after that.
 func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Config, decisions inject.Config) error {
 	certMetrics := certs.NewMetrics(metrics.Registry)
 	files := certs.FilesIn(c.Certs.CertDir, c.Certs.CertPoll, certMetrics, log)
@@ -56,11 +56,13 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Co
 		return err
 	}
 	// Asking the manager for the server is what makes the manager start it.
-	mgr.GetWebhookServer().Register(admission.Path, c.admissionHandler(mgr, decisions, log))
+	mgr.GetWebhookServer().Register(admission.Path, lastOnConnection(ctx, c.admissionHandler(mgr, decisions, log)))
 	if err := c.addChecks(mgr, pair); err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
+	later, cancel := endLater(ctx, c.Listen.Drain)
+	defer cancel()
+	if err := mgr.Start(later); err != nil {
 		return fmt.Errorf("run webhook: %w", err)
 	}
 	return nil

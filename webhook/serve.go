@@ -28,9 +28,10 @@ type serveCmd struct {
 }
 
 type listenFlags struct {
-	Port           int    `default:"9443" env:"PODFLAME_PORT" help:"Port of the webhook itself (HTTPS)."`
-	MetricsAddress string `default:":8080" env:"PODFLAME_METRICS_ADDRESS" help:"Address of /metrics and /audit (HTTP); 0 for none."`
-	HealthAddress  string `default:":8081" env:"PODFLAME_HEALTH_ADDRESS" help:"Address of /livez and /readyz (HTTP); 0 for none."`
+	Port           int           `default:"9443" env:"PODFLAME_PORT" help:"Port of the webhook itself (HTTPS)."`
+	MetricsAddress string        `default:":8080" env:"PODFLAME_METRICS_ADDRESS" help:"Address of /metrics and /audit (HTTP); 0 for none."`
+	HealthAddress  string        `default:":8081" env:"PODFLAME_HEALTH_ADDRESS" help:"Address of /livez and /readyz (HTTP); 0 for none."`
+	Drain          time.Duration `default:"5s" env:"PODFLAME_DRAIN" help:"How long the webhook goes on serving after it was told to end, so that API servers find the other replicas first."`
 }
 
 type clusterFlags struct {
