@@ -10,7 +10,7 @@ import (
 )
 
 // flips is how many bits are flipped per region of a recording, one at a time.
-const flips = 120
+const flips = 60
 
 // TestOneFlippedBit flips bits of the header, metadata, events and pools, and
 // decodes in children: whatever becomes of it, this process lives, the children
@@ -45,7 +45,13 @@ func TestTruncatedAtEveryKilobyte(t *testing.T) {
 	clean := readFixture(t, "killed-multichunk")
 	whole := scanBytes(t, clean)
 	for n := 0; n <= len(clean); n += 1 << 10 {
-		r := decodeDamaged(t, clean[:n])
+		layout, err := Scan(bytesReader(clean), 0, int64(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := DefaultOptions()
+		r := decode(bytesReader(clean), layout.Chunks, &o, func(int) {})
+		checkDamaged(t, int64(n), &layout, &r)
 		complete := 0
 		for _, c := range whole.Chunks {
 			if c.Offset+c.Size <= int64(n) {
@@ -54,6 +60,15 @@ func TestTruncatedAtEveryKilobyte(t *testing.T) {
 		}
 		if r.Chunks != complete {
 			t.Errorf("of %d bytes, %d chunks are complete and %d were read", n, complete, r.Chunks)
+		}
+	}
+}
+
+func TestTruncatedInChild(t *testing.T) {
+	clean := readFixture(t, "cpu")
+	for n := 0; n < len(clean); n += 1 << 10 {
+		if r := decodeDamaged(t, clean[:n]); r.Chunks != 0 {
+			t.Errorf("of %d bytes, %d chunks were read", n, r.Chunks)
 		}
 	}
 }
@@ -68,19 +83,25 @@ func decodeDamaged(t *testing.T, b []byte) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLedger(t, &r)
 	if took := time.Since(began); took > DefaultTimeout {
 		t.Errorf("took %s", took)
 	}
-	lost := profile.AddLosses(slices.Clone(layout.Losses), r.Losses...)
+	checkDamaged(t, int64(len(b)), &layout, &r)
+	return r
+}
+
+// checkDamaged checks that the ledger adds up and that no more bytes are lost
+// than there are, and all if nothing was read.
+func checkDamaged(t *testing.T, size int64, layout *Layout, r *Result) {
+	t.Helper()
+	checkLedger(t, r)
 	sum := layout.Unfinished.Bytes
-	for _, l := range lost {
+	for _, l := range profile.AddLosses(slices.Clone(layout.Losses), r.Losses...) {
 		sum += l.Bytes
 	}
-	if read := int64(len(b)) - sum; read < 0 || r.Chunks == 0 && read != 0 {
-		t.Errorf("%d chunks read, %d of %d bytes lost", r.Chunks, sum, len(b))
+	if read := size - sum; read < 0 || r.Chunks == 0 && read != 0 {
+		t.Errorf("%d chunks read, %d of %d bytes lost", r.Chunks, sum, size)
 	}
-	return r
 }
 
 // endOfMetadata is where the events of a recording of one chunk begin.

@@ -54,6 +54,8 @@ func Truths() []Truth {
 		{"cpu", "cpu.cpu.total", profile.CPU, Events},
 		{"cpu-ctimer", "cpu-ctimer.cpu", profile.CPU, Events},
 		{"cpu-ctimer", "cpu-ctimer.cpu.total", profile.CPU, Events},
+		{"cpu-wall", "cpu-wall.cpu", profile.CPU, Events},
+		{"cpu-wall", "cpu-wall.wall", profile.Wall, Events},
 		{"deep", "deep.cpu", profile.CPU, Events},
 		{"deep", "deep.cpu.total", profile.CPU, Events},
 		{"killed-multichunk", "killed-multichunk.cpu", profile.CPU, Events},
@@ -75,6 +77,8 @@ func Truths() []Truth {
 		{"multichunk", "multichunk.cpu.total", profile.CPU, Events},
 		{"multichunk", "multichunk.lock", profile.Lock, Events},
 		{"multichunk", "multichunk.lock.total", profile.Lock, Weights},
+		{"overflow", "overflow.cpu", profile.CPU, Events},
+		{"wall-nobatch", "wall-nobatch.wall", profile.Wall, Events},
 		{"wall", "wall.wall", profile.Wall, Events},
 		{"wall", "wall.wall.total", profile.Wall, Events},
 	}
