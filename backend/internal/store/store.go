@@ -153,10 +153,12 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 	}
 	return func() *clickhouse.Options {
 		o, _ := clickhouse.ParseDSN(cfg.DSN)
-		o.Auth.Database = "" // it may not exist yet, and the embedded server aborts on one that does not
-		o.DialContext = cfg.Dial
+		o.Auth.Database = ""                               // it may not exist yet, and the embedded server aborts on one that does not
 		o.DialTimeout = max(o.DialTimeout, 10*time.Second) // also bounds the handshake; see Store.bounded
-		o.ReadTimeout = max(limits.QueryTimeout, limits.InsertTimeout) + 5*time.Second
+		o.ReadTimeout = rollupTimeout + time.Minute        // of a whole query; Store.bounded is what ends one
+		if o.TLS == nil {
+			o.DialContext = dialer(cfg.Dial, o.DialTimeout)
+		}
 		o.ConnMaxLifetime = 24 * time.Hour
 		o.MaxOpenConns = limits.Connections
 		o.MaxIdleConns = max(limits.Connections/2, 1)
@@ -166,6 +168,41 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 		o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"podflame", ""})
 		return o
 	}, database, nil
+}
+
+// dialer makes connections whose writes have a deadline: clickhouse-go gives
+// them none while it sends a query.
+func dialer(dial func(context.Context, string) (net.Conn, error), timeout time.Duration) func(context.Context, string) (net.Conn, error) {
+	if dial == nil {
+		d := &net.Dialer{Timeout: timeout}
+		dial = func(ctx context.Context, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
+	}
+	return func(ctx context.Context, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, addr)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoConnection, err)
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			return writeBounded{tcp, timeout}, nil
+		}
+		return conn, nil
+	}
+}
+
+// writeBounded is a connection each of whose writes ends within the timeout. It
+// embeds the type and not the interface, as clickhouse-go asks for its file
+// descriptor to check whether it is still open.
+type writeBounded struct {
+	*net.TCPConn
+	timeout time.Duration
+}
+
+// Write implements io.Writer.
+func (c writeBounded) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	return c.TCPConn.Write(p)
 }
 
 func identifier() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`) }

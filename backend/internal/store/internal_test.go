@@ -1,0 +1,108 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// The edges and the hours together are the range, and nothing is read twice.
+func TestEdgesAndHoursAreTheRange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := rapid.Int64Range(0, 10*3600).Draw(t, "from")
+		to := from + rapid.Int64Range(1, 20*3600).Draw(t, "length")
+		var hours []int64
+		for hour := (from + 3599) / 3600 * 3600; hour+3600 <= to; hour += 3600 {
+			if rapid.Bool().Draw(t, "rolled") {
+				hours = append(hours, hour)
+			}
+		}
+		spans := without(seconds{from, to}, hours)
+		for _, hour := range hours {
+			spans = append(spans, seconds{hour, hour + 3600})
+		}
+		slices.SortFunc(spans, func(a, b seconds) int { return int(a.from - b.from) })
+		at := from
+		for _, span := range spans {
+			if span.from != at || span.to <= span.from {
+				t.Fatalf("span %+v after %d", span, at)
+			}
+			at = span.to
+		}
+		if at != to {
+			t.Fatalf("ends at %d, not %d", at, to)
+		}
+	})
+}
+
+func TestWrittenIDsAreBoundedAndNeverInvented(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(2, 50).Draw(t, "limit")
+		w := newWrittenIDs(limit)
+		added := map[[2]uint64]bool{}
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			service := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "service")
+			id := rapid.Uint64Range(0, 60).Draw(t, "id")
+			key := scope(time.Unix(0, 0), service)
+			if rapid.Bool().Draw(t, "add") {
+				w.add(key, []uint64{id})
+				added[[2]uint64{key, id}] = true
+				if len(w.missing(key, []uint64{id})) != 0 {
+					t.Fatal("an id that was just written is missing")
+				}
+			} else if len(w.missing(key, []uint64{id})) == 0 && !added[[2]uint64{key, id}] {
+				t.Fatalf("id %d was never written", id)
+			}
+			if n := len(w.young) + len(w.old); n > limit {
+				t.Fatalf("%d ids are remembered, at most %d may be", n, limit)
+			}
+		}
+	})
+}
+
+func TestDays(t *testing.T) {
+	at := func(text string) time.Time {
+		parsed, err := time.Parse(time.DateTime, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	for _, test := range []struct {
+		from, to string
+		want     int
+	}{
+		{"2026-01-01 00:00:00", "2026-01-02 00:00:00", 1},
+		{"2026-01-01 23:59:59", "2026-01-02 00:00:01", 2},
+		{"2026-01-01 12:00:00", "2026-01-08 12:00:00", 8},
+	} {
+		list := days(Range{at(test.from), at(test.to)})
+		if len(list) != test.want || !list[len(list)-1].Equal(at(test.from).Truncate(24*time.Hour)) {
+			t.Errorf("days from %s to %s = %v, want %d", test.from, test.to, list, test.want)
+		}
+	}
+}
+
+// What the store reads as frames may be anything.
+func FuzzDictionary(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("12345678"))
+	f.Add([]byte("123456781234567"))
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		d := newDictionary("s")
+		d.add(7, packed)
+		out := &Sums{}
+		d.fill(out, []sum{{stack: 7}, {stack: 8}}, 1<<20)
+		if len(out.Set.Stacks) != 1 || len(out.Set.Stacks[0].Frames) != len(packed)/8 {
+			t.Fatalf("%d bytes became %+v", len(packed), out.Set.Stacks)
+		}
+		for i, frame := range out.Set.Stacks[0].Frames {
+			if want := binary.LittleEndian.Uint64(packed[i*8:]); out.FunctionIDs[frame] != want {
+				t.Fatalf("frame %d is %d, want %d", i, out.FunctionIDs[frame], want)
+			}
+		}
+	})
+}
