@@ -133,25 +133,25 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
 	wide := seconds{max(all.span.from-lookBack, 0), all.span.to}
 	statement := fmt.Sprintf(`SELECT w.cluster, w.namespace, w.service, w.first, w.last, w.length, w.stored, w.lost,
-  toInt64(toUnixTimestamp(t.reported_at)), toInt64(toUnixTimestamp(now())) FROM (
+  toInt64(toUnixTimestamp(t.until)), toInt64(toUnixTimestamp(now())) FROM (
   SELECT cluster, namespace, service, series_id, min(at) AS first, max(at + length_s) AS last, max(length_s) AS length,
     toInt64(countIf(at >= %d AND has)) AS stored, toInt64(countIf(at >= %d AND NOT has)) AS lost FROM (
     SELECT cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)) AS at,
       toInt64(max(duration_s)) AS length_s, max(notEmpty(types)) AS has
     FROM @.profiles FINAL WHERE type = '' AND %s%s GROUP BY cluster, namespace, service, series_id, window_start
   ) GROUP BY cluster, namespace, service, series_id
-) AS w LEFT JOIN (SELECT series_id, max(reported_at) AS reported_at FROM @.targets GROUP BY series_id) AS t ON t.series_id = w.series_id LIMIT %d`,
+) AS w LEFT JOIN (SELECT series_id, `+aliveUntil+` FROM @.targets GROUP BY series_id) AS t ON t.series_id = w.series_id LIMIT %d`,
 		all.span.from, all.span.from, startsIn("window_start", wide), narrow, r.store.limits.Targets)
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
-		var first, last, length, stored, lost, reported, now int64
-		if err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &first, &last, &length, &stored, &lost, &reported, &now); err != nil {
+		var first, last, length, stored, lost, until, now int64
+		if err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &first, &last, &length, &stored, &lost, &until, &now); err != nil {
 			return err
 		}
 		_, b := all.get(key)
 		b.cells[0].windows.Stored += stored
 		b.cells[0].windows.Lost += lost
-		b.expect(seconds{first, max(last, reported/length*length)}, length, now)
+		b.expect(seconds{first, max(last, until/length*length)}, length, now)
 		return nil
 	})
 }

@@ -171,25 +171,29 @@ func (r *read) losses(ctx context.Context, sel Selection, b *board) error {
 // and still be expected to send more.
 const lookBack = int64(time.Hour / time.Second)
 
+// aliveUntil is the time up to which a target's windows are expected: its last
+// report, or its last window if that report says that it is gone.
+const aliveUntil = "argMax(if(reason = '" + string(profile.JVMExited) + "', last_window, reported_at), reported_at) AS until"
+
 // expected works out how many windows should have come: those between the first
 // and the last window of each target, and up to its last report.
 func (r *read) expected(ctx context.Context, sel Selection, b *board) error {
 	wide := seconds{max(b.span.from-lookBack, 0), b.span.to}
 	source, args := headersOf(sel, wide, "")
-	statement := fmt.Sprintf(`SELECT w.first, w.last, w.length, toInt64(toUnixTimestamp(t.reported_at)), toInt64(toUnixTimestamp(now())) FROM (
+	statement := fmt.Sprintf(`SELECT w.first, w.last, w.length, toInt64(toUnixTimestamp(t.until)), toInt64(toUnixTimestamp(now())) FROM (
   SELECT series_id, toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + duration_s)) AS last,
     toInt64(max(duration_s)) AS length
   %s AND (p.type != '' OR empty(types)) GROUP BY series_id
 ) AS w LEFT JOIN (
-  SELECT series_id, max(reported_at) AS reported_at FROM @.targets WHERE %s GROUP BY series_id
+  SELECT series_id, `+aliveUntil+` FROM @.targets WHERE %s GROUP BY series_id
 ) AS t ON t.series_id = w.series_id LIMIT %d`, source, scoped, r.store.limits.Targets)
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
-		var first, last, length, reported, now int64
-		if err := row.Scan(&first, &last, &length, &reported, &now); err != nil {
+		var first, last, length, until, now int64
+		if err := row.Scan(&first, &last, &length, &until, &now); err != nil {
 			return err
 		}
-		b.expect(seconds{first, max(last, reported/length*length)}, length, now)
-		if max(last, reported) > b.span.from {
+		b.expect(seconds{first, max(last, until/length*length)}, length, now)
+		if max(last, until) > b.span.from {
 			b.targets++
 		}
 		return nil

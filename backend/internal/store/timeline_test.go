@@ -98,17 +98,27 @@ func TestTimelineExpectsWhoStillReports(t *testing.T) {
 	if err := s.PutTargets(t.Context(), []store.TargetStatus{{Target: m.target, State: "owned"}}); err != nil {
 		t.Fatal(err)
 	}
-	coverage, err := s.Coverage(t.Context(), store.Selection{
-		ServiceKey: store.ServiceKey{Cluster: "c1", Namespace: "shop", Service: "cart"}, Type: profile.CPU,
-		Range: store.Range{From: now.Add(-10 * time.Minute), To: now.Add(time.Minute)},
-	})
-	if err != nil {
+	coverage := func() store.WindowCount {
+		t.Helper()
+		c, err := s.Coverage(t.Context(), store.Selection{
+			ServiceKey: store.ServiceKey{Cluster: "c1", Namespace: "shop", Service: "cart"}, Type: profile.CPU,
+			Range: store.Range{From: now.Add(-10 * time.Minute), To: now.Add(time.Minute)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Windows
+	}
+	// 30 windows in five minutes, and some more by the time of the report.
+	if w := coverage(); w.Stored != 1 || w.Expected < 30 || w.Expected > 40 || w.Missing != w.Expected-1 || w.Pending < 3 || w.Pending >= w.Missing {
+		t.Errorf("windows of a target that reports: %+v", w)
+	}
+	gone := store.TargetStatus{Target: m.target, Reason: profile.JVMExited, LastWindow: now.Add(-4 * time.Minute)}
+	if err := s.PutTargets(t.Context(), []store.TargetStatus{gone}); err != nil {
 		t.Fatal(err)
 	}
-	// 30 windows in five minutes, perhaps one or two more by the time of the report.
-	w := coverage.Windows
-	if w.Stored != 1 || w.Expected < 30 || w.Expected > 40 || w.Missing != w.Expected-1 || w.Pending < 3 || w.Pending >= w.Missing {
-		t.Errorf("windows %+v", w)
+	if w := coverage(); w != (store.WindowCount{Expected: 6, Stored: 1, Missing: 5}) {
+		t.Errorf("windows of a target that is gone: %+v, want 6 in a minute", w)
 	}
 }
 
