@@ -41,7 +41,7 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 
 	in := ingest.New(ingest.Config{Store: db, Auth: auth, Limits: c.ingestLimits(), Log: log, Registry: registry})
 	read := query.New(query.Config{
-		Catalog: db, Samples: db, Uploads: in, Mode: db.mode, Limits: c.queryLimits(), Log: log, Registry: registry,
+		Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: db.mode, Limits: c.queryLimits(), Log: log, Registry: registry,
 	})
 	ui, err := web.New()
 	if err != nil {

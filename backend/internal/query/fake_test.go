@@ -104,6 +104,34 @@ func (f *fakeStore) Targets(ctx context.Context, filter store.TargetFilter) ([]s
 	return out, false, store.Cost{}, nil
 }
 
+func (f *fakeStore) Activity(ctx context.Context, filter store.ServiceFilter, step time.Duration) (map[store.ServiceKey]*store.Activity, store.Cost, error) {
+	if err := f.enter(ctx); err != nil {
+		return nil, store.Cost{}, err
+	}
+	out := map[store.ServiceKey]*store.Activity{}
+	for _, w := range f.windows {
+		if !in(filter.Range, w.Start) {
+			continue
+		}
+		a := out[keyOf(w.Target)]
+		if a == nil {
+			a = &store.Activity{WindowSeconds: 60, Steps: map[profile.Type][]store.ActivityStep{}}
+			out[keyOf(w.Target)] = a
+		}
+		a.Windows.Expected++
+		a.Windows.Stored++
+		for _, c := range w.Coverage {
+			if a.Steps[c.Type] == nil {
+				a.Steps[c.Type] = make([]store.ActivityStep, (filter.To.Sub(filter.From)+step-1)/step)
+			}
+			cell := &a.Steps[c.Type][w.Start.Sub(filter.From)/step]
+			cell.Stored = cell.Stored.Add(c.Stored)
+			cell.Windows++
+		}
+	}
+	return out, store.Cost{}, nil
+}
+
 func (f *fakeStore) Health(context.Context) store.Health { return f.health }
 
 func (f *fakeStore) StackSet(ctx context.Context, sel store.Selection) (*store.Sums, error) {
@@ -184,7 +212,7 @@ func newHarness(t *testing.T, change func(*Config)) *harness {
 	noLeaks(t)
 	h := &harness{store: &fakeStore{health: store.Health{Reachable: true, Version: "26.7"}}}
 	cfg := Config{
-		Catalog: h.store, Samples: h.store, Uploads: fakeUploads{}, Mode: "embedded", Limits: DefaultLimits(),
+		Catalog: h.store, Samples: h.store, Prober: h.store, Uploads: fakeUploads{}, Mode: "embedded", Limits: DefaultLimits(),
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 	}
 	if change != nil {

@@ -36,10 +36,10 @@ func (q *Query) StoreHealth(ctx context.Context) store.Health { return q.health.
 // healthMemory asks the store once for everybody who wants to know at about
 // the same time.
 type healthMemory struct {
-	catalog Catalog
-	keep    time.Duration
-	now     func() time.Time
-	asking  singleflight.Group
+	prober Prober
+	keep   time.Duration
+	now    func() time.Time
+	asking singleflight.Group
 
 	mu    sync.Mutex
 	asked time.Time
@@ -49,8 +49,8 @@ type healthMemory struct {
 // healthTimeout is less than a readiness probe waits for.
 const healthTimeout = 2500 * time.Millisecond
 
-func newHealthMemory(catalog Catalog, keep time.Duration, now func() time.Time) *healthMemory {
-	return &healthMemory{catalog: catalog, keep: keep, now: now}
+func newHealthMemory(prober Prober, keep time.Duration, now func() time.Time) *healthMemory {
+	return &healthMemory{prober: prober, keep: keep, now: now}
 }
 
 func (m *healthMemory) get(ctx context.Context) store.Health {
@@ -61,7 +61,7 @@ func (m *healthMemory) get(ctx context.Context) store.Health {
 		// One who hangs up must not make the store look dead to the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
 		defer cancel()
-		h := m.catalog.Health(ctx)
+		h := m.prober.Health(ctx)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.last, m.asked = h, m.now()

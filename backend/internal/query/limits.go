@@ -16,8 +16,7 @@ type Limits struct {
 	MaxPoints    int
 	Functions    int // of a top table, unless asked otherwise
 	MaxFunctions int
-	Activities   int           // services of a list whose timelines are read
-	SparkPoints  int           // of such a timeline
+	SparkPoints  int           // of the timelines in a list of services
 	HealthFor    time.Duration // for which the state of the store is remembered
 }
 
@@ -36,7 +35,6 @@ func DefaultLimits() Limits {
 		MaxPoints:    2_000,
 		Functions:    500,
 		MaxFunctions: 10_000,
-		Activities:   200,
 		SparkPoints:  30,
 		HealthFor:    2 * time.Second,
 	}

@@ -18,6 +18,11 @@ import (
 type Catalog interface {
 	Services(ctx context.Context, f store.ServiceFilter) ([]store.Service, bool, store.Cost, error)
 	Targets(ctx context.Context, f store.TargetFilter) ([]store.TargetStatus, bool, store.Cost, error)
+	Activity(ctx context.Context, f store.ServiceFilter, step time.Duration) (map[store.ServiceKey]*store.Activity, store.Cost, error)
+}
+
+// Prober says how the store is.
+type Prober interface {
 	Health(ctx context.Context) store.Health
 }
 
@@ -37,6 +42,7 @@ type Uploads interface {
 type Config struct {
 	Catalog  Catalog
 	Samples  Samples
+	Prober   Prober
 	Uploads  Uploads
 	Mode     string // of the store: embedded or external
 	Limits   Limits
@@ -64,7 +70,7 @@ func New(cfg Config) *Query {
 		running: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)),
 		waiting: semaphore.NewWeighted(int64(cfg.Limits.Waiting)),
 		metrics: newMetrics(cfg.Registry, cfg.Limits),
-		health:  newHealthMemory(cfg.Catalog, cfg.Limits.HealthFor, cfg.Now),
+		health:  newHealthMemory(cfg.Prober, cfg.Limits.HealthFor, cfg.Now),
 	}
 }
 

@@ -26,7 +26,7 @@ func real(t *testing.T) *apitest.Client {
 	db := storetest.Open(t)
 	log := slog.New(slog.DiscardHandler)
 	in := ingest.New(ingest.Config{Store: db, Limits: ingest.DefaultLimits(), Log: log})
-	q := New(Config{Catalog: db, Samples: db, Uploads: in, Mode: "embedded", Limits: DefaultLimits(), Log: log})
+	q := New(Config{Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: "embedded", Limits: DefaultLimits(), Log: log})
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	in.Routes(engine)
@@ -35,7 +35,7 @@ func real(t *testing.T) *apitest.Client {
 }
 
 // history is what two services did: two targets of different versions each,
-// twenty windows of a minute each that end about now, with losses, and a hole
+// twelve windows of a minute each that end about now, with losses, and a hole
 // of two windows that say why there is nothing.
 func history(end time.Time) []*profile.Window {
 	var out []*profile.Window
@@ -43,9 +43,9 @@ func history(end time.Time) []*profile.Window {
 		for pod := range 2 {
 			target := profiletest.Target(service, fmt.Sprintf("%s-%d", service, pod))
 			target.Version = fmt.Sprint("v", pod)
-			for i := range 20 {
+			for i := range 12 {
 				o := profiletest.Options{
-					Seed: uint64(1000*s + 100*pod + i), Start: end.Add(time.Duration(i-20) * time.Minute), Target: target, Stacks: 120, Lossy: i%3 == 0,
+					Seed: uint64(1000*s + 100*pod + i), Start: end.Add(time.Duration(i-12) * time.Minute), Target: target, Stacks: 120, Lossy: i%3 == 0,
 				}
 				if i == 7 || i == 8 {
 					out = append(out, profiletest.Lost(o, profile.SidecarRestarted))

@@ -10,7 +10,6 @@ import (
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
-	"golang.org/x/sync/errgroup"
 )
 
 // services lists services that sent windows in the range, and services whose
@@ -32,13 +31,13 @@ func (q *Query) services(ctx context.Context, r request) (any, error) {
 	for _, t := range targets {
 		q.addTarget(byKey, t)
 	}
+	if err := q.addActivity(ctx, r, byKey); err != nil {
+		return nil, err
+	}
 	list := slices.Collect(maps.Values(byKey))
 	slices.SortFunc(list, func(a, b *api.Service) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Service, b.Service))
 	})
-	if err := q.addActivity(ctx, r, list); err != nil {
-		return nil, err
-	}
 	out := api.Services{Range: r.rng, Services: make([]api.Service, 0, len(list)), Truncated: truncated || moreTargets}
 	for _, s := range list {
 		out.Services = append(out.Services, *s)
@@ -89,61 +88,42 @@ func (q *Query) addTarget(byKey map[store.ServiceKey]*api.Service, t store.Targe
 	}
 }
 
-// addActivity reads the timelines of services: sparks, windows and losses.
-func (q *Query) addActivity(ctx context.Context, r request, list []*api.Service) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	read := 0
-	for _, s := range list {
-		if len(s.Types) == 0 {
-			continue
-		}
-		if read++; read > q.Limits.Activities {
-			break
-		}
-		g.Go(func() error { return q.activity(ctx, r, s) })
+// addActivity fills in sparks, windows and losses.
+func (q *Query) addActivity(ctx context.Context, r request, byKey map[store.ServiceKey]*api.Service) error {
+	// One step for all services: the longest windows must not leave holes.
+	window := 0
+	for _, s := range byKey {
+		window = max(window, s.WindowSeconds)
 	}
-	return g.Wait()
-}
-
-func (q *Query) activity(ctx context.Context, r request, s *api.Service) error {
-	window := time.Duration(cmp.Or(s.WindowSeconds, defaultWindowSeconds)) * time.Second
-	step := stepOf(r.rng, q.Limits.SparkPoints, window)
-	var losses []profile.Loss
-	counted := store.WindowCount{}
-	for i := range s.Types {
-		cells, _, err := q.Samples.Timeline(ctx, aligned(store.Selection{
-			ServiceKey: store.ServiceKey{Cluster: s.Cluster, Namespace: s.Namespace, Service: s.Service},
-			Type:       s.Types[i].Type, Range: r.sel.Range,
-		}, window), step)
-		if err != nil {
-			return err
+	length := time.Duration(cmp.Or(window, defaultWindowSeconds)) * time.Second
+	step := stepOf(r.rng, q.Limits.SparkPoints, length)
+	filter := store.ServiceFilter{Range: aligned(r.sel, length).Range}
+	activities, _, err := q.Catalog.Activity(ctx, filter, step)
+	if err != nil {
+		return err
+	}
+	for key, a := range activities {
+		s := byKey[key]
+		if s == nil {
+			continue // beyond the limit of services
 		}
-		sum := store.WindowCount{}
-		for _, c := range cells {
-			sum.Expected += c.Windows.Expected
-			sum.Stored += c.Windows.Stored
-			sum.Lost += c.Windows.Lost
-			losses = profile.AddLosses(losses, c.Losses...)
-			s.Types[i].Spark = append(s.Types[i].Spark, perSecond(c, step))
-		}
-		// All types come in the same windows; the type that most targets record
-		// counts them best.
-		if sum.Stored > counted.Stored || counted == (store.WindowCount{}) {
-			counted = sum
+		s.Windows, s.Losses = windows(a.Windows), api.Losses(a.Losses)
+		s.WindowSeconds = cmp.Or(s.WindowSeconds, a.WindowSeconds)
+		for i := range s.Types {
+			s.Types[i].Spark = spark(a.Steps[s.Types[i].Type], step)
 		}
 	}
-	for i := range losses {
-		losses[i].Value = 0 // ns of one type and bytes of another do not add up
-	}
-	s.Windows, s.Losses = windows(counted), api.Losses(losses)
 	return nil
 }
 
-func perSecond(c store.Cell, step time.Duration) *float64 {
-	if c.Windows.Stored == 0 {
-		return nil
+// spark is the value per second of each step.
+func spark(steps []store.ActivityStep, step time.Duration) []*float64 {
+	out := make([]*float64, len(steps))
+	for i, s := range steps {
+		if s.Windows > 0 {
+			v := float64(s.Stored.Value) / step.Seconds()
+			out[i] = &v
+		}
 	}
-	v := float64(c.Stored.Value) / step.Seconds()
-	return &v
+	return out
 }
