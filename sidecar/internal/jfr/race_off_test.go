@@ -1,0 +1,5 @@
+//go:build !race
+
+package jfr
+
+const raceDetector = false
