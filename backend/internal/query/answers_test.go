@@ -318,6 +318,8 @@ func TestQueriesAtATimeAreBounded(t *testing.T) {
 	for range 3 {
 		apitest.Refused(t, h.Get(t, "/api/v1/targets"), 429, profile.Overloaded)
 	}
+	// What says how it is must answer all the same.
+	apitest.Decode[api.IngestHealth](t, h.Get(t, "/api/v1/ingest/health"))
 	close(hold)
 	wg.Wait()
 	apitest.Decode[api.Targets](t, h.Get(t, "/api/v1/targets"))

@@ -86,6 +86,9 @@ type endpoint struct {
 	path   string
 	takes  params
 	answer func(ctx context.Context, r request) (any, error)
+	// cheap endpoints do not wait for their turn: they must answer just then
+	// when everything else is overloaded.
+	cheap bool
 }
 
 func (q *Query) endpoints() []endpoint {
@@ -94,14 +97,14 @@ func (q *Query) endpoints() []endpoint {
 		"version": optional, "series": optional, "from": required, "to": required,
 	}
 	return []endpoint{
-		{"services", params{"from": required, "to": required}, q.services},
-		{"targets", params{"cluster": optional, "namespace": optional, "service": optional}, q.targets},
-		{"series", selection.and("points"), q.series},
-		{"flame", selection.and("nodes"), q.flame},
-		{"top", selection.and("limit", "order"), q.top},
-		{"coverage", selection, q.coverage},
-		{"ingest/health", params{}, q.ingestHealth},
-		{"reasons", params{}, q.reasons},
+		{path: "services", takes: params{"from": required, "to": required}, answer: q.services},
+		{path: "targets", takes: params{"cluster": optional, "namespace": optional, "service": optional}, answer: q.targets},
+		{path: "series", takes: selection.and("points"), answer: q.series},
+		{path: "flame", takes: selection.and("nodes"), answer: q.flame},
+		{path: "top", takes: selection.and("limit", "order"), answer: q.top},
+		{path: "coverage", takes: selection, answer: q.coverage},
+		{path: "ingest/health", takes: params{}, answer: q.ingestHealth, cheap: true},
+		{path: "reasons", takes: params{}, answer: q.reasons, cheap: true},
 	}
 }
 
@@ -130,11 +133,13 @@ func (q *Query) answer(ctx context.Context, e endpoint, c *gin.Context) (any, er
 	if err != nil {
 		return nil, err
 	}
-	done, err := q.turn(ctx)
-	if err != nil {
-		return nil, err
+	if !e.cheap {
+		done, err := q.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
-	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Limits.Timeout, errTimeout)
 	defer cancel()
 	answer, err := e.answer(ctx, r)
