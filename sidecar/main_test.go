@@ -96,7 +96,7 @@ func (s *sidecar) windows() []*profile.Window {
 
 func (s *sidecar) awaitWindows(n int) {
 	s.Helper()
-	jvmtest.Eventually(s.T, 60*time.Second, fmt.Sprintf("%d windows in the spool", n), func() bool { return len(s.profiled()) >= n })
+	jvmtest.Eventually(s.T, jvmtest.Patience, fmt.Sprintf("%d windows in the spool", n), func() bool { return len(s.profiled()) >= n })
 }
 
 func (s *sidecar) profiled() []*profile.Window {
@@ -142,7 +142,7 @@ func TestKilledSidecarIsContinued(t *testing.T) {
 	killed := time.Now()
 	time.Sleep(7 * time.Second) // longer than a window: what is recorded now belongs to nobody
 	s.start()
-	jvmtest.Eventually(t, 60*time.Second, "windows of the time after", func() bool {
+	jvmtest.Eventually(t, jvmtest.Patience, "windows of the time after", func() bool {
 		windows := s.profiled()
 		return len(windows) > 0 && windows[len(windows)-1].Start.After(killed.Add(7*time.Second))
 	})
@@ -182,7 +182,7 @@ func TestRecordingOfAnEndedJVMIsRecovered(t *testing.T) {
 	time.Sleep(8 * time.Second) // the profiler finishes a chunk by itself after 6.25 s
 	s.jvm.Kill()
 	s.start()
-	jvmtest.Eventually(t, 30*time.Second, "the directory is read and removed", func() bool {
+	jvmtest.Eventually(t, jvmtest.Patience, "the directory is read and removed", func() bool {
 		left, _ := filepath.Glob(filepath.Join(s.shared, "[0-9]*"))
 		return len(left) == 0
 	})
@@ -287,7 +287,7 @@ func TestMetricsAndPortInUse(t *testing.T) {
 		_, _ = body.ReadFrom(response.Body)
 		return body.String(), response.StatusCode
 	}
-	jvmtest.Eventually(t, 30*time.Second, "the JVM is counted as owned", func() bool {
+	jvmtest.Eventually(t, jvmtest.Patience, "the JVM is counted as owned", func() bool {
 		body, _ := get("/metrics")
 		return strings.Contains(body, `podflame_sidecar_targets{state="owned"} 1`)
 	})

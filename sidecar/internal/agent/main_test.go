@@ -130,7 +130,7 @@ func (b *bench) status() TargetStatus {
 
 func (b *bench) await(what string, ok func() bool) {
 	b.Helper()
-	jvmtest.Eventually(b.T, 40*time.Second, what, ok)
+	jvmtest.Eventually(b.T, jvmtest.Patience, what, ok)
 }
 
 func (b *bench) awaitReason(r profile.Reason) {

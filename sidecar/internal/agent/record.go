@@ -78,8 +78,8 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 	if w.restoreMarker() {
 		w.accountForEndedSession(time.Now())
 	}
-	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left
-		return err
+	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left; it can wait
+		w.problem(err)
 	}
 	return w.record(ctx, "begin")
 }
@@ -107,8 +107,10 @@ func (w *worker) record(ctx context.Context, op string) error {
 	w.started(id, false)
 	// The settings are in the first chunk only: end it now, so that it can be
 	// read, and kept, whatever happens.
-	_, err = w.command(ctx, "first dump", asprof.Dump(w.dir.Log()))
-	return err
+	if _, err := w.command(ctx, "first dump", asprof.Dump(w.dir.Log())); err != nil {
+		w.problem(err) // the session runs all the same; the next boundary dumps again
+	}
+	return nil
 }
 
 // recordFailed forgets a session that has certainly not begun.
@@ -181,7 +183,10 @@ func (w *worker) adopt(ctx context.Context, view session.View) error {
 	if _, err := w.command(ctx, "adopt", asprof.Dump(w.dir.Log())); err != nil {
 		w.problem(err)
 	}
-	return w.collect(ctx, time.Now(), nil)
+	if err := w.collect(ctx, time.Now(), nil); err != nil {
+		w.problem(err)
+	}
+	return nil
 }
 
 // yield ends our session because somebody else has begun one.
@@ -196,7 +201,10 @@ func (w *worker) yield(ctx context.Context, view session.View) error {
 	}
 	w.session = ""
 	w.refuse(session.Conflict, profile.Conflict, view.Detail)
-	return w.collect(ctx, time.Now(), nil)
+	if err := w.collect(ctx, time.Now(), nil); err != nil {
+		w.problem(err)
+	}
+	return nil
 }
 
 func (w *worker) stop(ctx context.Context, op string) error {

@@ -43,7 +43,7 @@ func newLab(t *testing.T, timeout time.Duration, o jvmtest.Options) *lab {
 
 func (l *lab) find() {
 	l.Helper()
-	jvmtest.Eventually(l.T, 20*time.Second, "the JVM is found", func() bool {
+	jvmtest.Eventually(l.T, jvmtest.Patience, "the JVM is found", func() bool {
 		p, err := l.procs.Process(l.jvm.PID)
 		l.process = p
 		return err == nil && p.Kind == target.HotSpot
@@ -78,7 +78,7 @@ func (l *lab) recording(file string) Command {
 }
 
 func TestSessionInARealJVM(t *testing.T) {
-	l := newLab(t, DefaultTimeout, jvmtest.Options{Threads: []string{"cpu", "alloc", "lock"}})
+	l := newLab(t, 2*time.Minute, jvmtest.Options{Threads: []string{"cpu", "alloc", "lock"}})
 	file := filepath.Join(l.dir, "a.jfr")
 
 	if got := l.must(Version(l.log())).Log; got != "4.5" {
@@ -98,7 +98,7 @@ func TestSessionInARealJVM(t *testing.T) {
 		t.Errorf("second session: %v, want already started", err)
 	}
 	l.must(Dump(l.log()))
-	jvmtest.Eventually(t, 10*time.Second, "samples are counted", func() bool {
+	jvmtest.Eventually(t, jvmtest.Patience, "samples are counted", func() bool {
 		return ParseMetrics(l.must(Metrics(l.log())).Log).Samples > 10
 	})
 	l.must(Stop(l.log()))
@@ -118,7 +118,7 @@ func TestJVMOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to start a JVM as another user")
 	}
-	l := newLab(t, DefaultTimeout, jvmtest.Options{Threads: []string{"cpu"}, Credential: &syscall.Credential{Uid: 12345, Gid: 12346}})
+	l := newLab(t, 2*time.Minute, jvmtest.Options{Threads: []string{"cpu"}, Credential: &syscall.Credential{Uid: 12345, Gid: 12346}})
 	file := filepath.Join(l.dir, "a.jfr")
 	l.must(l.recording(file))
 	l.must(Stop(l.log()))
@@ -169,7 +169,7 @@ func TestReasonsNotToAttach(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, 20*time.Second, test.options)
+			l := newLab(t, time.Minute, test.options)
 			if test.prepare != nil {
 				test.prepare(l)
 			}
@@ -194,7 +194,7 @@ func (l *lab) attachSocket() string {
 }
 
 func (l *lab) awaitStopped() {
-	jvmtest.Eventually(l.T, 10*time.Second, "the JVM is stopped", func() bool {
+	jvmtest.Eventually(l.T, jvmtest.Patience, "the JVM is stopped", func() bool {
 		s, err := l.procs.Signals(l.jvm.PID)
 		return err == nil && s.Stopped
 	})
@@ -203,7 +203,7 @@ func (l *lab) awaitStopped() {
 // A JVM that is stopped after the listener has started makes a command time
 // out; the next one succeeds, and nothing is printed by the JVM.
 func TestStoppedJVMTimesOutAndRecovers(t *testing.T) {
-	l := newLab(t, 10*time.Second, jvmtest.Options{})
+	l := newLab(t, 2*time.Minute, jvmtest.Options{})
 	l.must(Status(l.log()))
 	l.jvm.Signal(syscall.SIGSTOP)
 	l.awaitStopped()
@@ -212,7 +212,7 @@ func TestStoppedJVMTimesOutAndRecovers(t *testing.T) {
 		t.Errorf("status of a stopped JVM: %v, want a timeout", err)
 	}
 	l.jvm.Signal(syscall.SIGCONT)
-	l.client.timeout = 20 * time.Second
+	l.client.timeout = 2 * time.Minute
 	l.must(Status(l.log()))
 	l.jvm.CheckUntouched(t)
 }
@@ -230,8 +230,8 @@ func TestAttachToAStartingJVM(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := jvmtest.Start(t, jvmtest.Options{DoNotWait: true})
-	client := NewClient(procs, 20*time.Second)
-	jvmtest.Eventually(t, 30*time.Second, "the command succeeds", func() bool {
+	client := NewClient(procs, 2*time.Minute)
+	jvmtest.Eventually(t, jvmtest.Patience, "the command succeeds", func() bool {
 		p, err := procs.Process(j.PID)
 		if err != nil {
 			if errors.Is(err, target.ErrNotJVM) {
@@ -245,13 +245,13 @@ func TestAttachToAStartingJVM(t *testing.T) {
 		}
 		return err == nil
 	})
-	jvmtest.Eventually(t, 30*time.Second, "the workload runs", func() bool { return j.Output(t) == jvmtest.Ready })
+	jvmtest.Eventually(t, jvmtest.Patience, "the workload runs", func() bool { return j.Output(t) == jvmtest.Ready })
 	j.CheckUntouched(t)
 }
 
 // The JVM exits while the command waits for it.
 func TestJVMExitsDuringAttach(t *testing.T) {
-	l := newLab(t, 20*time.Second, jvmtest.Options{})
+	l := newLab(t, 2*time.Minute, jvmtest.Options{})
 	l.must(Status(l.log()))
 	l.jvm.Signal(syscall.SIGSTOP)
 	l.awaitStopped()
@@ -262,7 +262,7 @@ func TestJVMExitsDuringAttach(t *testing.T) {
 }
 
 func TestCancelledCommandEnds(t *testing.T) {
-	l := newLab(t, 30*time.Second, jvmtest.Options{})
+	l := newLab(t, 2*time.Minute, jvmtest.Options{})
 	l.must(Status(l.log()))
 	l.jvm.Signal(syscall.SIGSTOP)
 	l.awaitStopped()

@@ -60,7 +60,7 @@ func Start(t testing.TB, o Options) *JVM {
 	go func() { _ = j.cmd.Wait(); close(j.done) }()
 	t.Cleanup(j.Kill)
 	if !o.DoNotWait {
-		Eventually(t, 30*time.Second, "the workload runs", func() bool { return j.Output(t) == Ready })
+		Eventually(t, Patience, "the workload runs", func() bool { return j.Output(t) == Ready })
 	}
 	return j
 }
@@ -129,6 +129,9 @@ func SharedDir(t testing.TB) string {
 	}
 	return dir
 }
+
+// Patience is a deadline that only a hang exceeds, however busy the machine is.
+const Patience = 4 * time.Minute
 
 // Eventually polls until ok, and fails the test after the deadline.
 func Eventually(t testing.TB, deadline time.Duration, what string, ok func() bool) {

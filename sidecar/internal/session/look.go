@@ -40,11 +40,14 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun stri
 		return View{}, fmt.Errorf("look for profilers: %w", err)
 	}
 	var v View
+	files := ""
 	for _, r := range found.Recordings {
 		if id, ok := dir.SessionOf(r.Path); ok {
 			v.Recording, v.Session, v.Open = true, id, r
 			v.Begun = id == begun
+			continue
 		}
+		files = describe(files, r.Path+" is open")
 	}
 	for _, library := range found.Libraries {
 		if asprof.IsOurs(library.Path, l.LibraryDir) {
@@ -55,7 +58,10 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun stri
 			continue
 		}
 		v.Foreign++
-		v.Detail = describe(v.Detail, library, found.Recordings)
+		v.Detail = describe(v.Detail, library.Path+" is loaded")
+	}
+	if v.Foreign > 0 && files != "" {
+		v.Detail = describe(v.Detail, files)
 	}
 	v.ForeignThreads = found.Threads
 	if v.Recording && v.Library != "" {
@@ -115,12 +121,12 @@ func worse(a, b Answer) Answer {
 
 const maxDetail = 400
 
-func describe(detail string, library target.Library, recordings []target.Recording) string {
-	detail = strings.TrimPrefix(detail+"; "+library.Path+" is loaded", "; ")
-	for _, r := range recordings {
-		if next := "; " + r.Path + " is open"; !strings.Contains(detail, next) {
-			detail += next
-		}
+// describe appends to a list in words, as far as there is room.
+func describe(list, next string) string {
+	if list == "" {
+		list = next
+	} else {
+		list += "; " + next
 	}
-	return strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
+	return strings.ToValidUTF8(list[:min(len(list), maxDetail)], "")
 }

@@ -21,12 +21,12 @@ public class Workload {
     }
     static void hot() { sink += spin(300_000); }
     static void warm() { sink += spin(100_000); }
-    static void cpu() throws Exception { for (;;) { hot(); warm(); Thread.sleep(1); } }
+    static void cpu() throws Exception { for (;;) { hot(); warm(); Thread.sleep(5); } }
 
     static void big() { object = new byte[40_000]; }
     static void small() { object = new byte[1_000]; }
     static void alloc() throws Exception {
-        for (int i = 0; ; i++) { big(); for (int k = 0; k < 10; k++) small(); if (i % 64 == 0) Thread.sleep(1); }
+        for (int i = 0; ; i++) { big(); for (int k = 0; k < 10; k++) small(); if (i % 16 == 0) Thread.sleep(2); }
     }
     static void holdLock() throws Exception { LOCK.lock(); try { Thread.sleep(2); } finally { LOCK.unlock(); } }
     static void lock() throws Exception { for (;;) holdLock(); }
