@@ -15,7 +15,7 @@ import (
 )
 
 // testTimeout bounds each test; all waits within are bounded by it.
-const testTimeout = 3 * time.Minute
+const testTimeout = 5 * time.Minute
 
 func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)

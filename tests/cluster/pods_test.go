@@ -128,8 +128,9 @@ func (c *collector) HandleWarningHeader(_ int, _ string, text string) {
 	c.texts = append(c.texts, text)
 }
 
-// waitTimeout bounds the wait for something that controllers do on their own.
-const waitTimeout = time.Minute
+// waitTimeout bounds the wait for something that others do on their own. It is
+// long because tests share their machine with builds.
+const waitTimeout = 2 * time.Minute
 
 // eventually polls until a condition holds; the string says what is the case.
 func eventually(t testing.TB, what string, condition func(context.Context) (bool, string)) {
