@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/procfs"
 
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
@@ -66,19 +68,23 @@ func BenchmarkInsert(b *testing.B) {
 		b.Fatal(err)
 	}
 	var ours, bare time.Duration
+	var ourCPU, bareCPU float64
 	rows := 0
 	for i := 0; b.Loop(); i++ {
 		w := minute(m, &all, today().Add(time.Duration(i)*time.Second), benchStacks)
 		columns := bareColumns(w)
-		began := time.Now()
+		began, cpu := time.Now(), cpuSeconds(b)
 		rows += insert(b, s, w).Rows
-		middle := time.Now()
+		middle, middleCPU := time.Now(), cpuSeconds(b)
 		bareInsert(b, s, columns)
 		ours, bare = ours+middle.Sub(began), bare+time.Since(middle)
+		ourCPU, bareCPU = ourCPU+middleCPU-cpu, bareCPU+cpuSeconds(b)-middleCPU
 	}
 	b.ReportMetric(float64(ours.Microseconds())/float64(rows), "µs/row")
 	b.ReportMetric(float64(bare.Microseconds())/float64(rows), "bare-µs/row")
 	b.ReportMetric(float64(ours)/float64(bare), "×bare")
+	b.ReportMetric(ourCPU*1e6/float64(rows), "cpu-µs/row")
+	b.ReportMetric(ourCPU/bareCPU, "cpu-×bare")
 }
 
 func bareColumns(w *profile.Window) []any {
@@ -152,6 +158,7 @@ func BenchmarkFlame(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var last *store.Sums
+			cpu := cpuSeconds(b)
 			for b.Loop() {
 				if last, err = bench.from.StackSet(b.Context(), bench.sel); err != nil {
 					b.Fatal(err)
@@ -160,6 +167,7 @@ func BenchmarkFlame(b *testing.B) {
 			perOp := float64(b.Elapsed().Milliseconds()) / float64(b.N)
 			base[bench.name] = perOp
 			b.ReportMetric(perOp, "ms/query")
+			b.ReportMetric((cpuSeconds(b)-cpu)*1000/float64(b.N), "cpu-ms/query")
 			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
 			b.ReportMetric(float64(len(last.Set.Stacks)), "stacks")
 			if over := base[bench.over]; over > 0 {
@@ -205,3 +213,23 @@ FROM numbers(%d)`, from, 60*benchPods),
 
 // patient measures also where a loaded machine is slower than users would bear.
 func patient(c *store.Config) { c.Limits.QueryTimeout = time.Minute }
+
+// cpuSeconds is the CPU time of this process and of the server until now. It is
+// steadier than the clock where other work runs; merges in the background are
+// part of it.
+func cpuSeconds(b *testing.B) float64 {
+	b.Helper()
+	var sum float64
+	for _, pid := range []int{os.Getpid(), storetest.Server(b).PID()} {
+		process, err := procfs.NewProc(pid)
+		if err != nil {
+			b.Fatal(err)
+		}
+		stat, err := process.Stat()
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += stat.CPUTime()
+	}
+	return sum
+}
