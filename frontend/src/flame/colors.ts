@@ -20,7 +20,7 @@ const COLORS: Record<(typeof KINDS)[number], KindColor> = {
   java: { hue: 148, chroma: 0.12, light: 0.85, dark: 0.74 },
   native: { hue: 24, chroma: 0.115, light: 0.76, dark: 0.68 },
   cpp: { hue: 100, chroma: 0.12, light: 0.9, dark: 0.83 },
-  kernel: { hue: 60, chroma: 0.135, light: 0.8, dark: 0.73 },
+  kernel: { hue: 55, chroma: 0.135, light: 0.8, dark: 0.73 },
   class: { hue: 245, chroma: 0.085, light: 0.83, dark: 0.75 },
   omitted: { hue: 0, chroma: 0, light: 0.86, dark: 0.42 },
   other: { hue: 300, chroma: 0.05, light: 0.83, dark: 0.72 },
@@ -29,7 +29,7 @@ const COLORS: Record<(typeof KINDS)[number], KindColor> = {
 /** Shades of one kind: steps of lightness and hue, small enough to stay one colour. */
 const SHADES = [-2, -1, 0, 1, 2] as const
 const SHADE_LIGHTNESS = 0.022
-const SHADE_HUE = 4.5
+const SHADE_HUE = 3
 
 /** How a kind is marked at the bottom edge of its boxes: pixels on, pixels off. No mark for Java. */
 export const MARKS: Record<(typeof KINDS)[number], readonly [number, number] | undefined> = {

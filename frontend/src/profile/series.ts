@@ -38,7 +38,7 @@ export const STATUS_LABELS: Record<SeriesStatus, string> = {
 
 /** A round number at or above value, for the top of an axis: 1, 2 or 5 times a power of ten (or of two). */
 export function niceCeiling(value: number, base: 10 | 2): number {
-  if (value <= 0) return 1
+  if (value <= 0) return 0
   if (base === 2) return 2 ** Math.ceil(Math.log2(value))
   const power = 10 ** Math.floor(Math.log10(value))
   return ([1, 2, 2.5, 5, 10].find(step => step * power >= value * 0.999999) ?? 10) * power

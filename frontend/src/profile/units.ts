@@ -20,10 +20,10 @@ export function formatCount(count: number): string {
 /** Nanoseconds: 840 µs, 12.3 ms, 1.24 s, 8 m 32 s, 3 h 05 m, 2 d 4 h. */
 export function formatDuration(ns: number): string {
   if (ns === 0) return `0${SPACE}s`
-  if (ns < 1e3) return significant(ns) + SPACE + 'ns'
-  if (ns < 999.5e3) return significant(ns / 1e3) + SPACE + 'µs'
-  if (ns < 999.5e6) return significant(ns / 1e6) + SPACE + 'ms'
-  if (ns < 59.95e9) return significant(ns / 1e9) + SPACE + 's'
+  if (ns < 1e3) return `${significant(ns) + SPACE}ns`
+  if (ns < 999.5e3) return `${significant(ns / 1e3) + SPACE}µs`
+  if (ns < 999.5e6) return `${significant(ns / 1e6) + SPACE}ms`
+  if (ns < 59.95e9) return `${significant(ns / 1e9) + SPACE}s`
   return formatLongDuration(Math.round(ns / 1e9))
 }
 
@@ -74,8 +74,8 @@ export function formatPercent(part: number, whole_: number): string {
   const percent = (100 * part) / whole_
   if (percent === 0) return `0${SPACE}%`
   if (percent < 0.01) return `<${SPACE}0.01${SPACE}%`
-  if (percent < 9.995) return percent.toFixed(2) + SPACE + '%'
-  if (percent < 99.95) return percent.toFixed(1) + SPACE + '%'
+  if (percent < 9.995) return `${percent.toFixed(2) + SPACE}%`
+  if (percent < 99.95) return `${percent.toFixed(1) + SPACE}%`
   return `${percent < 100 ? '99.9' : percent.toFixed(0)}${SPACE}%`
 }
 

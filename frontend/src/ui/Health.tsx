@@ -1,7 +1,7 @@
 import type { UseQueryResult } from '@tanstack/react-query'
 import { useHealth } from '../api/queries'
 import type { IngestHealth, Loss } from '../api/types'
-import { formatBytes, formatCount, significant } from '../profile/units'
+import { formatBytes, formatCount, formatDuration, significant } from '../profile/units'
 import { Icon, type IconName } from './Icon'
 import { Popover } from './Popover'
 import { formatAge, formatInstant } from './time'
@@ -92,29 +92,41 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
           </dd>
         </dl>
       </section>
-      <Reasons title="Rejected" reasons={health.rejected} />
-      <Reasons title="Asked to try again" reasons={health.retryable} />
-      <Reasons title="Losses in the last hour" reasons={health.losses.map(asReason)} />
+      <Reasons title="Rejected" lines={health.rejected.filter(r => r.count > 0).map(asLine)} />
+      <Reasons title="Asked to try again" lines={health.retryable.filter(r => r.count > 0).map(asLine)} />
+      <Reasons title="Losses in the last hour" lines={health.losses.map(lossLine)} />
     </>
   )
 }
 
-function asReason(loss: Loss) {
-  return { reason: `${loss.outcome} ${loss.reason}`, text: loss.text, remedy: loss.remedy, count: loss.count }
+interface ReasonLine {
+  key: string
+  text: string
+  remedy: string
+  size: string
 }
 
-function Reasons({ title, reasons }: { title: string; reasons: IngestHealth['rejected'] }) {
-  const present = reasons.filter(r => r.count > 0 || title.startsWith('Losses'))
-  if (present.length === 0) return null
+function asLine({ reason, text, remedy, count }: IngestHealth['rejected'][number]): ReasonLine {
+  return { key: reason, text, remedy, size: formatCount(count) }
+}
+
+function lossLine(loss: Loss): ReasonLine {
+  const { outcome, reason, text, remedy, count, durationNs } = loss
+  const size = count > 0 || durationNs === 0 ? `${formatCount(count)} samples` : formatDuration(durationNs)
+  return { key: `${outcome} ${reason}`, text, remedy, size }
+}
+
+function Reasons({ title, lines }: { title: string; lines: ReasonLine[] }) {
+  if (lines.length === 0) return null
   return (
     <section>
       <h2>{title}</h2>
       <ul className="reason-list">
-        {present.map(r => (
-          <li key={r.reason}>
-            <span>{r.text}</span>
-            <span>{formatCount(r.count)}</span>
-            {r.remedy && <span className="remedy">{r.remedy}</span>}
+        {lines.map(line => (
+          <li key={line.key}>
+            <span>{line.text}</span>
+            <span className="number">{line.size}</span>
+            {line.remedy && <span className="remedy">{line.remedy}</span>}
           </li>
         ))}
       </ul>

@@ -34,9 +34,11 @@ export function Summary({ flame, series, url }: Props) {
       >
         {rateText(flame, series)}
       </Fact>
-      <Fact name={capitalised(flame.countUnit)} value={formatCount(flame.total.count)}>
-        in the graph below
-      </Fact>
+      {flame.total.count > 0 && (
+        <Fact name={capitalised(flame.countUnit)} value={formatCount(flame.total.count)}>
+          in the graph below
+        </Fact>
+      )}
       <Fact
         name="Windows"
         value={`${formatCount(coverage.windows.stored)} / ${formatCount(coverage.windows.expected)}`}
@@ -44,7 +46,7 @@ export function Summary({ flame, series, url }: Props) {
         {windowsText(flame)}
       </Fact>
       <Ledger flame={flame} />
-      <Omitted flame={flame} url={url} />
+      {flame.nodes > 0 && <Omitted flame={flame} url={url} />}
     </dl>
   )
 }

@@ -116,9 +116,11 @@ function Plot({ series, shape, at, drag }: PlotProps) {
         </g>
       ))}
       <path className="timeline-axis" d={`M0 ${PLOT_HEIGHT + 0.5}H${shape.width}`} />
-      <text className="timeline-label" x={6} y={13}>
-        {formatRate(series.type, shape.top)}
-      </text>
+      {shape.top > 0 && (
+        <text className="timeline-label" x={6} y={13}>
+          {formatRate(series.type, shape.top)}
+        </text>
+      )}
       {series.points.map(p => {
         const x0 = shape.x(Date.parse(p.start))
         return (

@@ -12,7 +12,7 @@ export interface Shape {
   from: number // ms
   to: number
   width: number
-  top: number // value per second at the top of the plot
+  top: number // value per second at the top of the plot; 0 if there is no value above 0
   x(ms: number): number
   time(x: number): number
 }
@@ -52,7 +52,7 @@ export function linePaths(series: Series, shape: Shape): { line: string; area: s
     if (rate === undefined) continue
     if (current.length === 0) start = x0
     end = round(shape.x(Date.parse(point.start) + series.stepSeconds * 1000))
-    const y = round(PLOT_HEIGHT - (rate / shape.top) * (PLOT_HEIGHT - 6))
+    const y = round(PLOT_HEIGHT - (rate / (shape.top || 1)) * (PLOT_HEIGHT - 6))
     current.push(`${x0} ${y}`, `${end} ${y}`)
   }
   close()

@@ -39,7 +39,7 @@ export function ServiceRow({ url, service }: { url: UrlState; service: Service }
       <td data-label="Allocation, mean">
         <Rate service={service} type="alloc" />
       </td>
-      <td data-label="Windows stored / expected">
+      <td data-label="Windows">
         <CoverageBar windows={service.windows} />
         {service.losses.length > 0 && <div className="warn small cut loss-line">{lossText(service)}</div>}
       </td>

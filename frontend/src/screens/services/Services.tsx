@@ -63,7 +63,7 @@ function Subtitle({ answer }: { answer: ServicesAnswer }) {
   const { range, services, truncated } = answer
   return (
     <span className="muted">
-      {truncated ? `the first ${services.length}` : services.length}, {' '}
+      {truncated ? `the first ${services.length}` : services.length},{' '}
       {formatBetween(Date.parse(range.from), Date.parse(range.to))}
     </span>
   )

@@ -1,0 +1,57 @@
+/** Finds frames on the canvas: the same answer that the page gets, laid out by the same arithmetic. */
+import type { Page } from 'playwright-core'
+import type { Flame } from '../src/api/types'
+import { ROW } from '../src/flame/surface'
+import { decode } from '../src/profile/decode'
+import { buildTree, findPath, ROOT } from '../src/profile/tree'
+import { FIXTURE_NOW, type FixtureServer } from './fixture/server'
+
+export const HOUR = { from: FIXTURE_NOW - 3600, to: FIXTURE_NOW }
+
+export async function fetchFlame(
+  server: FixtureServer,
+  service: string,
+  type = 'cpu',
+  nodes = 8192,
+): Promise<Flame> {
+  const query = new URLSearchParams({
+    service,
+    type,
+    nodes: String(nodes),
+    from: String(HOUR.from),
+    to: String(HOUR.to),
+  })
+  const response = await fetch(`${server.url}/api/v1/flame?${query}`)
+  return (await response.json()) as Flame
+}
+
+/** The middle of the frame at a path of names, in window coordinates, while nothing is zoomed. */
+export async function locateFrame(page: Page, flame: Flame, path: string[]) {
+  const profile = decode(flame)
+  const tree = buildTree(profile)
+  const node = findPath(tree, profile.functions, path)
+  const host = page.locator('.flame-host')
+  await host.scrollIntoViewIfNeeded()
+  const box = await host.boundingBox()
+  if (!box) throw new Error('the flame graph is not on the page')
+  const scrolled = await host.evaluate(e => e.scrollTop)
+  const scale = (await host.evaluate(e => e.clientWidth)) / tree.total[ROOT]
+  return {
+    node,
+    tree,
+    x: box.x + (tree.left[node] + tree.total[node] / 2) * scale,
+    y: box.y + (tree.depth[node] + 0.5) * ROW - scrolled,
+  }
+}
+
+/** The heaviest path from the root: the names of its frames. */
+export function heaviestPath(flame: Flame, length: number): string[] {
+  const profile = decode(flame)
+  const tree = buildTree(profile)
+  const names: string[] = []
+  for (let node = ROOT; names.length < length; ) {
+    node = tree.children[tree.childStart[node]]
+    names.push(profile.functions[tree.frame[node]])
+  }
+  return names
+}

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { DecodeError, decode } from './decode'
+import { nodeAt, treeOf } from './testdata'
+import { buildTree, findPath, pathTo, ROOT } from './tree'
+
+const stacks = { a: 10, 'a;b': 20, 'a;c': 50, 'a;b;d': 5, e: 15 }
+
+describe('tree', () => {
+  test('self and total add up', () => {
+    const { profile, tree } = treeOf(stacks)
+    expect(tree.size).toBe(6)
+    expect(tree.total[ROOT]).toBe(100)
+    expect(tree.totalCount[ROOT]).toBe(10)
+    const a = nodeAt(profile, tree, 'a')
+    expect([tree.self[a], tree.total[a], tree.descendants[a]]).toEqual([10, 85, 3])
+    expect(tree.self.reduce((x, y) => x + y)).toBe(tree.total[ROOT])
+    expect(tree.maxDepth).toBe(3)
+  })
+
+  test('children are heaviest first and lie side by side', () => {
+    const { profile, tree } = treeOf(stacks)
+    const a = nodeAt(profile, tree, 'a')
+    const children = [...tree.children.slice(tree.childStart[a], tree.childStart[a + 1])]
+    expect(children.map(c => profile.functions[tree.frame[c]])).toEqual(['c', 'b'])
+    expect(children.map(c => tree.left[c])).toEqual([0, 50])
+    expect(tree.left[nodeAt(profile, tree, 'e')]).toBe(85)
+  })
+
+  test('the order of the stacks does not matter', () => {
+    const shuffled = { e: 15, 'a;b;d': 5, 'a;c': 50, a: 10, 'a;b': 20 }
+    expect(treeOf(shuffled).tree).toEqual(treeOf(stacks).tree)
+  })
+
+  test('no stacks, and a stack without frames', () => {
+    expect(treeOf({}).tree.size).toBe(1)
+    const { tree } = treeOf({ '': 7 })
+    expect([tree.size, tree.self[ROOT], tree.total[ROOT]]).toEqual([1, 7, 7])
+  })
+
+  test('a path of names leads back to its node, as far as it exists', () => {
+    const { profile, tree } = treeOf(stacks)
+    const d = nodeAt(profile, tree, 'a;b;d')
+    const names = pathTo(tree, d).map(n => profile.functions[tree.frame[n]])
+    expect(names).toEqual(['a', 'b', 'd'])
+    expect(findPath(tree, profile.functions, names)).toBe(d)
+    expect(findPath(tree, profile.functions, ['a', 'b', 'gone', 'd'])).toBe(nodeAt(profile, tree, 'a;b'))
+    expect(findPath(tree, profile.functions, [])).toBe(ROOT)
+  })
+
+  test('10,000 deep', () => {
+    const frames = Array.from({ length: 10_000 }, (_, i) => i % 2)
+    const tree = buildTree(
+      decode({ functions: ['f', 'g'], kinds: ['java', 'java'], frames: [frames], values: [3], counts: [1] }),
+    )
+    expect([tree.maxDepth, tree.total[1], tree.self[10_000]]).toEqual([10_000, 3, 3])
+  })
+})
+
+describe('decode refuses answers that contradict themselves', () => {
+  const good = { functions: ['f'], kinds: ['java'], frames: [[0]], values: [1], counts: [1] }
+  const bad = {
+    'fewer values than stacks': { ...good, values: [] },
+    'fewer kinds than functions': { ...good, kinds: [] },
+    'a function that is not there': { ...good, frames: [[1]] },
+    'a negative function': { ...good, frames: [[-1]] },
+    'half a function': { ...good, frames: [[0.5]] },
+    'a negative value': { ...good, values: [-1] },
+    'a count that is no number': { ...good, counts: [Number.NaN] },
+  }
+  test.each(Object.entries(bad))('%s', (_, flame) => expect(() => decode(flame)).toThrow(DecodeError))
+  test('an unknown kind is other', () => {
+    expect(decode({ ...good, kinds: ['wasm'] }).kinds[0]).toBe(6)
+  })
+})
