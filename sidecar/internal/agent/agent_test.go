@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/asprof"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
@@ -65,9 +68,21 @@ func TestRenewalLosesNoWindow(t *testing.T) {
 	first := b.status().Session
 	b.await("windows of a second session", func() bool {
 		windows := b.spool.profiled()
-		return len(windows) > 1 && windows[len(windows)-1].Session != first
+		return len(windows) > 2 && windows[len(windows)-2].Session != first
 	})
+	skipped := b.counters().Skipped
 	b.stop()
+	var told int64
+	for _, w := range b.spool.profiled() {
+		for _, l := range w.Losses {
+			if l.Reason == profile.ProfilerSkipped {
+				told += l.Count
+			}
+		}
+	}
+	if told > skipped {
+		t.Errorf("windows tell of %d skipped samples, the profiler of %d", told, skipped)
+	}
 	b.checkContiguous(b.spool.profiled())
 	starts := map[time.Time]bool{}
 	for _, w := range b.spool.profiled() {
@@ -80,6 +95,20 @@ func TestRenewalLosesNoWindow(t *testing.T) {
 		t.Errorf("renewal accounts for a stall of %s", gap)
 	}
 	b.jvm.CheckUntouched(t)
+}
+
+// counters asks the profiler itself.
+func (b *bench) counters() asprof.Counters {
+	b.Helper()
+	p, err := b.agent.procs.Process(b.jvm.PID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	result, err := b.agent.profiler.Run(context.Background(), p, b.agent.library, asprof.Metrics(filepath.Join(b.jvm.Dir, "metrics.log")))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return asprof.ParseMetrics(result.Log)
 }
 
 // foreign runs a command in a second copy of the library.
@@ -332,5 +361,36 @@ func TestJVMOfAnotherUser(t *testing.T) {
 	}
 	b.stop()
 	b.checkContiguous(b.spool.profiled())
+	b.jvm.CheckUntouched(t)
+}
+
+// The sidecar ends while the JVM has not answered the command that begins a
+// session. When it does answer, that session is ended as well.
+func TestStoppedWhileBeginning(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.config.Limits.ExitGrace = jvmtest.Patience
+	b.jvm.Listen(t)
+	b.jvm.Signal(syscall.SIGSTOP)
+	b.start()
+	marker := filepath.Join(b.config.Shared, "*", "session.json")
+	b.await("the marker says that a session is to begin", func() bool {
+		found, _ := filepath.Glob(marker)
+		return len(found) == 1
+	})
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); b.stop() }()
+	b.await("the command is given up", func() bool { return b.status().LastError != "" })
+	b.jvm.Signal(syscall.SIGCONT)
+	<-stopped
+	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", b.jvm.PID))
+	for _, fd := range fds {
+		if link, err := os.Readlink(fd); err == nil && strings.Contains(link, ".jfr") {
+			t.Errorf("a session is left that writes %s", link)
+		}
+	}
+	if left, _ := filepath.Glob(marker); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
 	b.jvm.CheckUntouched(t)
 }

@@ -223,6 +223,9 @@ func (w *worker) allocated(id string) int64 {
 
 // missing accounts for a recording that the application has removed.
 func (d *drain) missing(cause error) error {
+	if !d.entry().Begun {
+		return nil // its begin was asked for, and did not happen
+	}
 	d.problem(cause)
 	return d.lossOnly(profile.Loss{Outcome: profile.Dropped, Reason: profile.RecordingMissing, Duration: max(0, d.now.Sub(d.oldest()))}, 0)
 }

@@ -105,6 +105,7 @@ func (w *worker) record(ctx context.Context, op string) error {
 		return err
 	}
 	w.started(id, false)
+	w.countSkippedFromHere(ctx)
 	// The settings are in the first chunk only: end it now, so that it can be
 	// read, and kept, whatever happens.
 	if _, err := w.command(ctx, "first dump", asprof.Dump(w.dir.Log())); err != nil {
@@ -116,7 +117,7 @@ func (w *worker) record(ctx context.Context, op string) error {
 // recordFailed forgets a session that has certainly not begun.
 func (w *worker) recordFailed(id string, err error) error {
 	switch asprof.ReasonOf(err) {
-	case profile.AttachTimeout:
+	case profile.AttachTimeout, profile.AttachRefused:
 		w.inDoubt = true
 	case profile.JVMExited:
 	default:
@@ -154,8 +155,20 @@ func (w *worker) open(id, link string) error {
 	})
 }
 
+// countSkippedFromHere leaves out what earlier sessions have skipped: the
+// profiler's counter runs on.
+func (w *worker) countSkippedFromHere(ctx context.Context) {
+	if w.skipped(ctx, *w.marker.Find(w.session)) == nil {
+		return
+	}
+	if err := w.saveMarker(); err != nil {
+		w.problem(err)
+	}
+}
+
 func (w *worker) started(id string, adopted bool) {
-	w.session = id
+	w.session, w.inDoubt = id, false
+	w.marker.Find(id).Begun = true
 	w.gaps.set(time.Now(), "")
 	w.setState(session.Owned, "", "")
 	w.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
@@ -167,11 +180,9 @@ func (w *worker) started(id string, adopted bool) {
 func (w *worker) adopt(ctx context.Context, view session.View) error {
 	w.restoreMarker()
 	w.library = view.Library
-	if w.marker.Find(view.Session) == nil { // the marker is lost: begin at the start of the file, ids are the same
-		entry := session.Recording{Session: view.Session, Started: w.target.JVMStart, Options: "unknown"}
-		if err := w.marker.Add(entry); err != nil {
-			return err
-		}
+	known := w.marker.Find(view.Session) != nil
+	if err := w.ensureEntry(view.Session); err != nil {
+		return err
 	}
 	if err := w.open(view.Session, w.procs.Path(w.p.PID, "fd", fmt.Sprint(view.Open.FD))); err != nil {
 		return err
@@ -180,6 +191,9 @@ func (w *worker) adopt(ctx context.Context, view session.View) error {
 		return err
 	}
 	w.started(view.Session, true)
+	if !known {
+		w.countSkippedFromHere(ctx)
+	}
 	if _, err := w.command(ctx, "adopt", asprof.Dump(w.dir.Log())); err != nil {
 		w.problem(err)
 	}
@@ -187,6 +201,16 @@ func (w *worker) adopt(ctx context.Context, view session.View) error {
 		w.problem(err)
 	}
 	return nil
+}
+
+// ensureEntry enters a session that the marker does not know, because it was
+// lost. Its recording is read from the start: windows that were made before are
+// made again, with the same ids.
+func (w *worker) ensureEntry(id string) error {
+	if w.marker.Find(id) != nil {
+		return nil
+	}
+	return w.marker.Add(session.Recording{Session: id, Started: w.target.JVMStart, Options: "unknown", Begun: true})
 }
 
 // yield ends our session because somebody else has begun one.

@@ -146,7 +146,7 @@ func (w *worker) findSession(ctx context.Context) {
 		return
 	}
 	view, err := w.looker.Look(ctx, w.p, w.dir, "", false)
-	if err == nil && view.Recording && w.marker.Find(view.Session) != nil {
+	if err == nil && view.Recording && w.ensureEntry(view.Session) == nil {
 		w.session, w.library = view.Session, view.Library
 	}
 }

@@ -20,6 +20,10 @@ const (
 	resignalAfter = 10 * time.Minute
 )
 
+// startingFor is how long a JVM may take to install its handler of SIGQUIT. One
+// that takes longer never will: an option that we do not see forbids it.
+const startingFor = 2 * time.Minute
+
 // awaitSocket returns when the JVM listens. It wakes the listener if necessary:
 // trigger file first, then SIGQUIT, never the one without the other. A trigger
 // stays when the wait ends without a socket, because the signal may still be
@@ -59,6 +63,8 @@ func (a attachment) checkSignalIsSafe() error {
 		return err
 	case signals.Stopped:
 		return a.failed(profile.AttachTimeout, "attach", errors.New("the process is stopped"))
+	case !signals.CatchesQuit && time.Since(a.p.Start) > startingFor:
+		return a.failed(profile.SignalsReduced, "attach", errors.New("SIGQUIT is not handled"))
 	case !signals.CatchesQuit:
 		return a.failed(profile.JVMStarting, "attach", errors.New("SIGQUIT is not handled yet"))
 	}

@@ -250,3 +250,11 @@ func (j *JVM) ForeignLibrary(t testing.TB) string {
 	}
 	return path
 }
+
+// Listen lets the JVM start its attach listener, by the JDK's own jcmd.
+func (j *JVM) Listen(t testing.TB) {
+	t.Helper()
+	if out, err := exec.Command("jcmd", strconv.Itoa(j.PID), "VM.version").CombinedOutput(); err != nil {
+		t.Fatalf("jcmd: %v: %s", err, out)
+	}
+}

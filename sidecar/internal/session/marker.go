@@ -43,6 +43,7 @@ type Target struct {
 // Recording is one session with its file.
 type Recording struct {
 	Session  string           `json:"session"`
+	Begun    bool             `json:"begun"`   // it was seen to run; before, its begin was only asked for
 	Options  string           `json:"options"` // with which it was begun
 	Started  time.Time        `json:"started"`
 	Expires  time.Time        `json:"expires"`  // when the session ends by itself
