@@ -21,7 +21,7 @@ import (
 // machine.
 const (
 	webhookTimeout = 3 * time.Second
-	slack          = 2 * time.Second
+	slack          = 5 * time.Second
 )
 
 // TestWebhookKilled kills the webhook while the Service still leads to it: pods
