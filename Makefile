@@ -10,7 +10,7 @@ PODFLAME_CACHE ?= $(HOME)/.cache/podflame
 export PODFLAME_CACHE
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD := build
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+GO_BUILD := CGO_ENABLED=0 go build -ldflags "-s -w -X main.version=$(VERSION)"
 DEMO_LISTEN ?= 127.0.0.1:8080
 DEMO_PID ?= 0
 BENCH ?= .
@@ -27,7 +27,7 @@ demo: setup build ## Run Podflame on this host with a Java service to look at (D
 test: setup setup-cluster build ## Run all tests: unit, property, golden, end to end, cluster, browser.
 	cd frontend && npm test
 	go test -race -timeout 20m $$(go list ./... | grep -v /tests/)
-	go test -p 1 -timeout 30m ./tests/...
+	CGO_ENABLED=0 go test -p 1 -timeout 30m ./tests/...
 
 .PHONY: build
 build: frontend-build ## Build the programs into build/.

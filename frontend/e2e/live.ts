@@ -95,8 +95,8 @@ async function tableAgrees(page: Page, top: Top) {
   for (const { name, self, total } of top.functions.slice(0, 3)) {
     let row = page.locator('.top tbody tr', { has: page.locator(`th[title="${name}"]`) })
     for (const value of [self.value, total.value]) {
-      const figure = page.locator('.amount-value').getByText(formatValue(top.unit, value), { exact: true })
-      row = row.filter({ has: figure })
+      const figure = new RegExp(`^${formatValue(top.unit, value).replace('.', '\\.')}$`)
+      row = row.filter({ has: page.locator('.amount-value').filter({ hasText: figure }) })
     }
     await row.first().waitFor()
   }

@@ -136,7 +136,7 @@ test('each type is shown in its unit', async () => {
     .locator('.summary')
     .getByText(`${formatValue('bytes', flame.total.value)} allocated`)
     .waitFor()
-  await page.getByRole('link', { name: 'Lock' }).click()
+  await page.getByRole('link', { name: 'Lock', exact: true }).click()
   await page.locator('.summary').getByText('Contentions', { exact: true }).waitFor()
 })
 

@@ -134,7 +134,7 @@ func (d *demo) startService(ctx context.Context) (pid int, err error) {
 // watch tells what to look at and waits for Ctrl-C, or for a process that ends
 // too early.
 func (d *demo) watch(ctx context.Context) error {
-	page := d.backend.URL + "/service?" + url.Values{"service": {d.service}, "namespace": {"demo"}}.Encode()
+	page := d.backend.URL + "/profile?" + url.Values{"service": {d.service}, "namespace": {"demo"}}.Encode()
 	fmt.Printf("\nPodflame is running:\n\n    %s\n\n", page)
 	if d.PID == 0 {
 		fmt.Print("What to look at:\n" +
