@@ -65,14 +65,15 @@ type LimitFlags struct {
 	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
 	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
 
-	DecodeMemory  int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
-	DecodeTimeout time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
-	MaxEvents     int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`
-	MaxStacks     int           `env:"PODFLAME_MAX_STACKS" default:"20000" help:"Distinct stacks per type that a window keeps."`
-	MaxDepth      int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
-	MaxName       int           `env:"PODFLAME_MAX_NAME" default:"1024" help:"Bytes of a function's name that are kept."`
-	SpoolBytes    int64         `env:"PODFLAME_SPOOL_BYTES" default:"128" help:"MiB of windows that wait for upload."`
-	SpoolAge      time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
+	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
+	DecodeTimeout  time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
+	KeepUnreadable bool          `env:"PODFLAME_KEEP_UNREADABLE" help:"Keep recordings that cannot be read, at most 8, in the state directory."`
+	MaxEvents      int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`
+	MaxStacks      int           `env:"PODFLAME_MAX_STACKS" default:"20000" help:"Distinct stacks per type that a window keeps."`
+	MaxDepth       int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
+	MaxName        int           `env:"PODFLAME_MAX_NAME" default:"1024" help:"Bytes of a function's name that are kept."`
+	SpoolBytes     int64         `env:"PODFLAME_SPOOL_BYTES" default:"128" help:"MiB of windows that wait for upload."`
+	SpoolAge       time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
 }
 
 func (c *RunCmd) settings() (contract.Settings, error) {
@@ -112,7 +113,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 			Pod: c.Pod, PodUID: c.PodUID, Node: c.Node,
 		},
 		Settings: settings, Shared: c.SharedDir, State: c.StateDir, Library: c.Library,
-		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed, ExitWhenAlone: !c.Local,
+		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed, KeepUnreadable: c.KeepUnreadable, ExitWhenAlone: !c.Local,
 	}, limits.Check(settings)
 }
 

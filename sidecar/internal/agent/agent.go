@@ -59,7 +59,8 @@ type Config struct {
 	Decode     jfr.Options // limits of reading; types and settings are set here
 	// RetryCrashed attaches also to JVMs of a kind that has died shortly after
 	// a profiler command.
-	RetryCrashed bool
+	RetryCrashed   bool
+	KeepUnreadable bool // keep recordings that cannot be read, a few, in the state directory
 	// ExitWhenAlone ends Run when a JVM has been there and every other process
 	// of the pod has ended: a sidecar must not keep a pod alive.
 	ExitWhenAlone bool

@@ -176,6 +176,7 @@ func (d *drain) decode(f *os.File, g group, w *profile.Window) error {
 	if err != nil { // no word about the recording: it is read again later
 		return err
 	}
+	d.keepUnreadable(f, g, result.Losses)
 	result.AddTo(w)
 	d.entry().Settings = result.Settings
 	return nil

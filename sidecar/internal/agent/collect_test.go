@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/jfr"
+	"github.com/podflame/podflame/sidecar/internal/runas"
+	"github.com/podflame/podflame/sidecar/internal/session"
+	"github.com/podflame/podflame/sidecar/internal/target"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// scripted decodes what the test says.
+type scripted struct {
+	result jfr.Result
+	err    error
+	calls  int
+}
+
+func (s *scripted) Decode(_ context.Context, _ *os.File, chunks []jfr.Chunk, _ jfr.Options) (jfr.Result, error) {
+	s.calls++
+	r := s.result
+	r.Recorded = profile.Span{Start: chunks[0].Start, End: chunks[len(chunks)-1].End}
+	return r, s.err
+}
+
+// ended is a worker for a recording whose JVM has ended.
+func ended(t *testing.T, recording string, d Decoder) (*worker, *memory) {
+	t.Helper()
+	procs, err := target.NewFinder("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool, journal := &memory{}, &journal{path: filepath.Join(t.TempDir(), "j"), data: journalData{JVMs: map[string]entry{}, Crashes: map[string]crash{}}}
+	c := Config{Settings: contract.DefaultSettings(), Shared: t.TempDir(), State: t.TempDir(), Limits: DefaultLimits(), KeepUnreadable: true}
+	a := &Agent{
+		config: c, log: slog.New(slog.DiscardHandler), procs: procs, decoder: d, spool: spool, journal: journal,
+		metrics: newMetrics(prometheus.NewRegistry()), instance: "test", statuses: map[string]TargetStatus{},
+	}
+	w := newWorker(a, target.Process{PID: 1 << 22, StartTicks: 1, Identity: runas.Self(), Start: time.Now()})
+	if err := w.dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	id := session.NewID()
+	content, err := os.ReadFile(recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.dir.Recording(id), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.marker = session.Marker{Recordings: []session.Recording{{Session: id, Begun: true}}}
+	t.Cleanup(func() {
+		for _, f := range w.files {
+			_ = f.Close()
+		}
+	})
+	return w, spool
+}
+
+func fixture(t *testing.T, name string) string {
+	t.Helper()
+	found, err := filepath.Glob("../../../tests/testdata/jfr/" + name)
+	if err != nil || len(found) == 0 {
+		t.Skipf("no fixture %s: %v", name, err)
+	}
+	return found[0]
+}
+
+// Bytes are given up only when their window is in the spool.
+func TestNothingIsConsumedBeforeTheSpoolHasIt(t *testing.T) {
+	d := &scripted{}
+	w, spool := ended(t, fixture(t, "multichunk.jfr"), d)
+	id := w.marker.Recordings[0].Session
+
+	spool.refuse = errors.New("disk is full")
+	if err := w.collect(t.Context(), time.Now(), nil); err == nil {
+		t.Fatal("collect succeeded without a spool")
+	}
+	if e := w.marker.Find(id); e == nil || e.Consumed != 0 {
+		t.Fatalf("bytes were given up: %+v", e)
+	}
+	spool.refuse, d.err = nil, errors.New("cannot start child")
+	if err := w.collect(t.Context(), time.Now(), nil); err == nil {
+		t.Fatal("collect succeeded without a decoder")
+	}
+	if e := w.marker.Find(id); e == nil || e.Consumed != 0 {
+		t.Fatalf("bytes were given up: %+v", e)
+	}
+	d.err = nil
+	if err := w.collect(t.Context(), time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(spool.all()) == 0 || w.marker.Find(id) != nil {
+		t.Errorf("%d windows, recording %+v", len(spool.all()), w.marker.Find(id))
+	}
+	if _, err := os.Stat(w.dir.Recording(id)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the read recording is left: %v", err)
+	}
+}
+
+func TestUnreadableRecordingIsKept(t *testing.T) {
+	loss := []profile.Loss{{Outcome: profile.Dropped, Reason: profile.RecordingUnreadable, Bytes: 10}}
+	w, spool := ended(t, fixture(t, "cpu.jfr"), &scripted{result: jfr.Result{Losses: loss}})
+	if err := w.collect(t.Context(), time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := spool.loss(profile.RecordingUnreadable); got.Bytes != 10 {
+		t.Errorf("loss %+v", got)
+	}
+	kept, _ := filepath.Glob(filepath.Join(w.config.State, "unreadable", "*.jfr"))
+	if len(kept) != 1 {
+		t.Fatalf("kept %v", kept)
+	}
+	f, err := os.Open(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Stat()
+	if layout, err := jfr.Scan(f, 0, info.Size()); err != nil || len(layout.Chunks) != 1 {
+		t.Errorf("what is kept is no recording: %+v %v", layout, err)
+	}
+}
+
+// A ledger that does not add up is not sent as if it did.
+func TestInconsistentWindowIsToldAsSuch(t *testing.T) {
+	wrong := []profile.Coverage{{Type: profile.CPU, Captured: profile.Amount{Value: 1, Count: 1}}}
+	w, spool := ended(t, fixture(t, "cpu.jfr"), &scripted{result: jfr.Result{Coverage: wrong}})
+	if err := w.collect(t.Context(), time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if spool.loss(profile.LedgerMismatch).Count != 1 {
+		t.Errorf("windows %+v", spool.all())
+	}
+	for _, window := range spool.all() {
+		if err := window.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever is in the place of a recording, it ends as a loss and not as a hang.
+func TestWhatIsNoRecording(t *testing.T) {
+	for name, content := range map[string]string{"empty": "", "no JFR": "hello, this is no recording at all, and long enough to have a header of its own"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "x.jfr")
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w, spool := ended(t, file, &scripted{})
+			if err := w.collect(t.Context(), time.Now(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := spool.loss(profile.RecordingUnreadable).Bytes; got != int64(len(content)) {
+				t.Errorf("%d bytes are in the ledger, want %d", got, len(content))
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		w, spool := ended(t, os.Args[0], &scripted{})
+		id := w.marker.Recordings[0].Session
+		if err := os.Remove(w.dir.Recording(id)); err != nil {
+			t.Fatal(err)
+		}
+		w.marker.Recordings[0].Started = time.Now().Add(-time.Minute)
+		if err := w.collect(t.Context(), time.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := spool.loss(profile.RecordingMissing).Duration; got < 50*time.Second {
+			t.Errorf("recording_missing accounts for %s", got)
+		}
+	})
+}
