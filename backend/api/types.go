@@ -21,6 +21,7 @@ type Loss struct {
 	Reason     profile.Reason `json:"reason"`
 	Text       string         `json:"text"`
 	Remedy     string         `json:"remedy"`
+	Routine    bool           `json:"routine"` // no cause for alarm by itself
 	Value      int64          `json:"value"`
 	Count      int64          `json:"count"`
 	DurationNS int64          `json:"durationNs"`
@@ -33,7 +34,7 @@ func Losses(list []profile.Loss) []Loss {
 	for _, l := range list {
 		text := profile.Explain(l.Reason)
 		out = append(out, Loss{
-			Outcome: l.Outcome.String(), Reason: l.Reason, Text: text.Text, Remedy: text.Remedy,
+			Outcome: l.Outcome.String(), Reason: l.Reason, Text: text.Text, Remedy: text.Remedy, Routine: l.Reason.Routine(),
 			Value: l.Value, Count: l.Count, DurationNS: int64(l.Duration), Bytes: l.Bytes,
 		})
 	}

@@ -84,6 +84,18 @@ const (
 	Internal          Reason = "internal"
 )
 
+// Routine reports whether a loss for this reason belongs to ordinary running: a
+// JVM starts, a JVM ends, the profiler skips a sample or pauses to finish a
+// chunk. Such losses are counted and shown like any other, but are no cause for
+// alarm by themselves.
+func (r Reason) Routine() bool {
+	switch r {
+	case JVMStarting, JVMExited, ProfilerSkipped, ProfilerStall, WindowNotYetArrived:
+		return true
+	}
+	return false
+}
+
 // ReasonText explains a reason to a user.
 type ReasonText struct {
 	Reason Reason `json:"reason"`

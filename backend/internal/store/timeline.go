@@ -62,7 +62,7 @@ func statusOf(c *Cell) CellStatus {
 	lost := w.Lost > 0 || w.Missing > w.Pending
 	for _, l := range c.Losses {
 		missing := l.Reason == profile.WindowNotYetArrived || l.Reason == profile.NoReport
-		if l.Outcome != profile.Shortened && !missing && (l.Count > 0 || l.Bytes > 0 || l.Duration >= time.Second) {
+		if l.Outcome != profile.Shortened && !missing && tells(l, c.Stored) {
 			lost = true
 		}
 	}
@@ -77,6 +77,22 @@ func statusOf(c *Cell) CellStatus {
 		return CellPartial
 	}
 	return CellOK
+}
+
+// Below these a loss changes nothing that a sampling profiler could show.
+const (
+	untoldSamples = 10 // and one in untoldShare of those stored
+	untoldShare   = 50
+	untoldTime    = time.Second
+)
+
+// tells reports whether a loss makes a cell partial.
+func tells(l profile.Loss, stored profile.Amount) bool {
+	samples := int64(0)
+	if l.Reason == profile.ProfilerSkipped {
+		samples = max(untoldSamples, stored.Count/untoldShare)
+	}
+	return l.Count > samples || l.Bytes > 0 || l.Duration >= untoldTime
 }
 
 // board is a range in steps while its cells are being filled.

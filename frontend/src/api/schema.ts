@@ -192,6 +192,8 @@ export interface components {
             reason: string;
             text: string;
             remedy: string;
+            /** @description belongs to ordinary running and is no cause for alarm by itself */
+            routine: boolean;
             /** Format: int64 */
             value: number;
             /** Format: int64 */
@@ -347,6 +349,7 @@ export interface components {
             truncated: boolean;
         };
         Series: {
+            coverage?: components["schemas"]["Coverage"];
             range: components["schemas"]["Range"];
             type: components["schemas"]["Type"];
             unit: string;
@@ -419,7 +422,7 @@ export interface components {
         IngestHealth: {
             /**
              * Format: date-time
-             * @description counters count from here
+             * @description counters count from here, in this backend process
              */
             since: string;
             store: {
@@ -491,9 +494,9 @@ export interface components {
         /** @description one target */
         series: string;
         type: components["schemas"]["Type"];
-        /** @description Unix seconds */
+        /** @description Unix seconds, inclusive */
         from: number;
-        /** @description Unix seconds */
+        /** @description Unix seconds, exclusive */
         to: number;
     };
     requestBodies: never;
@@ -579,7 +582,10 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["Error"];
+            401: components["responses"]["Error"];
+            403: components["responses"]["Error"];
             413: components["responses"]["Error"];
+            422: components["responses"]["Error"];
             429: components["responses"]["RetryError"];
             503: components["responses"]["RetryError"];
         };
@@ -587,9 +593,9 @@ export interface operations {
     getServices: {
         parameters: {
             query: {
-                /** @description Unix seconds */
+                /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
             };
             header?: never;
@@ -620,9 +626,9 @@ export interface operations {
                 version?: components["parameters"]["version"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
                 /** @description most points to return */
                 points?: number;
@@ -655,9 +661,9 @@ export interface operations {
                 version?: components["parameters"]["version"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
                 nodes?: number;
             };
@@ -689,9 +695,9 @@ export interface operations {
                 version?: components["parameters"]["version"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
                 limit?: number;
                 order?: "self" | "total";
@@ -724,9 +730,9 @@ export interface operations {
                 version?: components["parameters"]["version"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
-                /** @description Unix seconds */
+                /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
             };
             header?: never;

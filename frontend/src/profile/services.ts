@@ -18,7 +18,7 @@ export function troubledTargets(service: Service): number {
 function trouble(service: Service): number {
   const { expected, stored } = service.windows
   const missing = expected > 0 ? Math.max(expected - stored, 0) / expected : 0
-  return troubledTargets(service) + missing + (service.losses.length > 0 ? 0.001 : 0)
+  return troubledTargets(service) + missing + (service.losses.some(loss => !loss.routine) ? 0.001 : 0)
 }
 
 export function sortServices(services: Service[], order: ServicesOrder): Service[] {

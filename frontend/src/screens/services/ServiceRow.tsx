@@ -1,4 +1,4 @@
-import type { ProfileType, Service } from '../../api/types'
+import type { Loss, ProfileType, Service } from '../../api/types'
 import { meanRate } from '../../profile/services'
 import { formatRate, formatValue, TYPE_LABELS } from '../../profile/units'
 import { CoverageBar } from '../../ui/Coverage'
@@ -14,6 +14,7 @@ const LATE_WINDOWS = 3
 
 export function ServiceRow({ url, service }: { url: UrlState; service: Service }) {
   const { cluster, namespace } = service
+  const losses = service.losses.filter(loss => !loss.routine)
   const href = linkTo(url, 'profile', { cluster, namespace, service: service.service })
   return (
     <tr className="row-link">
@@ -23,7 +24,7 @@ export function ServiceRow({ url, service }: { url: UrlState; service: Service }
         </Link>
         <div className="muted small">
           {[namespace, cluster].filter(Boolean).join(' · ') || 'no namespace'}
-          {service.versions.length > 0 && ` · ${versionsText(service.versions)}`}
+          {service.versions.some(Boolean) && ` · ${versionsText(service.versions.filter(Boolean))}`}
         </div>
       </th>
       <td data-label="Targets">
@@ -41,7 +42,7 @@ export function ServiceRow({ url, service }: { url: UrlState; service: Service }
       </td>
       <td data-label="Windows">
         <CoverageBar windows={service.windows} />
-        {service.losses.length > 0 && <div className="warn small cut loss-line">{lossText(service)}</div>}
+        {losses.length > 0 && <div className="warn small cut loss-line">{lossText(losses)}</div>}
       </td>
       <td className="number" data-label="Last window">
         <LastWindow service={service} />
@@ -54,7 +55,7 @@ function versionsText(versions: string[]): string {
   return versions.length <= 2 ? versions.join(', ') : `${versions.length} versions`
 }
 
-function lossText({ losses }: Service): string {
+function lossText(losses: Loss[]): string {
   const heaviest = losses[0].text
   return losses.length === 1 ? heaviest : `${heaviest} (and ${losses.length - 1} more)`
 }
