@@ -37,16 +37,9 @@ export function App() {
     <QueryClientProvider client={client}>
       <LiveProvider range={url.range}>
         <div className="app">
-          <a
-            className="skip"
-            href="#main"
-            onClick={event => {
-              event.preventDefault() // the fragment holds the zoom
-              document.getElementById('main')?.focus()
-            }}
-          >
+          <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
             Skip to content
-          </a>
+          </button>
           <Hatch />
           <Header url={url} />
           <StoreBanner />

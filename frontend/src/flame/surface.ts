@@ -82,6 +82,21 @@ export class Surface {
     return Math.max(Math.round(GAP * this.ratio), 1)
   }
 
+  /** Scrolls to the first of the rows if none of them is in sight. */
+  reveal(rows: number[]) {
+    const { scrollTop, clientHeight } = this.host
+    const inSight = (row: number) => row * ROW >= scrollTop && (row + 1) * ROW <= scrollTop + clientHeight
+    if (rows.length > 0 && !rows.some(inSight)) this.host.scrollTop = rows[0] * ROW - clientHeight / 3
+  }
+
+  /** Scrolls as little as it takes to see the row and its neighbour. */
+  follow(row: number) {
+    const top = row * ROW
+    if (top < this.host.scrollTop) this.host.scrollTop = top - ROW
+    const bottom = top + 2 * ROW - this.host.clientHeight
+    if (bottom > this.host.scrollTop) this.host.scrollTop = bottom
+  }
+
   remove() {
     this.stage.remove()
   }

@@ -8,7 +8,7 @@ import { drawLabels } from './labels'
 import { boxOf, hitTest, type Layout, layOut, rowsOf, spanOf } from './layout'
 import { drawOverlay } from './overlay'
 import { paint, type Scene } from './paint'
-import { ROW, Surface } from './surface'
+import { Surface } from './surface'
 import { type Metrics, measureWith } from './text'
 
 /** What is under the pointer: a node, or (hidden > 0) a run of siblings of which node is the heaviest. */
@@ -97,28 +97,15 @@ export class FlameView {
   /** Outlines a function, and scrolls to it if none of its boxes is in sight. */
   setSelected(fn: number) {
     this.selected = fn
-    if (this.data && this.layout && fn >= 0) this.scrollTo(rowsOf(this.layout, this.data.tree, fn))
+    if (this.data && this.layout && fn >= 0) this.surface.reveal(rowsOf(this.layout, this.data.tree, fn))
     this.invalidate('overlay')
-  }
-
-  private scrollTo(rows: number[]) {
-    const { scrollTop, clientHeight } = this.host
-    if (
-      rows.length === 0 ||
-      rows.some(r => r * ROW >= scrollTop && (r + 1) * ROW <= scrollTop + clientHeight)
-    )
-      return
-    this.host.scrollTop = rows[0] * ROW - clientHeight / 3
   }
 
   /** Moves the keyboard focus to a node and scrolls it into sight. */
   focus(node: number) {
     if (!this.data) return
     this.focused = node
-    const top = this.data.tree.depth[node] * ROW
-    if (top < this.host.scrollTop) this.host.scrollTop = top - ROW
-    const bottom = top + 2 * ROW - this.host.clientHeight
-    if (bottom > this.host.scrollTop) this.host.scrollTop = bottom
+    this.surface.follow(this.data.tree.depth[node])
     this.invalidate('overlay')
     this.callbacks.onFocus(node)
   }

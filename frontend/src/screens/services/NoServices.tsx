@@ -37,7 +37,7 @@ function NothingInstalled({ url }: { url: UrlState }) {
         {formatRangeLabel(url.range)}: no window arrived and no target is known. Opt a pod in by annotating
         its <strong>pod template</strong>, then roll it out so that the webhook can inject the sidecar:
       </p>
-      <pre tabIndex={0} role="region" aria-label="Annotation">{`spec:
+      <pre>{`spec:
   template:
     metadata:
       annotations:
