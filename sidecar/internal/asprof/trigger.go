@@ -17,7 +17,7 @@ const (
 	foreignTriggerWait = 2 * time.Second
 	// resignalAfter is when a signal that had no effect may be sent once more.
 	// Sent too early, the JVM would answer the second with a thread dump.
-	resignalAfter = 10 * time.Minute
+	resignalAfter = 2 * time.Minute
 )
 
 // startingFor is how long a JVM may take to install its handler of SIGQUIT. One
@@ -67,6 +67,8 @@ func (a attachment) checkSignalIsSafe() error {
 		return a.failed(profile.SignalsReduced, "attach", errors.New("SIGQUIT is not handled"))
 	case !signals.CatchesQuit:
 		return a.failed(profile.JVMStarting, "attach", errors.New("SIGQUIT is not handled yet"))
+	case !a.procs.PastStart(a.p):
+		return a.failed(profile.JVMStarting, "attach", errors.New("the attach listener cannot be started yet"))
 	}
 	var st unix.Stat_t
 	tmp := a.procs.Path(a.p.PID, "root", "tmp")

@@ -68,7 +68,10 @@ func isProfiler(base string) bool {
 // profilerThread is "Async-profiler Timer" as far as the kernel keeps it.
 const profilerThread = "Async-profiler"
 
-func (f *Finder) profilerThreads(pid int) (int, error) {
+func (f *Finder) profilerThreads(pid int) (int, error) { return f.countThreads(pid, profilerThread) }
+
+// countThreads counts the threads whose name begins so.
+func (f *Finder) countThreads(pid int, prefix string) (int, error) {
 	names, err := list(f.Path(pid, "task"), maxThreads)
 	if err != nil {
 		return 0, fmt.Errorf("list threads of process %d: %w", pid, err)
@@ -76,7 +79,7 @@ func (f *Finder) profilerThreads(pid int) (int, error) {
 	n := 0
 	for _, tid := range names {
 		comm, err := os.ReadFile(f.Path(pid, "task", tid, "comm"))
-		if err == nil && strings.HasPrefix(string(comm), profilerThread) {
+		if err == nil && strings.HasPrefix(string(comm), prefix) {
 			n++
 		}
 	}

@@ -263,6 +263,19 @@ func TestSignalsAndAlive(t *testing.T) {
 	}
 }
 
+// A JVM is not woken before it has cleared away a stale attach socket.
+func TestPastStart(t *testing.T) {
+	f := newTree(t, proc{pid: 10}, proc{pid: 11, threads: []string{"Signal Dispatch", "Service Thread"}}).finder()
+	for p, want := range map[Process]bool{
+		{PID: 10, Start: time.Now()}: false, {PID: 11, Start: time.Now()}: true,
+		{PID: 10, Start: time.Now().Add(-time.Hour)}: true, {PID: 99, Start: time.Now()}: false,
+	} {
+		if got := f.PastStart(p); got != want {
+			t.Errorf("PastStart(%d, begun %s) = %v, want %v", p.PID, p.Start, got, want)
+		}
+	}
+}
+
 func TestCommandLines(t *testing.T) {
 	tests := []struct {
 		line          string
