@@ -101,7 +101,7 @@ func (db *database) run(ctx context.Context, log *slog.Logger) error {
 		log.Warn("tables not created yet", "error", err, "retryIn", wait)
 	})
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the backend ends
 	}
 	if err != nil {
 		return fmt.Errorf("create tables: %w", err)
@@ -144,7 +144,7 @@ func (db *database) stop() error {
 
 // close ends the connections, then the server at their other end.
 func (db *database) close(log *slog.Logger) error {
-	err := errors.Join(db.Store.Close(), db.stop())
+	err := errors.Join(db.Close(), db.stop())
 	log.Info("backend has stopped")
 	return err
 }

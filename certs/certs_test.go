@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -27,7 +26,7 @@ const name = "podflame-webhook.podflame-system.svc"
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // year makes a CA and a certificate of it that are valid now.
 func year(t testing.TB, number int) (*testca.CA, []byte, []byte) {

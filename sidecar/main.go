@@ -48,8 +48,7 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "sidecar: error:", err)
-	var coded *inspect.Error
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*inspect.Error](err); ok {
 		return int(coded.Code)
 	}
 	return 1

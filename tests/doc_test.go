@@ -46,7 +46,7 @@ func trackedGoFiles(t *testing.T, root string) []string {
 		t.Fatalf("list the files of the repository: %v", err)
 	}
 	var files []string
-	for _, file := range strings.Fields(string(out)) {
+	for file := range strings.FieldsSeq(string(out)) {
 		if !fs.ValidPath(file) {
 			t.Fatalf("odd path %q", file)
 		}

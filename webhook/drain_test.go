@@ -24,7 +24,7 @@ func TestEndLater(t *testing.T) {
 		if later.Err() != nil {
 			t.Error("ended before the pause was over")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if later.Err() == nil {
 			t.Error("did not end after the pause")

@@ -61,8 +61,7 @@ func (e exitError) Unwrap() error { return e.error }
 
 // exitCode is 1 for errors that are not told apart.
 func exitCode(err error) int {
-	var e exitError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[exitError](err); ok {
 		return e.code
 	}
 	return 1

@@ -157,8 +157,7 @@ func TestDecodeBoundsSharedPrefixes(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := Decode(encoded, DefaultDecodeLimits())
 	runtime.ReadMemStats(&after)
-	var decodeErr *DecodeError
-	if !errors.As(err, &decodeErr) {
+	if _, ok := errors.AsType[*DecodeError](err); !ok {
 		t.Fatalf("got %v, want a refusal", err)
 	}
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 256<<20 {
@@ -183,8 +182,7 @@ func FuzzDecode(f *testing.F) {
 		limits.MaxDecoded = 1 << 20
 		w, err := Decode(data, limits)
 		if err != nil {
-			var decodeErr *DecodeError
-			if !errors.As(err, &decodeErr) {
+			if _, ok := errors.AsType[*DecodeError](err); !ok {
 				t.Fatalf("error %v is no *DecodeError", err)
 			}
 			return

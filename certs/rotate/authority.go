@@ -124,6 +124,8 @@ func (a *authority) ensureBackend(ctx context.Context, secret *corev1.Secret) (w
 // wait means that it is to be replaced, but serves until then: a new CA must
 // first have reached those who verify, and until that only a certificate that
 // is about to be useless is replaced.
+//
+//nolint:staticcheck // the reason is the answer, not a failure
 func (a *authority) mustRenew(data map[string][]byte, bundle []byte, signer *x509.Certificate) (why error, wait time.Duration) {
 	if len(data[certificateKey]) == 0 {
 		return fmt.Errorf("there is none yet"), 0

@@ -2,7 +2,6 @@ package rotate
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -35,7 +34,7 @@ func (c *clock) advance(by time.Duration) { c.at = c.at.Add(by) }
 // newClock begins at the real time, because cert-controller knows no other.
 func newClock() *clock { return &clock{at: time.Now().Truncate(time.Second)} }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func testOptions() *Options {
 	return &Options{

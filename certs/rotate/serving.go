@@ -97,7 +97,7 @@ func (s *serving) use(certificate, key []byte) error {
 	// cert-controller takes a certificate for in use when it sees the file.
 	// The key never touches a disk.
 	path := filepath.Join(s.mountedIn, certificateKey)
-	if err := os.WriteFile(path, certificate, 0o644); err != nil {
+	if err := os.WriteFile(path, certificate, 0o600); err != nil {
 		return fmt.Errorf("tell cert-controller of the certificate: %w", err)
 	}
 	return nil

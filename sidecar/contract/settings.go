@@ -48,7 +48,7 @@ func DefaultSettings() Settings {
 // ParseEvents reads a comma-separated list of events.
 func ParseEvents(s string) ([]string, error) {
 	var events []string
-	for _, part := range strings.Split(s, ",") {
+	for part := range strings.SplitSeq(s, ",") {
 		event := strings.TrimSpace(part)
 		if !slices.Contains(AllEvents(), event) {
 			return nil, fmt.Errorf("event %q is not one of %s", event, strings.Join(AllEvents(), ", "))

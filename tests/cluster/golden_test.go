@@ -104,7 +104,7 @@ func flagsOf(t *testing.T, file string) []string {
 	_, line, _ := strings.Cut(string(text), "# config: ")
 	line, _, _ = strings.Cut(line, "\n")
 	var flags []string
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		key, value, _ := strings.Cut(word, "=")
 		switch {
 		case key == "server" && value != "":

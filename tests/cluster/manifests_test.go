@@ -64,7 +64,7 @@ func overlayPath(t testing.TB, overlay string) string {
 // cannot put anything into a namespace that does not exist.
 func createNamespaces(t testing.TB, rendered string) {
 	t.Helper()
-	for _, document := range strings.Split(rendered, "\n---\n") {
+	for document := range strings.SplitSeq(rendered, "\n---\n") {
 		var namespace corev1.Namespace
 		if err := yaml.Unmarshal([]byte(document), &namespace); err != nil {
 			t.Fatal(err)

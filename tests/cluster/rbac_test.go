@@ -65,7 +65,7 @@ func TestNamedRights(t *testing.T) {
 		{"get,list,watch,update,delete", object{"default", "", "configmaps", "podflame-trust"}, "kube-root-ca.crt"},
 	} {
 		client := clientAs(t, systemNamespace, "podflame-webhook")
-		for _, verb := range strings.Split(row.verbs, ",") {
+		for verb := range strings.SplitSeq(row.verbs, ",") {
 			o := row.allowed
 			if !may(t, client, verb, o.namespace, o.group, o.resource, o.name) {
 				t.Errorf("podflame-webhook may not %s %s/%s", verb, o.resource, o.name)

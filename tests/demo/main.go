@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -164,9 +165,9 @@ func (d *demo) stop() {
 		d.endLoad()
 		d.load.Wait()
 	}
-	for i := len(d.processes) - 1; i >= 0; i-- {
-		if !d.processes[i].Exited() {
-			d.processes[i].Stop()
+	for _, v := range slices.Backward(d.processes) {
+		if !v.Exited() {
+			v.Stop()
 		}
 	}
 	say("stopped; nothing of it is left (%s is removed)", filepath.Base(d.paths.Work))

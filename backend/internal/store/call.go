@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,5 +140,5 @@ func (s *Store) sql(statement string) string {
 type params []any
 
 func (p params) with(name string, value any) params {
-	return append(p[:len(p):len(p)], clickhouse.Named(name, value))
+	return append(slices.Clip(p), clickhouse.Named(name, value))
 }

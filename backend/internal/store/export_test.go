@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -25,5 +26,9 @@ func ClassOf(write bool, err error) Class {
 	if write {
 		k = writing
 	}
-	return classify("test", k, err).(*Error).Class
+	return func() *Error {
+		target := &Error{}
+		_ = errors.As(classify("test", k, err), &target)
+		return target
+	}().Class
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -162,9 +163,7 @@ func (s *Store) begin(ctx context.Context, statement string, settings clickhouse
 		"max_execution_time": int(s.limits.InsertTimeout.Seconds()) + 1,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 	}
-	for name, value := range settings {
-		all[name] = value
-	}
+	maps.Copy(all, settings)
 	return s.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(all)), s.sql(statement))
 }
 

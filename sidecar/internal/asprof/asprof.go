@@ -60,8 +60,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ReasonOf returns the reason of an error of this package, or Internal.
 func ReasonOf(err error) profile.Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return profile.Internal

@@ -8,10 +8,6 @@ import (
 const (
 	headerBytes = 68
 	magic       = "FLR\x00"
-
-	// openSize is what async-profiler writes as the size of a chunk that it
-	// has not finished.
-	openSize = 0x40000000
 )
 
 // header is the fixed part in front of every chunk. All offsets are relative

@@ -125,9 +125,8 @@ func follow(r io.Reader) int {
 
 func (d *Decoder) failure(last int, waitErr, deadline error, said string) *failure {
 	f := &failure{chunk: last, reason: profile.RecordingUnreadable}
-	var exit *exec.ExitError
 	signal := syscall.Signal(0)
-	if errors.As(waitErr, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](waitErr); ok {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			signal = status.Signal()
 		}

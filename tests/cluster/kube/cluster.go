@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -172,7 +173,7 @@ func (c *Cluster) await(ctx context.Context, what string, check func(context.Con
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w; last answer: %v; logs: %s", what, ctx.Err(), err, filepath.Join(c.Directory, "log"))
+			return fmt.Errorf("wait for %s: %w; last answer: %w; logs: %s", what, ctx.Err(), err, filepath.Join(c.Directory, "log"))
 		case <-ticker.C:
 		}
 	}
@@ -181,9 +182,9 @@ func (c *Cluster) await(ctx context.Context, what string, check func(context.Con
 // Stop ends every process, youngest first, and the launching thread.
 func (c *Cluster) Stop() error {
 	var failures []error
-	for i := len(c.processes) - 1; i >= 0; i-- {
+	for _, v := range slices.Backward(c.processes) {
 		// Nothing of a test cluster is worth an orderly end.
-		failures = append(failures, c.processes[i].Kill())
+		failures = append(failures, v.Kill())
 	}
 	c.Launcher.Close()
 	return errors.Join(failures...)

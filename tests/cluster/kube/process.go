@@ -115,7 +115,7 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Failure describes an ended program by its error and the end of its log.
 func (p *Process) Failure() error {
-	return fmt.Errorf("%s ended: %v; the end of its log:\n%s", p.Name, p.err, p.LogTail())
+	return fmt.Errorf("%s ended: %w; the end of its log:\n%s", p.Name, p.err, p.LogTail())
 }
 
 // LogTail is the last lines of the program's log.

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +21,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"not asked for", creation(b, podJSON(nil))},
 	} {
 		b.Run(row.what, func(b *testing.B) {
-			f := newFixture(b, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(io.Discard, nil)) })
+			f := newFixture(b, func(o *Options) { o.Log = slog.New(slog.DiscardHandler) })
 			handler := f.server.Config.Handler
 			var took []time.Duration
 			for b.Loop() {

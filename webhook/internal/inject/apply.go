@@ -3,6 +3,7 @@ package inject
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -91,9 +92,7 @@ func withResources(have, want corev1.ResourceList) corev1.ResourceList {
 	if have == nil {
 		return want
 	}
-	for name, quantity := range want {
-		have[name] = quantity
-	}
+	maps.Copy(have, want)
 	return have
 }
 

@@ -112,7 +112,7 @@ func caseConfig(t testing.TB, text string, pod *corev1.Pod) Config {
 		return cfg
 	}
 	line, _, _ = strings.Cut(line, "\n")
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "server":

@@ -103,7 +103,7 @@ func TestLinesStay(t *testing.T) {
 		}
 		output, _ := injectFile(t, file)
 		rest := strings.Split(string(output), "\n")
-		for _, line := range strings.Split(string(input), "\n") {
+		for line := range strings.SplitSeq(string(input), "\n") {
 			i := 0
 			for i < len(rest) && rest[i] != line {
 				i++

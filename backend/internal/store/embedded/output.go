@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,7 +75,7 @@ func (l *lineLog) tail() string {
 	defer l.mu.Unlock()
 	lines := l.last
 	if len(l.partial) > 0 {
-		lines = append(lines[:len(lines):len(lines)], strings.ToValidUTF8(oneLine(string(l.partial)), "?"))
+		lines = append(slices.Clip(lines), strings.ToValidUTF8(oneLine(string(l.partial)), "?"))
 	}
 	if len(lines) == 0 {
 		return "no output"
