@@ -86,6 +86,7 @@ type series struct {
 		Count   int64
 		Status  string
 		Windows struct{ Expected, Stored, Lost int }
+		Losses  []struct{ Reason string }
 	}
 }
 

@@ -62,7 +62,7 @@ type chain struct {
 	started time.Time
 }
 
-func startChain(t *testing.T) *chain {
+func startChain(t *testing.T, javaOptions ...string) *chain {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -73,7 +73,7 @@ func startChain(t *testing.T) *chain {
 	}
 	c.startBackend(ctx)
 	t.Cleanup(func() { c.backend.Stop() })
-	if c.shop, err = stack.StartShop(ctx, c.paths); err != nil {
+	if c.shop, err = stack.StartShop(ctx, c.paths, javaOptions...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.shop.Stop)

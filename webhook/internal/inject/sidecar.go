@@ -15,10 +15,13 @@ import (
 // Go's collector does not see.
 const memoryShare = 90
 
+// apiTokenPath is where ServiceAccount admission mounts the API token.
+const apiTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 // sidecarContainer has no probes. A startup probe would delay the application,
 // a readiness probe would take it out of its Services, and a liveness probe
-// over the network fails in pods whose mesh wants mutual TLS. The sidecar ends
-// itself when it is stuck.
+// over the network fails in pods whose mesh wants mutual TLS. A sidecar that is
+// stuck shows as silent in the UI, and its session ends by its own timeout.
 func sidecarContainer(pod *corev1.Pod, plan Plan, cfg Config) corev1.Container {
 	c := corev1.Container{
 		Name:            sidecarName,
@@ -31,6 +34,10 @@ func sidecarContainer(pod *corev1.Pod, plan Plan, cfg Config) corev1.Container {
 			{Name: contract.SharedVolume, MountPath: contract.SharedPath},
 			{Name: contract.StateVolume, MountPath: contract.StatePath},
 			{Name: contract.TokenVolume, MountPath: contract.TokenPath, ReadOnly: true},
+			// Where something is mounted already, ServiceAccount admission does
+			// not put the application's API token: the sidecar has no use for
+			// it, and the pod is not changed again and reviewed twice.
+			{Name: contract.TokenVolume, MountPath: apiTokenPath, ReadOnly: true},
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
