@@ -21,7 +21,8 @@ function verdictOf({ data, error }: UseQueryResult<IngestHealth>): Verdict {
   if (!data.store.available) return { icon: 'bad', tone: 'bad', text: 'Store unavailable' }
   if (data.bytesInFlight > BUSY * data.bytesInFlightLimit)
     return { icon: 'warn', tone: 'warn', text: 'Ingest busy' }
-  if (data.losses.some(loss => !loss.routine)) return { icon: 'warn', tone: 'warn', text: 'Losses in the last hour' }
+  if (data.losses.some(loss => !loss.routine))
+    return { icon: 'warn', tone: 'warn', text: 'Losses in the last hour' }
   return { icon: 'ok', tone: 'ok', text: 'Ingest healthy' }
 }
 

@@ -2,6 +2,8 @@
 import { type RefObject, useCallback, useLayoutEffect, useState } from 'react'
 
 const OVERSCAN = 8
+/** No screen is taller; a layout that grows with its rows must not make them all. */
+const MOST_ROWS = 300
 
 export function useWindowedRows(host: RefObject<HTMLElement | null>, rows: number, rowHeight: number) {
   const [sight, setSight] = useState({ top: 0, height: 600 })
@@ -30,6 +32,6 @@ export function useWindowedRows(host: RefObject<HTMLElement | null>, rows: numbe
     [host, rowHeight],
   )
   const first = Math.min(Math.max(Math.floor(sight.top / rowHeight) - OVERSCAN, 0), rows)
-  const last = Math.min(Math.ceil((sight.top + sight.height) / rowHeight) + OVERSCAN, rows)
+  const last = Math.min(Math.ceil((sight.top + sight.height) / rowHeight) + OVERSCAN, first + MOST_ROWS, rows)
   return { first, last, scrollTo }
 }
