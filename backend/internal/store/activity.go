@@ -137,7 +137,7 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
   SELECT cluster, namespace, service, series_id, min(at) AS first, max(at + length_s) AS last, max(length_s) AS length,
     toInt64(countIf(at >= %d AND has)) AS stored, toInt64(countIf(at >= %d AND NOT has)) AS lost FROM (
     SELECT cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)) AS at,
-      toInt64(max(duration_s)) AS length_s, max(notEmpty(types)) AS has
+      toInt64(max(duration_s)) AS length_s, max(notEmpty(types) AND `+recorded+`) AS has
     FROM @.profiles FINAL WHERE type = '' AND %s%s GROUP BY cluster, namespace, service, series_id, window_start
   ) GROUP BY cluster, namespace, service, series_id
 ) AS w LEFT JOIN (SELECT series_id, `+aliveUntil+` FROM @.targets GROUP BY series_id) AS t ON t.series_id = w.series_id LIMIT %d`,

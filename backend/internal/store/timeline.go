@@ -136,14 +136,18 @@ func headersOf(sel Selection, span seconds, from string) (string, params) {
 		from, scoped, startsIn("window_start", span), narrow), args
 }
 
+// recorded tells a window with a recording, perhaps without a sample in it,
+// from one that only says why there is none.
+const recorded = "(recorded_end_ns > 0)"
+
 // arrived counts windows by target and start, so that two parts of the same
 // window, from before and after a restart, are one. A window whose header names
 // other types was not asked for this one.
 func (r *read) arrived(ctx context.Context, sel Selection, b *board) error {
 	source, args := headersOf(sel, b.span, "")
 	statement := fmt.Sprintf(`SELECT cell, countIf(has), countIf(lost AND NOT has), sum(cv), sum(cc), sum(sv), sum(sc), sum(r) FROM (
-  SELECT intDiv(toUnixTimestamp(window_start) - %d, %d) AS cell, max(p.type != '') AS has, max(p.type = '' AND empty(types)) AS lost,
-    sum(captured_value) AS cv, sum(captured_count) AS cc, sum(stored_value) AS sv, sum(stored_count) AS sc, sum(raw) AS r
+  SELECT intDiv(toUnixTimestamp(window_start) - %d, %d) AS cell, max(p.type != '' AND `+recorded+`) AS has,
+    max(p.type = '' AND empty(types) OR p.type != '' AND NOT `+recorded+`) AS lost, sum(captured_value) AS cv, sum(captured_count) AS cc, sum(stored_value) AS sv, sum(stored_count) AS sc, sum(raw) AS r
   %s GROUP BY cell, series_id, window_start
 ) GROUP BY cell`, b.span.from, b.step, source)
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
