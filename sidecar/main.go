@@ -33,13 +33,22 @@ type cli struct {
 
 func main() { os.Exit(run()) }
 
+// exit ends the program after --help or --version, or with status 2 when the
+// arguments are wrong.
+func exit(code int) {
+	if code != 0 {
+		code = 2
+	}
+	os.Exit(code)
+}
+
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	command := kong.Parse(&cli{},
 		kong.Name("sidecar"), kong.Description("Continuous profiling of JVMs: the part that runs beside them."),
-		kong.UsageOnError(), kong.Vars{
+		kong.UsageOnError(), kong.Exit(exit), kong.Vars{
 			"version": version, "shared": contract.SharedPath, "state": contract.StatePath, "port": strconv.Itoa(contract.MetricsPort),
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)))

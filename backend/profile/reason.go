@@ -132,7 +132,7 @@ func ReasonTexts() []ReasonText {
 		{Conflict, "Another profiler is active in this JVM", "Stop the other profiler; Podflame starts by itself when it is gone"},
 		{UnknownProfiler, "Another profiler's library is loaded and its state cannot be told", "Restart the JVM without the other profiler"},
 		{JVMExited, "The JVM has exited", ""},
-		{CrashedAfterAttach, "The JVM died shortly after a profiler command, so it is left alone", "Send us its hs_err file; restart the sidecar to try again"},
+		{CrashedAfterAttach, "The JVM died shortly after a profiler command, so it is left alone", "Send us its hs_err file; run the sidecar with --retry-crashed to try again"},
 		{TooManyTargets, "More JVMs than one sidecar profiles", "Raise --max-targets, or name containers in profiling.io/containers"},
 		{SessionEnded, "The profiler session ended unexpectedly", "A new session is started"},
 		{SidecarRestarted, "The sidecar was restarted", ""},
