@@ -24,7 +24,7 @@ demo: setup build ## Run Podflame on this host with a Java service to look at (D
 	@exec $(BUILD)/demo --build $(BUILD) --listen $(DEMO_LISTEN) --pid $(DEMO_PID)
 
 .PHONY: test
-test: setup setup-cluster build ## Run all tests: unit, property, golden, end to end, cluster, browser.
+test: setup setup-compiler setup-cluster build ## Run all tests: unit, property, golden, end to end, cluster, browser.
 	cd frontend && npm test
 	go test -race -timeout 20m $$(go list ./... | grep -v /tests/)
 	CGO_ENABLED=0 go test -p 1 -timeout 30m ./tests/...
@@ -67,11 +67,13 @@ golden: ## Write the golden files anew; look at the difference before you commit
 images: build ## Build the root filesystems of the three images without Docker into build/images.
 	manifests/images/rootfs.sh $(BUILD)/images
 
-.PHONY: setup setup-frontend setup-lint setup-cluster
+.PHONY: setup setup-frontend setup-compiler setup-lint setup-cluster
 setup: ## Fetch what this machine lacks: JDK, profiler library, ClickHouse, browser, front-end packages.
 	@tests/setup/setup.sh java profiler clickhouse browser frontend
 setup-frontend:
 	@tests/setup/setup.sh frontend
+setup-compiler:
+	@tests/setup/setup.sh compiler
 setup-lint:
 	@tests/setup/setup.sh lint
 setup-cluster: ## Build a Kubernetes control plane for the cluster tests (minutes, once).

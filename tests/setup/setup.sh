@@ -3,8 +3,8 @@
 # checksum, into one cache directory. Safe to run twice: what is there and
 # whole is left alone. Says what it fetches.
 #
-#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser lint
-#                      (default: all of them but lint)
+#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser compiler lint
+#                      (default: all of them but compiler and lint)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -69,6 +69,7 @@ clickhouse() {
   local dir=$cache/clickhouse-$CHDB_VERSION
   if [ -f "$dir/complete" ]; then return; fi
   need npm "install Node.js 20 or later"
+  debian openssl openssl
   [ "$(uname -m)" = x86_64 ] || die "embedded ClickHouse is packaged for x86_64 only, this is $(uname -m); run the backend with --clickhouse DSN"
   say "fetching $CHDB_PACKAGE@$CHDB_VERSION (178 MB) by npm"
   mkdir -p "$work/clickhouse"
@@ -94,6 +95,9 @@ frontend() {
 
 browser() { debian chromium chromium fonts-dejavu-core; }
 
+# compiler is what the race detector needs.
+compiler() { debian gcc gcc libc6-dev; }
+
 # lint builds golangci-lint from its Go module.
 lint() {
   local stamp=$cache/bin/golangci-lint-$GOLANGCI_LINT_VERSION
@@ -107,8 +111,8 @@ need go "install Go 1.26 or later"
 for part in "${@:-all}"; do
   case $part in
     all) java; profiler; clickhouse; frontend; browser ;;
-    java | profiler | clickhouse | frontend | browser | lint) "$part" ;;
-    *) die "unknown part $part; parts are java profiler clickhouse frontend browser lint" ;;
+    java | profiler | clickhouse | frontend | browser | compiler | lint) "$part" ;;
+    *) die "unknown part $part; parts are java profiler clickhouse frontend browser compiler lint" ;;
   esac
 done
 say "ready: $cache"
