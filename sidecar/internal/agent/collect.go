@@ -140,7 +140,10 @@ func (d *drain) file() (*os.File, error) {
 // into the spool and only then gives its bytes up.
 func (d *drain) makeWindow(f *os.File, g group, end int64, written time.Time) error {
 	w := d.newWindow(d.id, g.start, g.end)
-	w.Losses = d.takeLosses(g)
+	takes := d.takesLosses(g)
+	if takes {
+		w.Losses = profile.AddLosses(nil, *d.losses...)
+	}
 	layout, err := jfr.Scan(f, d.entry().Consumed, end)
 	if err != nil {
 		return err
@@ -152,7 +155,13 @@ func (d *drain) makeWindow(f *os.File, g group, end int64, written time.Time) er
 	if err := d.decode(f, g, w); err != nil {
 		return err
 	}
-	return d.deliver(w, end)
+	if err := d.put(d.ctx, w); err != nil {
+		return err
+	}
+	if takes {
+		*d.losses = nil
+	}
+	return d.consume(w, end)
 }
 
 // unfinished is the loss of a chunk that its JVM did not live to finish.
@@ -160,13 +169,10 @@ func unfinished(bytes int64, from, to time.Time) profile.Loss {
 	return profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: bytes, Duration: max(0, to.Sub(from))}
 }
 
-func (d *drain) takeLosses(g group) []profile.Loss {
-	if d.losses == nil || g.end.Before(floor(d.now, d.window)) {
-		return nil
-	}
-	losses := *d.losses
-	*d.losses = nil
-	return profile.AddLosses(nil, losses...)
+// takesLosses says whether the window of g is the one that tells the losses.
+// They are its own only when it is in the spool: until then it may fail.
+func (d *drain) takesLosses(g group) bool {
+	return d.losses != nil && !g.end.Before(floor(d.now, d.window))
 }
 
 func (d *drain) decode(f *os.File, g group, w *profile.Window) error {
@@ -182,11 +188,8 @@ func (d *drain) decode(f *os.File, g group, w *profile.Window) error {
 	return nil
 }
 
-// deliver puts a window into the spool and marks its bytes as consumed.
-func (d *drain) deliver(w *profile.Window, end int64) error {
-	if err := d.put(d.ctx, w); err != nil {
-		return err
-	}
+// consume marks the bytes of a window that is in the spool as consumed.
+func (d *drain) consume(w *profile.Window, end int64) error {
 	e := d.entry()
 	e.Consumed, e.Through = max(e.Consumed, end), w.End
 	if err := d.saveMarker(); err != nil {
@@ -253,6 +256,8 @@ func (d *drain) lossOnly(first profile.Loss, end int64, more ...profile.Loss) er
 	w := d.newWindow(d.id, start, start.Add(d.window))
 	w.Losses = profile.AddLosses(w.Losses, first)
 	w.Losses = profile.AddLosses(w.Losses, more...)
-	d.fillCoverage(w)
-	return d.deliver(w, end)
+	if err := d.put(d.ctx, w); err != nil {
+		return err
+	}
+	return d.consume(w, end)
 }

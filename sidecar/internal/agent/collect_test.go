@@ -180,3 +180,40 @@ func TestWhatIsNoRecording(t *testing.T) {
 		}
 	})
 }
+
+// Losses are told once, by the window that takes them or, if that fails, by a
+// window of their own; and if that fails too, by the next.
+func TestLossesOutliveAFailure(t *testing.T) {
+	d := &scripted{err: errors.New("cannot start child")}
+	w, spool := ended(t, fixture(t, "cpu.jfr"), d)
+	boundary := floor(time.Now(), w.window)
+	w.marker.Recordings[0].Started = boundary.Add(-time.Second) // so that its window is the newest
+	w.gaps = gaps{}
+	w.gaps.add(profile.Conflict, 7*time.Second)
+
+	spool.refuse = errors.New("disk is full")
+	w.rotate(t.Context(), boundary)
+	spool.refuse = nil
+	w.rotate(t.Context(), boundary.Add(w.window))
+	if got := spool.loss(profile.Conflict).Duration; got != 7*time.Second {
+		t.Errorf("%s are in the ledger after the failure, want 7s", got)
+	}
+	d.err = nil
+	w.rotate(t.Context(), boundary.Add(2*w.window))
+	if got := spool.loss(profile.Conflict).Duration; got != 7*time.Second {
+		t.Errorf("%s are in the ledger in the end, want 7s", got)
+	}
+}
+
+// A JVM that nobody profiled to its end is told as such to its end.
+func TestExitTellsTheLastGap(t *testing.T) {
+	d := &scripted{}
+	w, spool := ended(t, fixture(t, "cpu.jfr"), d)
+	w.marker.Recordings = nil
+	w.gaps = gaps{}
+	w.gaps.add(profile.Conflict, 3*time.Second)
+	w.exited(t.Context())
+	if got := spool.loss(profile.Conflict).Duration; got != 3*time.Second {
+		t.Errorf("%s are in the ledger, want 3s", got)
+	}
+}

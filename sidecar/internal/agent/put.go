@@ -34,13 +34,15 @@ func (w *worker) fillCoverage(window *profile.Window) {
 }
 
 // putGap puts a window that says why there are no samples. Its id is of this
-// sidecar alone: another one has other gaps in the same window to tell.
+// sidecar alone: another one has other gaps in the same window to tell. Losses
+// that the spool does not take wait for the next window.
 func (w *worker) putGap(ctx context.Context, start, end time.Time, losses []profile.Loss) {
 	window := w.newWindow("", start, end)
 	window.ID = profile.NewWindowID(w.target.SeriesID(), "gap in "+w.instance, start)
 	window.Losses = profile.AddLosses(nil, losses...)
 	if err := w.put(ctx, window); err != nil {
 		w.problem(err)
+		w.gaps.losses = profile.AddLosses(w.gaps.losses, losses...)
 	}
 }
 

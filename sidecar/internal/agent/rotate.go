@@ -123,15 +123,23 @@ func (w *worker) finish(ctx context.Context) {
 		w.session = ""
 		w.journal.ended(w.p, time.Now())
 	}
+	if w.lastWindows(ctx, now) {
+		w.cleanUp()
+	}
+}
+
+// lastWindows makes the windows up to now and tells the losses that none of
+// them has taken. It says whether every recording has been read.
+func (w *worker) lastWindows(ctx context.Context, now time.Time) bool {
 	losses := w.gaps.take(now)
-	if err := w.collect(ctx, now, &losses); err != nil {
+	err := w.collect(ctx, now, &losses)
+	if err != nil {
 		w.log.Error("last windows could not be made", "error", err)
-		return
 	}
 	if len(losses) > 0 {
 		w.putGap(ctx, w.since, ceil(now, w.window), losses)
 	}
-	w.cleanUp()
+	return err == nil
 }
 
 // findSession finds a session that was begun by a command whose answer we did
@@ -165,12 +173,9 @@ func (w *worker) exited(ctx context.Context) {
 	w.log.Info("JVM has exited", "reason", profile.JVMExited)
 	w.session = ""
 	w.setState("", profile.JVMExited, "")
-	losses := w.gaps.take(now)
-	if err := w.collect(ctx, now, &losses); err != nil {
-		w.log.Error("last windows of JVM could not be made", "error", err)
-		return
+	if w.lastWindows(ctx, now) {
+		w.cleanUp()
 	}
-	w.cleanUp()
 }
 
 // cleanUp removes the JVM's directory when nothing in it is needed any more.
