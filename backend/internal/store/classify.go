@@ -105,7 +105,8 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 	switch {
 	case exception.Code == 241 && strings.Contains(exception.Message, "(total)"):
 		*e = Error{Class: Unavailable, Op: op, Code: 241, RetryAfter: later, Hint: "ClickHouse has no memory to spare", Err: err}
-	case exception.Code == 252 && strings.Contains(exception.Message, "partitions"):
+	// Not "partitions" alone: "Too many parts … in all partitions in total" passes.
+	case exception.Code == 252 && strings.Contains(exception.Message, "Too many partitions"):
 		*e = Error{Class: Refused, Op: op, Code: 252, Err: err}
 	}
 	return e

@@ -27,6 +27,7 @@ func TestClasses(t *testing.T) {
 		write, read store.Class
 	}{
 		{"too many parts", exception(252, "Too many parts (3000)"), store.Unavailable, store.Unavailable},
+		{"too many parts in a table", exception(252, "Too many parts (100001) in all partitions in total in table 'podflame.samples'. This indicates wrong choice of partition key."), store.Unavailable, store.Unavailable},
 		{"too many partitions", exception(252, "Too many partitions for single INSERT block"), store.Refused, store.Refused},
 		{"memory of a query", exception(241, "Query memory limit exceeded"), store.Unavailable, store.TooExpensive},
 		{"memory of the server", exception(241, "(total) memory limit exceeded"), store.Unavailable, store.Unavailable},
