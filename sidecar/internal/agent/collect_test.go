@@ -217,3 +217,50 @@ func TestExitTellsTheLastGap(t *testing.T) {
 		t.Errorf("%s are in the ledger, want 3s", got)
 	}
 }
+
+// What the application makes of a recording's time does not enter the ledger as
+// years, and time that the worker has told of already is not told again.
+func TestTimeOfAnEndedSession(t *testing.T) {
+	t.Run("seen to end", func(t *testing.T) {
+		w, _ := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+		w.session, w.gaps = w.marker.Recordings[0].Session, gaps{}
+		w.touch(t, time.Unix(1, 0))
+		w.sessionEnded()
+		for _, l := range w.gaps.take(time.Now()) {
+			if l.Duration > w.window+time.Minute {
+				t.Errorf("loss %+v", l)
+			}
+		}
+	})
+	t.Run("of an earlier sidecar", func(t *testing.T) {
+		w, spool := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+		w.p.Start = w.found.Add(-10 * time.Minute)
+		w.gaps, w.since = gaps{}, floor(w.found, w.window).Add(5*w.window) // five windows have been made since
+		w.touch(t, time.Unix(1, 0))
+		w.accountForEndedSession()
+		lost := spool.loss(profile.SessionEnded).Duration
+		for _, l := range w.gaps.losses {
+			lost += l.Duration
+		}
+		if lost != 10*time.Minute {
+			t.Errorf("%s are in the ledger, want the 10m before the worker's begin", lost)
+		}
+		for _, window := range spool.all() {
+			if window.End.After(w.found) {
+				t.Errorf("gap to %s reaches into the time of the worker, from %s", window.End, w.found)
+			}
+		}
+	})
+}
+
+// touch opens the worker's recording and sets its time.
+func (w *worker) touch(t *testing.T, at time.Time) {
+	t.Helper()
+	id := w.marker.Recordings[0].Session
+	if _, err := (&drain{worker: w, id: id}).file(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(w.dir.Recording(id), at, at); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -76,7 +76,7 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 		w.library = view.Library
 	}
 	if w.restoreMarker() {
-		w.accountForEndedSession(time.Now())
+		w.accountForEndedSession()
 	}
 	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left; it can wait
 		w.problem(err)
@@ -257,16 +257,18 @@ func (w *worker) renewalDue(now time.Time, r session.Recording) bool {
 		r.Options != w.options() || w.allocated(r.Session) > w.config.Limits.MaxRecording
 }
 
-// accountForEndedSession notes the time since an earlier sidecar's session ended
-// by itself.
-func (w *worker) accountForEndedSession(now time.Time) {
+// accountForEndedSession notes the time from the end of an earlier sidecar's
+// session to the discovery of the JVM by this one, which accounts for what
+// comes then. The application can set the time of the file.
+func (w *worker) accountForEndedSession() {
 	d := drain{worker: w, id: w.marker.Recordings[len(w.marker.Recordings)-1].Session}
 	f, err := d.file()
 	if err != nil {
 		return
 	}
 	if info, err := f.Stat(); err == nil {
-		w.accountFor(profile.SessionEnded, info.ModTime(), now)
+		earliest := clamp(d.entry().Started, w.p.Start, w.found)
+		w.accountFor(profile.SessionEnded, clamp(info.ModTime(), earliest, w.found))
 	}
 }
 

@@ -65,11 +65,13 @@ func (w *worker) endChunk(ctx context.Context) ([]profile.Loss, error) {
 }
 
 // sessionEnded notices that somebody, or the timeout, has ended our session.
+// The application can set the time of the file; at the last boundary, however,
+// the session was still seen.
 func (w *worker) sessionEnded() {
 	ended := time.Now()
 	if f := w.files[w.session]; f != nil {
 		if info, err := f.Stat(); err == nil && info.ModTime().Before(ended) {
-			ended = info.ModTime()
+			ended = clamp(info.ModTime(), w.since, ended)
 		}
 	}
 	w.session = ""

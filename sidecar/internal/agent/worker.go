@@ -29,6 +29,7 @@ type worker struct {
 	files   map[string]*os.File // of recordings, by session
 	gaps    gaps
 	window  time.Duration
+	found   time.Time // when the work began; gaps account for the time since
 	since   time.Time // boundary up to which windows have been made
 	next    time.Time // boundary at which the next window is due
 	retry   time.Time // when the JVM is looked at again, if there is no session
@@ -44,7 +45,7 @@ func newWorker(a *Agent, p target.Process) *worker {
 	w := &worker{
 		Agent: a, p: p, target: a.targetOf(p), dir: session.NewDir(a.config.Shared, p.Key()),
 		log:   a.log.With("pid", p.PID, "container", p.Container, "main_class", p.MainClass),
-		files: map[string]*os.File{}, window: a.config.Settings.Window,
+		files: map[string]*os.File{}, window: a.config.Settings.Window, found: now,
 	}
 	w.since, w.next = floor(now, w.window), ceil(now, w.window)
 	w.retry = p.Start.Add(a.config.Limits.StartDelay)
@@ -57,7 +58,7 @@ const aliveInterval = time.Second
 
 func (w *worker) run(ctx context.Context) {
 	defer w.close()
-	w.accountFor(profile.SidecarRestarted, w.journal.begun(w.p), time.Now())
+	w.accountFor(profile.SidecarRestarted, w.journal.begun(w.p))
 	w.setState("", profile.JVMStarting, "")
 	alive := time.NewTicker(aliveInterval)
 	defer alive.Stop()
@@ -220,16 +221,17 @@ func (w *worker) close() {
 	w.profiler.Forget(w.p)
 }
 
-// accountFor enters the time since then, in which nobody profiled: what lies
-// before the current window as a window of its own.
-func (w *worker) accountFor(r profile.Reason, since, now time.Time) {
-	if since.IsZero() || !since.Before(now) {
+// accountFor enters the time from since until the worker found its JVM, in which
+// nobody profiled: what lies before the first window of the worker as a window of
+// its own, which therefore shares its start, and so its id, with no other gap.
+func (w *worker) accountFor(r profile.Reason, since time.Time) {
+	if since.IsZero() || !since.Before(w.found) {
 		return
 	}
-	if since.Before(w.since) {
-		loss := profile.Loss{Outcome: profile.Dropped, Reason: r, Duration: w.since.Sub(since)}
-		w.putGap(context.Background(), floor(since, w.window), w.since, []profile.Loss{loss})
-		since = w.since
+	if first := floor(w.found, w.window); since.Before(first) {
+		loss := profile.Loss{Outcome: profile.Dropped, Reason: r, Duration: first.Sub(since)}
+		w.putGap(context.Background(), floor(since, w.window), first, []profile.Loss{loss})
+		since = first
 	}
-	w.gaps.add(r, now.Sub(since))
+	w.gaps.add(r, w.found.Sub(since))
 }
