@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -77,7 +78,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d.options.Metrics.inFlight.Inc()
 	defer d.options.Metrics.inFlight.Dec()
-	body, status, err := read(w, r)
+	body, status, err := d.read(w, r)
 	if err != nil {
 		d.refuse(w, r, status, err)
 		return
@@ -93,8 +94,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // read returns the body of an AdmissionReview, or the HTTP status of the
-// error.
-func read(w http.ResponseWriter, r *http.Request) (body []byte, status int, err error) {
+// error. A body that does not arrive within the timeout would keep its slot
+// from pods, and come too late for its own.
+func (d *door) read(w http.ResponseWriter, r *http.Request) (body []byte, status int, err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, http.StatusMethodNotAllowed, fmt.Errorf("method %s is not POST", r.Method)
@@ -102,13 +104,21 @@ func read(w http.ResponseWriter, r *http.Request) (body []byte, status int, err 
 	if contentType := r.Header.Get("Content-Type"); contentType != "application/json" {
 		return nil, http.StatusUnsupportedMediaType, fmt.Errorf("content type %.100q is not application/json", contentType)
 	}
+	deadline := http.NewResponseController(w)
+	if err := deadline.SetReadDeadline(time.Now().Add(d.options.Timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, http.StatusInternalServerError, fmt.Errorf("set deadline of the body: %w", err)
+	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", maxBody)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, http.StatusRequestTimeout, fmt.Errorf("the body did not arrive within %s", d.options.Timeout)
+	}
 	if err != nil {
 		return nil, http.StatusBadRequest, fmt.Errorf("read the body: %w", err)
 	}
+	_ = deadline.SetReadDeadline(time.Time{}) // it was for the body, not for the connection
 	var found metav1.TypeMeta
 	if err := json.Unmarshal(body, &found); err != nil {
 		return nil, http.StatusBadRequest, fmt.Errorf("read the body of %d bytes as JSON: %w", len(body), err)

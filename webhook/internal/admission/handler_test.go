@@ -388,6 +388,41 @@ func TestCrowdIsTurnedAway(t *testing.T) {
 	}
 }
 
+// TestSlowBody: who opens requests and does not send them keeps no pod out.
+func TestSlowBody(t *testing.T) {
+	for _, http2 := range []bool{true, false} {
+		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
+			f := newFixture(t, func(o *Options) { o.MaxInFlight, o.Timeout = 1, 300*time.Millisecond })
+			client := f.server.Client()
+			if !http2 {
+				client.Transport.(*http.Transport).TLSClientConfig.NextProtos = []string{"http/1.1"}
+				client.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+			}
+			body, never := io.Pipe()
+			defer never.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.server.URL+Path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/json")
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			answer, _ := io.ReadAll(response.Body)
+			if response.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(answer), "did not arrive within 300ms") || response.ProtoMajor == 2 != http2 {
+				t.Errorf("status %d by %s: %s", response.StatusCode, response.Proto, answer)
+			}
+			if status, answer := f.send(http.MethodPost, "application/json", creation(t, asking())); status == http.StatusServiceUnavailable {
+				t.Errorf("the slot is still taken: %s", answer)
+			}
+		})
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	unversioned := bytes.Replace(creation(t, asking()), []byte("admission.k8s.io/v1"), []byte("admission.k8s.io/v7"), 1)
 	for _, row := range []struct {
