@@ -11,6 +11,7 @@ import (
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/asprof"
 	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/runas"
 	"github.com/podflame/podflame/sidecar/internal/session"
@@ -262,5 +263,28 @@ func (w *worker) touch(t *testing.T, at time.Time) {
 	}
 	if err := os.Chtimes(w.dir.Recording(id), at, at); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// On a full volume nothing is begun, but what fills it is read and removed.
+func TestFullVolumeIsReadOut(t *testing.T) {
+	w, spool := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+	self, err := w.procs.Process(os.Getpid())
+	if !errors.Is(err, target.ErrNotJVM) {
+		t.Fatal(err)
+	}
+	w.p.PID = self.PID // whose file system is ours
+	w.marker.Schema = session.Schema
+	w.config.Limits.MinFree = 1 << 62
+	if err := w.enter(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.lock.Release)
+	id := w.marker.Recordings[0].Session
+	if err := w.begin(t.Context(), session.View{}); asprof.ReasonOf(err) != profile.SharedDirNotUsable {
+		t.Errorf("begin: %v", err)
+	}
+	if _, err := os.Stat(w.dir.Recording(id)); !errors.Is(err, os.ErrNotExist) || len(spool.all()) == 0 {
+		t.Errorf("the recording is left: %v; %d windows", err, len(spool.all()))
 	}
 }

@@ -81,6 +81,11 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left; it can wait
 		w.problem(err)
 	}
+	// Not before: an earlier session is adopted, or read and removed, above all
+	// where it has filled the volume.
+	if free, err := w.dir.FreeBytes(); err != nil || free < w.config.Limits.MinFree {
+		return w.notUsable(errors.Join(err, fmt.Errorf("%d bytes of the shared volume are free, --min-free asks for %d", free, w.config.Limits.MinFree)))
+	}
 	return w.record(ctx, "begin")
 }
 

@@ -142,9 +142,6 @@ func (w *worker) enter() error {
 		if err := w.dir.SameIn(w.procs.Path(w.p.PID, "root")); err != nil {
 			return err
 		}
-		if free, err := w.dir.FreeBytes(); err != nil || free < w.config.Limits.MinFree {
-			return errors.Join(err, fmt.Errorf("%d bytes are free, %d are needed", free, w.config.Limits.MinFree))
-		}
 		if w.lock != nil {
 			return nil
 		}
@@ -153,9 +150,13 @@ func (w *worker) enter() error {
 		return err
 	})
 	if err != nil && !errors.Is(err, session.ErrOtherOwner) {
-		return &asprof.Error{Reason: profile.SharedDirNotUsable, Op: "prepare directory", PID: w.p.PID, Err: err}
+		return w.notUsable(err)
 	}
 	return err
+}
+
+func (w *worker) notUsable(err error) error {
+	return &asprof.Error{Reason: profile.SharedDirNotUsable, Op: "prepare directory", PID: w.p.PID, Err: err}
 }
 
 func reasonOf(s session.State) profile.Reason {
