@@ -86,7 +86,9 @@ func (s *Store) reading(ctx context.Context, op string, run func(ctx context.Con
 	// The server gives up first and says why.
 	err := s.bounded(ctx, s.limits.QueryTimeout+time.Second, func(ctx context.Context) error { return run(ctx, r) })
 	if err = classify(op, reading, err); err != nil {
-		s.metrics.failed(err)
+		if !errors.Is(err, context.Canceled) { // that the caller left says nothing of ClickHouse
+			s.metrics.failed(err)
+		}
 		return Cost{Elapsed: time.Since(began)}, err
 	}
 	r.cost.Elapsed = time.Since(began)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
 	"github.com/podflame/podflame/backend/internal/store"
@@ -225,6 +228,38 @@ func TestErrorsWhileTheServerIsAway(t *testing.T) {
 	if h := s.Health(t.Context()); h.Reachable {
 		t.Error("reachable")
 	}
+}
+
+// Browsers give up queries all the time: that must not look like a ClickHouse
+// that is away.
+func TestGivenUpReadsAreNoErrors(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Registry: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	unavailable := func(count int) {
+		t.Helper()
+		want := fmt.Sprintf("# HELP podflame_store_errors_total Operations on ClickHouse that failed, by class.\n"+
+			"# TYPE podflame_store_errors_total counter\n"+
+			"podflame_store_errors_total{class=\"bad_selection\"} 0\npodflame_store_errors_total{class=\"refused\"} 0\n"+
+			"podflame_store_errors_total{class=\"too_expensive\"} 0\npodflame_store_errors_total{class=\"unavailable\"} %d\n"+
+			"podflame_store_errors_total{class=\"unknown_outcome\"} 0\n", count)
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "podflame_store_errors_total"); err != nil {
+			t.Error(err)
+		}
+	}
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	if err := s.Ping(left); !errors.Is(err, context.Canceled) {
+		t.Errorf("ping of a caller who left = %v", err)
+	}
+	unavailable(0)
+	if err := s.Ping(t.Context()); !store.IsRetryable(err) {
+		t.Errorf("ping = %v, want retryable", err)
+	}
+	unavailable(1)
 }
 
 func TestStoreLeavesNoGoroutines(t *testing.T) {
