@@ -1,9 +1,11 @@
 package query
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 )
 
@@ -325,9 +328,10 @@ func TestQueriesAtATimeAreBounded(t *testing.T) {
 	apitest.Decode[api.Targets](t, h.Get(t, "/api/v1/targets"))
 }
 
-// One who hangs up stops the query.
+// One who hangs up stops the query, which is counted and no cause for alarm.
 func TestHangingUpCancels(t *testing.T) {
-	h := newHarness(t, nil)
+	var log bytes.Buffer
+	h := newHarness(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	ctx, hangUp := context.WithCancel(context.Background())
 	h.store.before = func(ctx context.Context) error {
 		hangUp()
@@ -337,6 +341,9 @@ func TestHangingUpCancels(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/api/v1/targets", nil).WithContext(ctx)
 	if w := h.Do(t, r); w.Code == 200 {
 		t.Errorf("answer is %d %s", w.Code, w.Body)
+	}
+	if n := testutil.ToFloat64(h.query.metrics.requests.WithLabelValues("targets", string(profile.BackendUnreached))); n != 1 || log.Len() > 0 {
+		t.Errorf("counted %v times, logged %q", n, log.String())
 	}
 }
 

@@ -116,7 +116,7 @@ func (q *Query) handle(e endpoint) gin.HandlerFunc {
 		if err != nil {
 			failure := q.asError(c.Request.Context(), err)
 			outcome = string(failure.Code)
-			if failure.Status() >= 500 {
+			if failure.Status() >= 500 && c.Request.Context().Err() == nil { // who left need not be told of
 				q.Log.Warn("query failed", "endpoint", e.path, "query", c.Request.URL.RawQuery, "reason", failure.Code, "error", failure)
 			}
 			api.WriteError(c.Writer, failure)
