@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,9 +15,11 @@ import (
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
+	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func TestWindowsOfARunningJVM(t *testing.T) {
@@ -383,14 +386,93 @@ func TestStoppedWhileBeginning(t *testing.T) {
 	b.await("the command is given up", func() bool { return b.status().LastError != "" })
 	b.jvm.Signal(syscall.SIGCONT)
 	<-stopped
-	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", b.jvm.PID))
-	for _, fd := range fds {
-		if link, err := os.Readlink(fd); err == nil && strings.Contains(link, ".jfr") {
-			t.Errorf("a session is left that writes %s", link)
-		}
-	}
+	b.checkNothingIsRecorded()
 	if left, _ := filepath.Glob(marker); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	b.jvm.CheckUntouched(t)
+}
+
+// byHand is a worker for the JVM of b that the test leads step by step.
+func (b *bench) byHand() *worker {
+	b.Helper()
+	procs, err := target.NewFinder("/proc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := procs.Process(b.jvm.PID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.agent, err = New(b.config, procs, b.spool, jfr.NewDecoder(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := newWorker(b.agent, p)
+	b.Cleanup(w.close)
+	return w
+}
+
+func (b *bench) checkNothingIsRecorded() {
+	b.Helper()
+	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", b.jvm.PID))
+	for _, fd := range fds {
+		if link, err := os.Readlink(fd); err == nil && strings.HasPrefix(link, b.config.Shared) && strings.Contains(link, ".jfr") {
+			b.Errorf("a session is left that writes %s", link)
+		}
+	}
+}
+
+// checkRecorded fails the test unless a window has been made of what a session
+// recorded.
+func (b *bench) checkRecorded(session string) {
+	b.Helper()
+	for _, w := range b.spool.all() {
+		if w.Session == session && w.Recorded.End.After(w.Recorded.Start) {
+			return
+		}
+	}
+	b.Errorf("nothing of session %s is in the spool: %+v", session, b.spool.all())
+}
+
+// A session whose recording could not be opened after it began runs all the
+// same: it is stopped when the sidecar ends, and read.
+func TestSessionThatWasNotOpenedIsStopped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	w := b.byHand()
+	w.consider(t.Context())
+	if w.session == "" {
+		t.Fatalf("no session: %+v", b.status())
+	}
+	id := w.session
+	w.session = ""
+	w.finish(t.Context())
+	b.checkNothingIsRecorded()
+	b.checkRecorded(id)
+}
+
+// The marker of an earlier sidecar is lost and somebody else profiles: our
+// session ends, and what it has recorded is read.
+func TestYieldsWithoutAMarker(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	first := b.byHand()
+	first.consider(t.Context())
+	if first.session == "" {
+		t.Fatalf("no session: %+v", b.status())
+	}
+	if err := os.Remove(first.dir.Marker()); err != nil {
+		t.Fatal(err)
+	}
+	first.lock.Release()
+	b.foreign("start,event=cpu,jfr,file=" + filepath.Join(b.jvm.Dir, "theirs.jfr"))
+	second := b.byHand()
+	second.consider(t.Context())
+	if r := b.status().Reason; r != profile.Conflict {
+		t.Errorf("reason %q, want conflict", r)
+	}
+	b.checkNothingIsRecorded()
+	b.checkRecorded(first.session)
+	b.foreign("stop")
 }

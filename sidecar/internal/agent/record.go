@@ -223,6 +223,9 @@ func (w *worker) yield(ctx context.Context, view session.View) error {
 	if w.session == "" {
 		w.restoreMarker()
 		w.library = view.Library
+		if err := w.ensureEntry(view.Session); err != nil {
+			return err
+		}
 	}
 	err := w.stop(ctx, "yield")
 	if err != nil && !asprof.NotActive(err) {

@@ -144,19 +144,27 @@ func (w *worker) lastWindows(ctx context.Context, now time.Time) bool {
 	return err == nil
 }
 
-// findSession finds a session that was begun by a command whose answer we did
-// not wait for. A JVM carries one command out after the other, so once it
-// answers another one, that session has begun.
+// findSession finds a session that this worker does not count as its own: one
+// that was begun by a command whose answer we did not wait for, or one that could
+// not be opened or stopped. Its recording must not be taken for an ended one. A
+// JVM carries one command out after the other, so once it answers another one,
+// a session in doubt has begun.
 func (w *worker) findSession(ctx context.Context) {
-	if w.session != "" || !w.inDoubt {
+	if w.session != "" || w.lock == nil {
 		return
 	}
-	if _, err := w.command(ctx, "status", asprof.Status(w.dir.Log())); err != nil {
-		w.log.Warn("it is not known whether a session has begun; it would end by its timeout", "error", err)
-		return
+	if w.inDoubt {
+		if _, err := w.command(ctx, "status", asprof.Status(w.dir.Log())); err != nil {
+			w.log.Warn("it is not known whether a session has begun; it would end by its timeout", "error", err)
+			return
+		}
 	}
 	view, err := w.looker.Look(ctx, w.p, w.dir, "", false)
-	if err == nil && view.Recording && w.ensureEntry(view.Session) == nil {
+	if err != nil || !view.Recording {
+		return
+	}
+	w.restoreMarker()
+	if w.ensureEntry(view.Session) == nil {
 		w.session, w.library = view.Session, view.Library
 	}
 }
