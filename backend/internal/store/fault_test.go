@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
@@ -260,6 +261,28 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 		t.Errorf("ping = %v, want retryable", err)
 	}
 	unavailable(1)
+}
+
+// What goes on after its caller was answered shares nothing with the answer;
+// the race detector watches.
+func TestGivenUpReadsShareNothing(t *testing.T) {
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7,
+		Dial: func(context.Context, string) (net.Conn, error) {
+			<-time.After(300 * time.Millisecond) // longer than the caller waits, and told by nobody
+			return nil, embedded.ErrNotReady
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	list, _, _, err := s.Services(ctx, store.ServiceFilter{Range: store.Range{From: today(), To: today().Add(time.Hour)}})
+	if !errors.Is(err, context.DeadlineExceeded) || list != nil {
+		t.Errorf("services = %v, %v, want a timeout", list, err)
+	}
+	if err := s.Close(); err != nil { // waits for what was given up
+		t.Error(err)
+	}
 }
 
 func TestStoreLeavesNoGoroutines(t *testing.T) {

@@ -19,15 +19,15 @@ func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, 
 	if err := s.checkRange(op, f.Range); err != nil {
 		return nil, false, Cost{}, err
 	}
+	var all []Service // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
-		list, err = r.services(ctx, f)
+		all, err = r.services(ctx, f)
 		return err
 	})
 	if err != nil {
 		return nil, false, cost, err
 	}
-	truncated = len(list) > s.limits.Services
-	return list[:min(len(list), s.limits.Services)], truncated, cost, nil
+	return all[:min(len(all), s.limits.Services)], len(all) > s.limits.Services, cost, nil
 }
 
 // services reads a row for each service and type; the one of the type ” counts

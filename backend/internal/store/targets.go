@@ -51,6 +51,7 @@ func targetRow(t *TargetStatus) []any {
 // there are more than Limits.Targets.
 func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatus, truncated bool, cost Cost, err error) {
 	limit := s.limits.Targets
+	var all []TargetStatus // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, "list targets", func(ctx context.Context, r *read) error {
 		narrow, args := oneOf(f.Clusters, f.Namespaces)
 		args = args.with("since", moment(f.Since).UnixMilli())
@@ -61,14 +62,14 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d", limit+1)
 		return r.query(ctx, statement, args, func(row driver.Rows) error {
 			t, err := scanTarget(row)
-			list = append(list, t)
+			all = append(all, t)
 			return err
 		})
 	})
 	if err != nil {
 		return nil, false, cost, err
 	}
-	return list[:min(len(list), limit)], len(list) > limit, cost, nil
+	return all[:min(len(all), limit)], len(all) > limit, cost, nil
 }
 
 func scanTarget(row driver.Rows) (TargetStatus, error) {
