@@ -18,23 +18,26 @@ import (
 )
 
 // collect makes the windows that are complete at now, of every recording of the
-// JVM. The first window that reaches up to now takes the losses, which are then
-// nil. Recordings of ended sessions are read to the end and removed.
+// JVM; one that cannot be read now does not keep the others waiting. The first
+// window that reaches up to now takes the losses, which are then nil. Recordings
+// of ended sessions are read to the end and removed.
 func (w *worker) collect(ctx context.Context, now time.Time, losses *[]profile.Loss) error {
+	var failed error
 	for _, r := range slices.Clone(w.marker.Recordings) {
 		ended := r.Session != w.session
 		d := drain{worker: w, ctx: ctx, id: r.Session, now: now, ended: ended, losses: losses}
 		if err := d.run(); err != nil {
-			return fmt.Errorf("read recording of session %s: %w", r.Session, err)
+			failed = errors.Join(failed, fmt.Errorf("read recording of session %s: %w", r.Session, err))
+			continue
 		}
 		if ended {
 			w.dropRecording(r.Session)
 		}
 	}
 	if len(w.marker.Recordings) == 0 {
-		return nil
+		return failed
 	}
-	return w.saveMarker()
+	return errors.Join(failed, w.saveMarker())
 }
 
 // dropRecording forgets a recording. Removing the file comes last: until then

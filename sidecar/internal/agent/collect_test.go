@@ -288,3 +288,52 @@ func TestFullVolumeIsReadOut(t *testing.T) {
 		t.Errorf("the recording is left: %v; %d windows", err, len(spool.all()))
 	}
 }
+
+// failsFor fails for chunks of one file.
+type failsFor struct {
+	scripted
+	path string
+}
+
+func (f *failsFor) Decode(ctx context.Context, file *os.File, chunks []jfr.Chunk, o jfr.Options) (jfr.Result, error) {
+	if file.Name() == f.path {
+		return jfr.Result{}, errors.New("cannot start child")
+	}
+	return f.scripted.Decode(ctx, file, chunks, o)
+}
+
+func TestOneRecordingDoesNotHoldTheOthersUp(t *testing.T) {
+	d := &failsFor{}
+	w, spool := ended(t, fixture(t, "cpu.jfr"), d)
+	bad, good := w.marker.Recordings[0].Session, session.NewID()
+	d.path = w.dir.Recording(bad)
+	content, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.dir.Recording(good), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.marker.Recordings = append(w.marker.Recordings, session.Recording{Session: good, Begun: true})
+	if err := w.collect(t.Context(), time.Now(), nil); err == nil {
+		t.Error("the failure is not told")
+	}
+	if len(spool.all()) == 0 || w.marker.Find(good) != nil || w.marker.Find(bad) == nil {
+		t.Errorf("%d windows; left to read: %+v", len(spool.all()), w.marker.Recordings)
+	}
+}
+
+// The profiler counts skipped samples from its first session on. An answer that
+// could not be read, which counts as zero, does not make it begin anew.
+func TestSkippedSamplesAreCountedOnce(t *testing.T) {
+	w, _ := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+	var counted int64
+	for _, total := range []int64{5, 0, 5, 9} {
+		for _, l := range w.countSkipped(total, w.marker.Recordings[0]) {
+			counted += l.Count
+		}
+	}
+	if counted != 9 {
+		t.Errorf("%d skipped samples are counted, the profiler skipped 9", counted)
+	}
+}

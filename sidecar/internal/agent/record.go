@@ -97,6 +97,9 @@ func (w *worker) record(ctx context.Context, op string) error {
 		return err
 	}
 	entry := session.Recording{Session: id, Options: w.options(), Started: now.UTC(), Expires: now.Add(2 * w.config.Limits.Renew).UTC()}
+	for _, r := range w.marker.Recordings {
+		entry.Skipped = max(entry.Skipped, r.Skipped)
+	}
 	if err := w.marker.Add(entry); err != nil {
 		return err
 	}

@@ -92,19 +92,23 @@ func (w *worker) stopForSpace(ctx context.Context) error {
 }
 
 // skipped asks the profiler how many samples it has skipped since the last
-// time. Its counter runs from the start of the library's first session.
+// time. Its counter runs from the start of the library's first session, so an
+// answer below what was counted before is none.
 func (w *worker) skipped(ctx context.Context, entry session.Recording) []profile.Loss {
 	result, err := w.command(ctx, "metrics", asprof.Metrics(w.dir.Log()))
 	if err != nil {
 		return nil
 	}
-	total := asprof.ParseMetrics(result.Log).Skipped
+	return w.countSkipped(asprof.ParseMetrics(result.Log).Skipped, entry)
+}
+
+func (w *worker) countSkipped(total int64, entry session.Recording) []profile.Loss {
 	since := total - entry.Skipped
-	for i := range w.marker.Recordings {
-		w.marker.Recordings[i].Skipped = total
-	}
 	if since <= 0 {
 		return nil
+	}
+	for i := range w.marker.Recordings {
+		w.marker.Recordings[i].Skipped = total
 	}
 	return []profile.Loss{{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: since}}
 }
