@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
@@ -69,6 +70,19 @@ func TestBadFlags(t *testing.T) {
 		if _, err := parsed(t, arguments...); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v: error is %v, want %q", arguments, err, says)
 		}
+	}
+}
+
+// A sidecar that gives up first never hears why, and uploads in vain.
+func TestUploadsAreAnsweredBeforeTheSidecarGivesUp(t *testing.T) {
+	const sidecarWaits = 10 * time.Second // timeout of its requests
+	c, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn, insert := c.ingestLimits().DecodingWait, c.storeLimits().InsertTimeout
+	if turn+insert > sidecarWaits-time.Second/2 {
+		t.Errorf("%s for a turn and %s for the insert leave nothing of %s for the body", turn, insert, sidecarWaits)
 	}
 }
 

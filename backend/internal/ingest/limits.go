@@ -25,7 +25,7 @@ func DefaultLimits() Limits {
 		Report:        1 << 20,
 		BytesInFlight: 256 << 20,
 		Decoding:      8,
-		DecodingWait:  2 * time.Second,  // with the insert, less than the sidecar waits
+		DecodingWait:  time.Second,      // with the insert, less than the sidecar waits
 		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer
 		Retention:     7 * 24 * time.Hour,
 		Ahead:         10 * time.Minute,
