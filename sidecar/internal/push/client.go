@@ -134,9 +134,22 @@ func (c *Client) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Window uploads an encoded window. A nil error means that the backend has it.
+// Window uploads an encoded window. A nil error means that the backend has it:
+// it has given a receipt. That something answers with success is not enough, for
+// under a wrong URL a proxy or a web server may do so.
 func (c *Client) Window(ctx context.Context, body []byte) error {
-	return c.post(ctx, "/api/v1/windows", profile.ContentType, body)
+	answer, err := c.post(ctx, "/api/v1/windows", profile.ContentType, body)
+	if err != nil {
+		return err
+	}
+	var receipt struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	}
+	if err := json.Unmarshal(answer, &receipt); err != nil || receipt.ID == "" || receipt.Status == "" {
+		return &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: fmt.Sprintf("answer is no receipt: %.200q; check --backend", answer)}
+	}
+	return nil
 }
 
 // Report delivers the state of the targets.
@@ -145,31 +158,33 @@ func (c *Client) Report(ctx context.Context, r *profile.Report) error {
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)
 	}
-	return c.post(ctx, "/api/v1/targets", "application/json", body)
+	_, err = c.post(ctx, "/api/v1/targets", "application/json", body)
+	return err
 }
 
-func (c *Client) post(ctx context.Context, path, contentType string, body []byte) error {
+// post returns the answer to a request that succeeded.
+func (c *Client) post(ctx context.Context, path, contentType string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("make request to %s: %w", path, err)
+		return nil, fmt.Errorf("make request to %s: %w", path, err)
 	}
 	req.Header.Set("Content-Type", contentType)
 	if err := c.authorize(req); err != nil {
-		return &Error{Class: Unavailable, Reason: profile.Unauthenticated, Message: err.Error()}
+		return nil, &Error{Class: Unavailable, Reason: profile.Unauthenticated, Message: err.Error()}
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: err.Error()}
+		return nil, &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: err.Error()}
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: fmt.Sprintf("read answer: %v", err)}
+		return nil, &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: fmt.Sprintf("read answer: %v", err)}
 	}
 	if res.StatusCode/100 == 2 {
-		return nil
+		return answer, nil
 	}
-	return failure(res, answer)
+	return nil, failure(res, answer)
 }
 
 func (c *Client) authorize(req *http.Request) error {

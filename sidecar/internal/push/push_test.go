@@ -159,6 +159,9 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		"store down":   {503, answer(profile.StoreUnavailable), Unavailable, profile.StoreUnavailable, 7 * time.Second},
 		"proxy's 400":  {400, "<html>Bad Request</html>", Unavailable, profile.BackendUnreached, 0},
 		"proxy's 502":  {502, "", Unavailable, profile.BackendUnreached, 0},
+		"proxy's 200":  {200, "<html>Welcome</html>", Unavailable, profile.BackendUnreached, 0},
+		"empty 200":    {200, "", Unavailable, profile.BackendUnreached, 0},
+		"other's JSON": {200, `{"status":"ok"}`, Unavailable, profile.BackendUnreached, 0},
 		"redirect":     {302, "", Unavailable, profile.BackendUnreached, 0},
 		"large answer": {500, strings.Repeat("x", 1<<20), Unavailable, profile.BackendUnreached, 0},
 	}
@@ -201,8 +204,9 @@ func newClient(t *testing.T, config Config) *Client {
 
 func TestClientSendsTokenAndTrustsTheBundle(t *testing.T) {
 	var authorization, contentType string
-	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		authorization, contentType = r.Header.Get("Authorization"), r.Header.Get("Content-Type")
+		_, _ = io.WriteString(w, `{"id":"00112233445566778899aabbccddeeff","status":"accepted","stored":{},"truncated":{}}`)
 	}))
 	defer server.Close()
 	dir := t.TempDir()
