@@ -31,6 +31,7 @@ func StatusOf(pod *corev1.Pod) (Status, bool) {
 	if !ok || json.Unmarshal([]byte(text), &s) != nil || s.Reason == "" {
 		return Status{}, false
 	}
+	s.Detail = printable(s.Detail, maxDetail) // anybody may have written the annotation
 	return s, true
 }
 
