@@ -56,7 +56,7 @@ func (s *Spool) shrink(reason profile.Reason) bool {
 // strip replaces a window by its remains.
 func (s *Spool) strip(e Entry, reason profile.Reason) {
 	s.dropped++
-	s.metrics.dropped.WithLabelValues(string(reason)).Inc()
+	s.metrics.dropped.WithLabelValues(label(reason)).Inc()
 	w, err := s.load(e)
 	if err != nil {
 		s.log.Error("read spool file", "file", e.Name, "error", err)
@@ -99,7 +99,7 @@ func (s *Spool) giveUp(e Entry, reason profile.Reason) {
 		s.lost = profile.AddLosses(s.lost, profile.Loss{Outcome: profile.Dropped, Reason: reason, Bytes: e.Size})
 	}
 	s.saveLost()
-	s.metrics.removed.WithLabelValues(string(reason)).Inc()
+	s.metrics.removed.WithLabelValues(label(reason)).Inc()
 	s.log.Warn("window removed from spool", "reason", reason, "file", e.Name)
 	s.remove(e.Name)
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.dropped.WithLabelValues(string(reason))
 		m.removed.WithLabelValues(string(reason))
 	}
+	m.dropped.WithLabelValues(string(profile.Internal))
+	m.removed.WithLabelValues(string(profile.Internal))
 	return m
+}
+
+// label is a reason as a label. A code that this version does not know, from a
+// newer backend, is counted as internal, so that labels stay a fixed set.
+func label(reason profile.Reason) string {
+	if !slices.Contains(Reasons(), reason) {
+		reason = profile.Internal
+	}
+	return string(reason)
 }
 
 // Reasons are those for which a window can be lost here.

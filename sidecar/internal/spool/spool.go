@@ -34,7 +34,7 @@ import (
 // Limits bound the queue.
 type Limits struct {
 	Bytes int64         // of all files
-	Age   time.Duration // of a window, from its end
+	Age   time.Duration // of a window, from its start
 	Files int           // windows and remains
 }
 

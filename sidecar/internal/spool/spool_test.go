@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -300,5 +301,23 @@ func TestFullDisk(t *testing.T) {
 	}
 	if w, e := take(t, s); !e.Remains || w.Losses[0].Reason != profile.SpoolFull {
 		t.Errorf("oldest entry %+v, losses %+v", e, w.Losses)
+	}
+}
+
+// A code of a newer backend stays in the ledger as it is, and makes no label.
+func TestUnknownReasonMakesNoLabel(t *testing.T) {
+	s := openTest(t, t.TempDir(), DefaultLimits(), &clock{epoch})
+	series := testutil.CollectAndCount(s.metrics.dropped) + testutil.CollectAndCount(s.metrics.removed)
+	put(t, s, window(1, 5))
+	for range 2 { // the window, then its remains
+		e, _ := s.Oldest()
+		s.Refuse(e, "of_tomorrow")
+	}
+	if now := testutil.CollectAndCount(s.metrics.dropped) + testutil.CollectAndCount(s.metrics.removed); now != series {
+		t.Errorf("%d series, before there were %d", now, series)
+	}
+	put(t, s, window(2, 5))
+	if w, _ := take(t, s); len(w.Losses) != 1 || w.Losses[0].Reason != "of_tomorrow" {
+		t.Errorf("losses %+v", w.Losses)
 	}
 }
