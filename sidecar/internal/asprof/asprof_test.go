@@ -120,6 +120,16 @@ func TestCommandsThatAreNotSent(t *testing.T) {
 	}
 }
 
+func TestLengthOfOptions(t *testing.T) {
+	for length, ok := range map[int]bool{maxOptions - 1: true, maxOptions: false} {
+		cmd := Dump("/")
+		cmd.log += strings.Repeat("x", length-len(cmd.String()))
+		if err := cmd.check("/lib.so"); len(cmd.String()) != length || (err == nil) != ok {
+			t.Errorf("options of %d bytes: %v", len(cmd.String()), err)
+		}
+	}
+}
+
 func TestParseMetrics(t *testing.T) {
 	got := ParseMetrics("mem_calltracestorage_kb 10244\nsamples_total 17\nsamples_skipped_total 3\ncalltracestorage_overflows_total 2\nother 1\nsamples_total x\nbad")
 	if want := (Counters{Samples: 17, Skipped: 3, Overflows: 2, StackKB: 10244}); got != want {

@@ -128,8 +128,8 @@ func (c Command) check(library string) error {
 	if !path.IsAbs(library) || len(library) > maxArgument || strings.ContainsRune(library, 0) {
 		return fmt.Errorf("library path %.80q is not absolute or above %d bytes", library, maxArgument)
 	}
-	if n := len(c.String()); n > maxOptions {
-		return fmt.Errorf("options of %s have %d bytes, the JVM takes at most %d", c.verb, n, maxOptions)
+	if n := len(c.String()); n >= maxOptions {
+		return fmt.Errorf("options of %s have %d bytes, they must have fewer than %d; use a shorter --shared-dir", c.verb, n, maxOptions)
 	}
 	return nil
 }
