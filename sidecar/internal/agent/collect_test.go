@@ -337,3 +337,20 @@ func TestSkippedSamplesAreCountedOnce(t *testing.T) {
 		t.Errorf("%d skipped samples are counted, the profiler skipped 9", counted)
 	}
 }
+
+// A session that cannot be stopped is left to the next sidecar. What this one
+// knows of the time before is told now, for the next one does not know it.
+func TestGapsAreToldWhenTheSessionGoesOn(t *testing.T) {
+	w, spool := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+	w.profiler = asprof.NewClient(w.procs, time.Second)
+	w.library, w.session = "/lib.so", w.marker.Recordings[0].Session
+	w.gaps = gaps{}
+	w.gaps.add(profile.Conflict, 3*time.Second)
+	w.finish(t.Context())
+	if w.session == "" || w.marker.Find(w.session) == nil {
+		t.Error("the session is given up")
+	}
+	if got := spool.loss(profile.Conflict).Duration; got != 3*time.Second {
+		t.Errorf("%s are in the ledger, want 3s", got)
+	}
+}

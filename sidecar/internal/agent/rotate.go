@@ -124,6 +124,9 @@ func (w *worker) finish(ctx context.Context) {
 			// The session goes on until its timeout, or until the next sidecar
 			// adopts it: everything stays as it is.
 			w.log.Warn("session could not be stopped", "session", w.session, "error", err)
+			if losses := w.gaps.take(now); len(losses) > 0 {
+				w.putGap(ctx, w.since, ceil(now, w.window), losses)
+			}
 			return
 		}
 		w.session = ""
