@@ -354,3 +354,15 @@ func TestGapsAreToldWhenTheSessionGoesOn(t *testing.T) {
 		t.Errorf("%s are in the ledger, want 3s", got)
 	}
 }
+
+func TestClockThatIsSetBack(t *testing.T) {
+	w, _ := ended(t, fixture(t, "cpu.jfr"), &scripted{})
+	w.since, w.next = w.since.Add(time.Hour), w.next.Add(time.Hour) // as they were an hour later
+	w.retry = time.Now().Add(time.Hour)
+	if due := time.Until(w.step(t.Context())); due > w.window {
+		t.Errorf("the next window is due after %s", due)
+	}
+	if !w.next.Equal(w.since.Add(w.window)) {
+		t.Errorf("window from %s to %s", w.since, w.next)
+	}
+}

@@ -85,6 +85,11 @@ func (w *worker) step(ctx context.Context) time.Time {
 	if ctx.Err() != nil {
 		return time.Now()
 	}
+	if now := time.Now(); now.Add(w.window).Before(w.next) {
+		// The clock was set back. Dumps, and looks at the free space, go on at
+		// their pace, instead of stopping until it has caught up.
+		w.since, w.next = floor(now, w.window), ceil(now, w.window)
+	}
 	if now := time.Now(); !now.Before(w.next) {
 		w.rotate(ctx, floor(now, w.window))
 	}
