@@ -71,6 +71,8 @@ const (
 	maxAnswer = 64 << 10
 	maxToken  = 64 << 10
 	maxCA     = 1 << 20
+	maxCode   = 64  // bytes of a code, which becomes a reason in the ledger
+	maxWords  = 500 // characters of a message or a hint, which become part of a report
 )
 
 // Client speaks to the backend.
@@ -154,9 +156,9 @@ func (c *Client) Window(ctx context.Context, body []byte) error {
 
 // Report delivers the state of the targets.
 func (c *Client) Report(ctx context.Context, r *profile.Report) error {
-	body, err := json.Marshal(r)
+	body, err := profile.EncodeReport(r)
 	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
+		return err
 	}
 	_, err = c.post(ctx, "/api/v1/targets", "application/json", body)
 	return err
@@ -222,13 +224,13 @@ func failure(res *http.Response, answer []byte) *Error {
 		Hint    string         `json:"hint"`
 	}
 	e := &Error{Class: Unavailable, Reason: profile.BackendUnreached, Status: res.StatusCode}
-	if err := json.Unmarshal(answer, &said); err != nil || said.Code == "" {
+	if err := json.Unmarshal(answer, &said); err != nil || said.Code == "" || len(said.Code) > maxCode {
 		e.Message = fmt.Sprintf("answer is not the backend's: %.200q", answer)
 		return e
 	}
-	e.Reason, e.Message = said.Code, said.Message
+	e.Reason, e.Message = said.Code, fmt.Sprintf("%.*s", maxWords, said.Message)
 	if said.Hint != "" {
-		e.Message += "; " + said.Hint
+		e.Message += fmt.Sprintf("; %.*s", maxWords, said.Hint)
 	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		e.RetryAfter = time.Duration(seconds) * time.Second

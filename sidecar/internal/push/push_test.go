@@ -162,6 +162,7 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		"proxy's 200":  {200, "<html>Welcome</html>", Unavailable, profile.BackendUnreached, 0},
 		"empty 200":    {200, "", Unavailable, profile.BackendUnreached, 0},
 		"other's JSON": {200, `{"status":"ok"}`, Unavailable, profile.BackendUnreached, 0},
+		"endless code": {400, answer(profile.Reason(strings.Repeat("x", 5000))), Unavailable, profile.BackendUnreached, 0},
 		"redirect":     {302, "", Unavailable, profile.BackendUnreached, 0},
 		"large answer": {500, strings.Repeat("x", 1<<20), Unavailable, profile.BackendUnreached, 0},
 	}
@@ -275,4 +276,33 @@ func TestReporterTellsTheStateOfTheSpool(t *testing.T) {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
 	})
+}
+
+// Whatever a failed upload was answered with, the report that tells of it is one
+// that the backend takes.
+func TestReportWithAnEndlessMessage(t *testing.T) {
+	words := strings.Repeat("ä", 10_000)
+	body, _ := json.Marshal(map[string]any{"code": profile.Overloaded, "message": words, "hint": words})
+	var report []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/targets" {
+			report, _ = io.ReadAll(r.Body)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	c := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second})
+	failed := c.Window(t.Context(), []byte("x"))
+	if failed == nil || !strings.Contains(failed.Error(), "ä") {
+		t.Fatalf("got %v", failed)
+	}
+	r := profile.Report{Instance: "i", ReportedAt: time.Now(), Spool: profile.Spool{LastPushError: failed.Error()}}
+	if err := c.Report(t.Context(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := profile.DecodeReport(report); err != nil || !strings.Contains(string(report), `"targets":[]`) {
+		t.Errorf("%v: %.300s", err, report)
+	}
 }
