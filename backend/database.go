@@ -16,6 +16,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/store/embedded"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 )
 
 // database is the store with what it stands on.
@@ -114,14 +115,34 @@ func (db *database) run(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// ready says whether windows can be stored and queries answered.
-func (db *database) ready(health func(context.Context) store.Health) func(context.Context) error {
+// readyTimeout is less than a readiness probe waits for.
+const readyTimeout = 2500 * time.Millisecond
+
+// ready says whether windows can be stored and queries answered. It pings and
+// does not ask for the health of the store, whose sums take longer the more is
+// stored: a large store is no reason to turn uploads away. However many ask at
+// a time, there is one ping.
+func (db *database) ready(ping func(context.Context) error) func(context.Context) error {
+	var asking singleflight.Group
 	return func(ctx context.Context) error {
 		if !db.migrated.Load() {
 			return api.Errorf(profile.StoreUnavailable, "the tables have not been created yet").Retry(time.Second)
 		}
-		if h := health(ctx); !h.Reachable {
-			return api.Errorf(profile.StoreUnavailable, "ClickHouse does not answer").Because(errors.New(h.Error)).Retry(time.Second)
+		answer := asking.DoChan("", func() (any, error) {
+			// One who hangs up must not make the store look dead to the others.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+			defer cancel()
+			return nil, ping(ctx)
+		})
+		var err error
+		select {
+		case a := <-answer:
+			err = a.Err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return api.Errorf(profile.StoreUnavailable, "ClickHouse does not answer").Because(err).Retry(time.Second)
 		}
 		return nil
 	}

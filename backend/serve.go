@@ -47,7 +47,7 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	site := server.Site{API: []server.Routes{in, read}, UI: ui, Ready: db.ready(read.StoreHealth), Log: log, Registry: registry}
+	site := server.Site{API: []server.Routes{in, read}, UI: ui, Ready: db.ready(db.Ping), Log: log, Registry: registry}
 	handler, err := site.Handler()
 	if err != nil {
 		return err

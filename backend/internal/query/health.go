@@ -13,7 +13,7 @@ import (
 
 func (q *Query) ingestHealth(ctx context.Context, _ request) (any, error) {
 	out := q.Uploads.Health()
-	s := q.StoreHealth(ctx)
+	s := q.storeHealth(ctx)
 	out.Store.Available, out.Store.Mode, out.Store.Version = s.Reachable, q.Mode, s.Version
 	if !s.Reachable {
 		out.Store.Reason, out.Store.Message = profile.StoreUnavailable, s.Error
@@ -30,8 +30,8 @@ func (q *Query) reasons(context.Context, request) (any, error) {
 	return api.Reasons{Reasons: profile.ReasonTexts()}, nil
 }
 
-// StoreHealth is the state of the store, at most Limits.HealthFor old.
-func (q *Query) StoreHealth(ctx context.Context) store.Health { return q.health.get(ctx) }
+// storeHealth is the state of the store, at most Limits.HealthFor old.
+func (q *Query) storeHealth(ctx context.Context) store.Health { return q.health.get(ctx) }
 
 // healthMemory asks the store once for everybody who wants to know at about
 // the same time.
@@ -46,7 +46,7 @@ type healthMemory struct {
 	last  store.Health
 }
 
-// healthTimeout is less than a readiness probe waits for.
+// healthTimeout is what a page that shows the health may wait for the store.
 const healthTimeout = 2500 * time.Millisecond
 
 func newHealthMemory(prober Prober, keep time.Duration, now func() time.Time) *healthMemory {
