@@ -18,6 +18,7 @@ type coverage struct {
 	Captured, Stored, Truncated, Dropped amount
 	Losses                               []struct {
 		Outcome, Reason string
+		Routine         bool
 		Value, Count    int64
 		DurationNs      int64
 	}
