@@ -109,7 +109,6 @@ async function searchAndZoom(page: Page, top: Top) {
   await page.keyboard.type('applyDiscounts')
   const share = formatPercent(hot.total.value, top.total.value)
   await page.locator('.search-result').getByText(share, { exact: true }).waitFor()
-  await page.keyboard.press('Escape')
   await page.locator('.flame-host').focus()
   await page.keyboard.press('n')
   await page.locator('.focus-line').getByText('applyDiscounts').waitFor()

@@ -3,7 +3,7 @@ import type { Series } from '../../api/types'
 import { countByStatus, rateOf, STATUS_LABELS } from '../../profile/series'
 import { formatCount, formatRate, TYPE_LABELS } from '../../profile/units'
 import { change } from '../../ui/location'
-import { formatClockShort, formatInstant } from '../../ui/time'
+import { formatClock, formatClockShort, formatInstant } from '../../ui/time'
 import { useWidth } from '../../ui/width'
 import { StatusCell } from './StatusCell'
 import { TimelineTip } from './TimelineTip'
@@ -140,7 +140,7 @@ function Plot({ series, shape, at, drag }: PlotProps) {
           y={AXIS_TOP + 14}
           textAnchor="middle"
         >
-          {formatClockShort(t)}
+          {t % 60_000 === 0 ? formatClockShort(t) : formatClock(t)}
         </text>
       ))}
       {point && (
