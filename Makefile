@@ -48,12 +48,12 @@ lint: setup-lint setup-frontend frontend-build ## Check formatting, style and th
 .PHONY: bench
 bench: setup build ## Measure ratios against peers and limits; states the machine. BENCH=regexp chooses.
 	@echo "machine: $$(uname -srm), $$(nproc) cores, $$(awk '/MemTotal/ {printf "%.0f GiB", $$2/1048576}' /proc/meminfo), $$(awk -F': ' '/model name/ {print $$2; exit}' /proc/cpuinfo), $$(go version | cut -d' ' -f3)"
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./backend/... ./sidecar/... ./webhook/...
+	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./backend/... ./sidecar/... ./webhook/...
 	cd frontend && npm run --silent bench
 
 .PHONY: bench-cluster
 bench-cluster: setup-cluster build ## Measure admission through a real API server.
-	go test -run '^$$' -bench '$(BENCH)' -timeout 60m ./tests/cluster/...
+	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -timeout 60m ./tests/cluster/...
 
 .PHONY: generate
 generate: setup-frontend ## Generate what is generated: the front end's types from the HTTP contract.
