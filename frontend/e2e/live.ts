@@ -98,7 +98,15 @@ async function tableAgrees(page: Page, top: Top) {
       const figure = new RegExp(`^${formatValue(top.unit, value).replace('.', '\\.')}$`)
       row = row.filter({ has: page.locator('.amount-value').filter({ hasText: figure }) })
     }
-    await row.first().waitFor()
+    try {
+      await row.first().waitFor()
+    } catch {
+      const shown = await page.locator('.top tbody tr').allInnerTexts()
+      const foot = await page.locator('.top-foot').innerText()
+      throw new Error(
+        `no ${name} of ${self.value} and ${total.value} in: ${shown.slice(0, 3).join(' ')} ${foot}`,
+      )
+    }
   }
 }
 
@@ -117,6 +125,8 @@ async function searchAndZoom(page: Page, top: Top) {
   await page.waitForFunction(() => window.location.hash.length > 1)
   await page.keyboard.press('0')
   await page.waitForFunction(() => window.location.hash.length <= 1)
+  await page.getByLabel('Search functions').fill('')
+  await page.waitForFunction(() => !new URLSearchParams(window.location.search).has('q'))
 }
 
 async function screenshots(browser: Browser, live: Live, directory: string) {

@@ -16,7 +16,7 @@ const enough = 12_000
 
 func TestFromTheJVMToTheBrowser(t *testing.T) {
 	c := startChain(t)
-	c.storedWindows("cpu", 4)
+	c.storedWindows("cpu", 10)
 	t.Run("cpu is 3 to 1", func(t *testing.T) {
 		c.ratio(t, "cpu", "shop.Pricing.applyDiscounts", "shop.Pricing.computeTax", 3, enough)
 	})

@@ -55,7 +55,10 @@ export function useTop(scope: Scope, range: Between, order: 'self' | 'total', en
   return useScoped<Top>('/api/v1/top', scope, { ...range, order, limit: TOP_LIMIT }, enabled)
 }
 
-function useScoped<T>(path: string, scope: Scope, params: Params, enabled = true): Answer<T> {
+/** Callers may hand in more than a scope, such as the whole state of the URL; only the scope is asked for. */
+function useScoped<T>(path: string, given: Scope, params: Params, enabled = true): Answer<T> {
+  const { cluster, namespace, service, type, version, series } = given
+  const scope = { cluster, namespace, service, type, version, series }
   return useAnswer({
     key: [path, scope, params],
     scope: JSON.stringify(scope),

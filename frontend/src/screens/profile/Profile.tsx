@@ -1,4 +1,4 @@
-import { type Scope, useFlame, useSeries, useTargets } from '../../api/queries'
+import { useFlame, useSeries, useTargets } from '../../api/queries'
 import type { ProfileType } from '../../api/types'
 import { emptinessOf } from '../../profile/emptiness'
 import { TYPE_LABELS } from '../../profile/units'
@@ -19,9 +19,8 @@ const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 export function Profile({ url }: { url: UrlState }) {
   const { now } = useLive()
   const range = useResolved(url.range)
-  const scope: Scope = url
-  const series = useSeries(pick(scope), range)
-  const flame = useFlame(pick(scope), range, url.nodes)
+  const series = useSeries(url, range)
+  const flame = useFlame(url, range, url.nodes)
   const targets = useTargets(now, url)
   const model = useModel(flame)
   return (
@@ -60,10 +59,6 @@ export function Profile({ url }: { url: UrlState }) {
       )}
     </>
   )
-}
-
-function pick({ cluster, namespace, service, type, version, series }: Scope): Scope {
-  return { cluster, namespace, service, type, version, series }
 }
 
 interface BodyProps {
