@@ -72,6 +72,7 @@ type LimitFlags struct {
 	MaxStacks      int           `env:"PODFLAME_MAX_STACKS" default:"20000" help:"Distinct stacks per type that a window keeps."`
 	MaxDepth       int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
 	MaxName        int           `env:"PODFLAME_MAX_NAME" default:"1024" help:"Bytes of a function's name that are kept."`
+	MaxFunctions   int           `env:"PODFLAME_MAX_FUNCTIONS" default:"200000" help:"Distinct functions per type that a window keeps."`
 	SpoolBytes     int64         `env:"PODFLAME_SPOOL_BYTES" default:"128" help:"MiB of windows that wait for upload."`
 	SpoolAge       time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
 }
@@ -101,7 +102,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	}
 	options := jfr.DefaultOptions()
 	options.MaxEvents = c.MaxEvents
-	options.Limits.MaxStacks, options.Limits.MaxDepth, options.Limits.MaxNameBytes = c.MaxStacks, c.MaxDepth, c.MaxName
+	options.Limits = profile.Limits{MaxStacks: c.MaxStacks, MaxDepth: c.MaxDepth, MaxNameBytes: c.MaxName, MaxFunctions: c.MaxFunctions}
 	limits := agent.DefaultLimits()
 	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew

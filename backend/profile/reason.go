@@ -9,7 +9,6 @@ type Reason string
 
 // Why a target is not profiled, or not now.
 const (
-	NotHotSpot          Reason = "not_hotspot"
 	OpenJ9              Reason = "openj9"
 	NativeImage         Reason = "native_image"
 	NotSelected         Reason = "not_selected"
@@ -30,9 +29,7 @@ const (
 	SessionEnded        Reason = "session_ended"
 	SidecarRestarted    Reason = "sidecar_restarted"
 	SharedDirNotUsable  Reason = "shared_dir_not_usable"
-	NoRunningJVM        Reason = "no_running_jvm"
 	NoReport            Reason = "no_report"
-	PausedByUser        Reason = "paused_by_user"
 	WindowNotYetArrived Reason = "window_not_yet_arrived"
 )
 
@@ -116,7 +113,6 @@ func Explain(r Reason) ReasonText {
 // ReasonTexts returns the text of every reason, in the order above.
 func ReasonTexts() []ReasonText {
 	return []ReasonText{
-		{NotHotSpot, "The process is no HotSpot JVM", "Podflame profiles HotSpot JVMs (OpenJDK and its builds) only"},
 		{OpenJ9, "The JVM is Eclipse OpenJ9", "Run the service on a HotSpot JVM to profile it"},
 		{NativeImage, "The process is a GraalVM native image", "Run the service on a HotSpot JVM to profile it"},
 		{NotSelected, "The container is not among those to profile", "Name it in the annotation profiling.io/containers"},
@@ -137,9 +133,7 @@ func ReasonTexts() []ReasonText {
 		{SessionEnded, "The profiler session ended unexpectedly", "A new session is started"},
 		{SidecarRestarted, "The sidecar was restarted", ""},
 		{SharedDirNotUsable, "The shared directory cannot be used by sidecar and JVM", "It must be writable by the JVM's user and allow execution"},
-		{NoRunningJVM, "No JVM runs in this pod", ""},
 		{NoReport, "The sidecar has not reported for several windows", "Look at the sidecar's log and at the network between it and the backend"},
-		{PausedByUser, "Profiling was paused", ""},
 		{WindowNotYetArrived, "The window has not arrived yet", ""},
 
 		{RecordingUnreadable, "A recording could not be read", "Keep the file (--keep-unreadable) and send it to us"},
