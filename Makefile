@@ -14,6 +14,11 @@ GO_BUILD := CGO_ENABLED=0 go build -ldflags "-s -w -X main.version=$(VERSION)"
 DEMO_LISTEN ?= 127.0.0.1:8080
 DEMO_PID ?= 0
 BENCH ?= .
+IMAGE_PREFIX ?= ghcr.io/podflame/
+TORTURE ?= 10m
+SEED ?= 0
+IMAGE_TAG ?= 0.1.0
+ACCEPTANCE ?= all
 
 .PHONY: help
 help: ## List the targets.
@@ -24,14 +29,18 @@ demo: setup build ## Run Podflame on this host with a Java service to look at (D
 	@exec $(BUILD)/demo --build $(BUILD) --listen $(DEMO_LISTEN) --pid $(DEMO_PID)
 
 .PHONY: test
-test: setup setup-compiler setup-cluster build ## Run all tests: unit, property, golden, end to end, cluster, browser.
+test: setup setup-tests setup-cluster build ## Run all tests: unit, property, golden, end to end, cluster, browser.
 	cd frontend && npm test
 	go test -race -timeout 20m $$(go list ./... | grep -v /tests/)
 	CGO_ENABLED=0 go test -p 1 -timeout 30m ./tests/...
 
+.PHONY: torture
+torture: setup setup-tests ## Do to JVM and sidecar what a cluster does, on each JDK; TORTURE=10m for each stress, SEED=… to repeat.
+	go test -count=1 -timeout 3h -v ./sidecar/internal/torture -torture.duration=$(TORTURE) -torture.seed=$(SEED)
+
 .PHONY: build
 build: frontend-build ## Build the programs into build/.
-	$(GO_BUILD) -o $(BUILD)/ ./webhook ./sidecar ./backend ./tests/demo
+	$(GO_BUILD) -o $(BUILD)/ ./webhook ./sidecar ./backend ./backend/cmd/podflame ./tests/demo
 
 .PHONY: frontend-build
 frontend-build: setup-frontend
@@ -41,9 +50,11 @@ frontend-build: setup-frontend
 
 .PHONY: lint
 lint: setup-lint setup-frontend frontend-build ## Check formatting, style and the arrows between packages.
-	@test -z "$$(gofmt -l backend certs sidecar tests webhook)" || { gofmt -l backend certs sidecar tests webhook; echo "lint: run gofmt -w on these files"; exit 1; }
+	@test -z "$$(gofmt -l backend certs manifests reason sidecar tests webhook)" || { gofmt -l backend certs manifests reason sidecar tests webhook; echo "lint: run gofmt -w on these files"; exit 1; }
 	$(PODFLAME_CACHE)/bin/golangci-lint run
+	$(PODFLAME_CACHE)/bin/actionlint -shellcheck= -pyflakes=
 	cd frontend && npm run --silent lint
+	tests/setup/vulnerabilities.sh
 
 .PHONY: bench
 bench: setup build ## Measure ratios against peers and limits; states the machine. BENCH=regexp chooses.
@@ -61,22 +72,49 @@ generate: setup-frontend ## Generate what is generated: the front end's types fr
 
 .PHONY: golden
 golden: ## Write the golden files anew; look at the difference before you commit it.
-	go test ./backend/... ./sidecar/... ./webhook/... ./tests/contract/... -update
+	go test ./backend/... ./sidecar/... ./webhook/... ./tests ./tests/contract/... ./tests/chart/... -update
 
 .PHONY: images
-images: build ## Build the root filesystems of the three images without Docker into build/images.
-	manifests/images/rootfs.sh $(BUILD)/images
+images: setup sbom ## Make the three container images, without Docker, as one archive: build/images.tar.
+	@. tests/setup/pins.sh; go run ./manifests/images --programs $(BUILD) --notices $(BUILD)/sbom --tag $(IMAGE_TAG) --output $(BUILD)/images.tar \
+		--asprof $$ASPROF_VERSION --clickhouse $$CHDB_VERSION
 
-.PHONY: setup setup-frontend setup-compiler setup-lint setup-cluster
+.PHONY: push-images
+push-images: setup sbom ## Push the images of both architectures to IMAGE_PREFIX, on BASE_STATIC and BASE_LIBC (a release does it).
+	@. tests/setup/pins.sh; for arch in amd64 arm64; do \
+		GOARCH=$$arch $(GO_BUILD) -trimpath -o $(BUILD)/linux-$$arch/ ./webhook ./sidecar ./backend; \
+		go run ./manifests/sbom --programs $(BUILD)/linux-$$arch --output $(BUILD)/linux-$$arch/sbom --version $(VERSION) \
+			--asprof $$ASPROF_VERSION --clickhouse $$CHDB_VERSION && \
+		go run ./manifests/images --push --prefix $(IMAGE_PREFIX) --tag $(IMAGE_TAG) --arch $$arch --programs $(BUILD)/linux-$$arch --notices $(BUILD)/linux-$$arch/sbom \
+			--asprof $$ASPROF_VERSION --clickhouse $$CHDB_VERSION --base-static "$$BASE_STATIC" --base-libc "$$BASE_LIBC"; \
+	done
+	go run ./manifests/images --index --prefix $(IMAGE_PREFIX) --tag $(IMAGE_TAG) >$(BUILD)/digests.txt
+
+.PHONY: acceptance
+acceptance: setup setup-tests setup-cluster images ## Install, run and injure Podflame on a real node (root), or with KUBECONFIG=… what is harmless there.
+	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_REPORT=$(CURDIR)/tests/cluster/report CGO_ENABLED=0 \
+		go test -count=1 -timeout 60m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance | grep --line-buffered -v '^=== '
+
+.PHONY: sbom
+sbom: build ## Write a bill of materials and the licences for each image into build/sbom.
+	@mkdir -p $(BUILD)/sbom; $(BUILD)/backend --log-level=warn licences >$(BUILD)/sbom/clickhouse.txt
+	@. tests/setup/pins.sh; go run ./manifests/sbom --programs $(BUILD) --output $(BUILD)/sbom --version $(VERSION) \
+		--asprof $$ASPROF_VERSION --clickhouse $$CHDB_VERSION
+
+.PHONY: cluster
+cluster: setup setup-tests setup-cluster images ## Run a one-node Kubernetes on this host with the images in it, until Ctrl-C (root).
+	@go run ./tests/cluster/up --build $(BUILD)
+
+.PHONY: setup setup-frontend setup-tests setup-lint setup-cluster
 setup: ## Fetch what this machine lacks: JDK, profiler library, ClickHouse, browser, front-end packages.
 	@tests/setup/setup.sh java profiler clickhouse browser frontend
 setup-frontend:
 	@tests/setup/setup.sh frontend
-setup-compiler:
-	@tests/setup/setup.sh compiler
+setup-tests:
+	@tests/setup/setup.sh compiler runtimes uwsgi
 setup-lint:
 	@tests/setup/setup.sh lint
-setup-cluster: ## Build a Kubernetes control plane for the cluster tests (minutes, once).
+setup-cluster: ## Build Kubernetes for the cluster tests (minutes, once); as root, install what runs containers.
 	@tests/cluster/setup.sh
 
 .PHONY: clean

@@ -16,6 +16,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/store/embedded"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -46,6 +47,9 @@ func (c *serveCmd) openStore(ctx context.Context, registry prometheus.Registerer
 			return nil, fmt.Errorf("start the ClickHouse inside: %w", err)
 		}
 		cfg.DSN, cfg.Dial = db.inside.DSN(), db.inside.Dial
+		promauto.With(registry).NewCounterFunc(prometheus.CounterOpts{
+			Name: "podflame_store_ends_total", Help: "How often the ClickHouse inside has ended by itself and was started again.",
+		}, func() float64 { return float64(db.inside.Ends().Count) })
 	}
 	var err error
 	if db.Store, err = store.Open(cfg); err != nil {
@@ -148,6 +152,18 @@ func (db *database) ready(ping func(context.Context) error) func(context.Context
 	}
 }
 
+// ended says how the ClickHouse inside ended by itself, nil if it did not.
+func (db *database) ended() *api.StoreEnded {
+	if db.inside == nil {
+		return nil
+	}
+	ends := db.inside.Ends()
+	if ends.Count == 0 {
+		return nil
+	}
+	return &api.StoreEnded{Count: ends.Count, Last: ends.Last.UTC(), How: ends.How}
+}
+
 const stopTimeout = 15 * time.Second
 
 // stop ends the ClickHouse inside.
@@ -155,9 +171,13 @@ func (db *database) stop() error {
 	if db.inside == nil {
 		return nil
 	}
+	return stopInside(db.inside)
+}
+
+func stopInside(server *embedded.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	if err := db.inside.Stop(ctx); err != nil {
+	if err := server.Stop(ctx); err != nil {
 		return fmt.Errorf("stop the ClickHouse inside: %w", err)
 	}
 	return nil

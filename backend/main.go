@@ -2,7 +2,8 @@
 // ClickHouse, and shows them.
 //
 // "backend serve" (the default) runs it, with a ClickHouse of its own unless
-// --clickhouse names one; "backend version" says what this is.
+// --clickhouse names one; "backend version" says what this is, "backend licences"
+// what its ClickHouse was linked from.
 package main
 
 import (
@@ -24,8 +25,9 @@ type commandLine struct {
 	LogLevel  slog.Level `default:"info" env:"PODFLAME_LOG_LEVEL" help:"Least severity that is logged: debug, info, warn or error."`
 	LogFormat string     `default:"json" enum:"json,text" env:"PODFLAME_LOG_FORMAT" help:"Format of the log: json or text."`
 
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Take, keep and show profiles."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Take, keep and show profiles."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Licences licencesCmd `cmd:"" help:"Print the licences of what the ClickHouse inside was linked from."`
 }
 
 func main() {

@@ -31,30 +31,30 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !onlyLocal(c.Listen.Listen) {
-		t.Errorf("listens on %s", c.Listen.Listen)
+	if !onlyLocal(c.Doors.Listen) {
+		t.Errorf("listens on %s", c.Doors.Listen)
 	}
 	in, q, s := c.ingestLimits(), c.queryLimits(), c.storeLimits()
-	if in.Decode.MaxEncoded != 8<<20 || in.Decode.MaxDecoded != 64<<20 || in.Decode.MaxStacks != 50_000 || in.BytesInFlight != 256<<20 {
+	if in.Decode.MaxEncoded != 8<<20 || in.Decode.MaxDecoded != 64<<20 || in.Decode.MaxStacks != 50_000 || in.BytesInFlight != 128<<20 || in.Memory != 160<<20 {
 		t.Errorf("ingest limits %+v", in)
 	}
 	if q.Nodes != 8192 || q.MaxNodes != 262_144 || q.Concurrency != 8 {
 		t.Errorf("query limits %+v", q)
 	}
-	if s.QueryTimeout.Seconds() != 10 || s.QueryMemory != 250_000_000 || s.QueryRows != 200_000_000 || s.InsertTimeout.Seconds() != 8 {
+	if s.QueryTimeout.Seconds() != 10 || s.QueryMemory != 250_000_000 || s.QueryRows != 200_000_000 || s.InsertTimeout.Seconds() != 6 || s.CommitDelay.Seconds() != 0.5 {
 		t.Errorf("store limits %+v", s)
 	}
 }
 
 func TestFlagsFromTheEnvironment(t *testing.T) {
-	t.Setenv("PODFLAME_LISTEN", ":9999")
+	t.Setenv("PODFLAME_LISTEN", "127.0.0.1:9999")
 	t.Setenv("PODFLAME_MAX_BODY", "16MiB")
 	t.Setenv("PODFLAME_RETENTION_DAYS", "3")
 	c, err := parsed(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen.Listen != ":9999" || c.Ingest.MaxBody != 16<<20 || c.retention().Hours() != 72 {
+	if c.Doors.Listen != "127.0.0.1:9999" || c.Ingest.MaxBody != 16<<20 || c.retention().Hours() != 72 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -62,9 +62,10 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	for says, arguments := range map[string][]string{
 		"--retention-days=8":     {"--retention-days=8"},
-		"--listen-tls=:8443":     {"--listen-tls=:8443"},
 		"--max-body=536870912":   {"--max-body=512MiB"},
 		"--query-concurrency=0":  {"--query-concurrency=0"},
+		"--commit-delay=7s":      {"--commit-delay=7s"},
+		"--max-decoded=12582912": {"--max-decoded=120MiB", "--max-windows-memory=128MiB"},
 		`"8 potatoes" is no siz`: {"--max-body=8 potatoes"},
 	} {
 		if _, err := parsed(t, arguments...); err == nil || !strings.Contains(err.Error(), says) {
@@ -142,5 +143,41 @@ func TestLibraryIsFoundInTheCache(t *testing.T) {
 	}
 	if found, err := findLibrary(""); err != nil || found != path {
 		t.Errorf("found %q, %v", found, err)
+	}
+}
+
+// What would let in more than it says is refused at the start, with what to do.
+func TestDoorsThatAreTooOpen(t *testing.T) {
+	own := []string{"--listen-sidecars=127.0.0.1:8443", "--listen-operations=:8081", "--cert-dir=/certs"}
+	for says, arguments := range map[string][]string{
+		"give sidecars and probes doors of their own":      {"--listen=:8080", "--auth=kubernetes"},
+		"--listen=:8080 is not on loopback, so it speaks":  {"--listen=:8080", "--auth=kubernetes", "--listen-sidecars=127.0.0.1:8443", "--listen-operations=:8081"},
+		"--auth=none would show every profile":             append([]string{"--listen=:8080"}, own...),
+		"--listen-sidecars=:8443 is not on loopback, so":   {"--listen-sidecars=:8443", "--write-auth=kubernetes"},
+		"--write-auth=none would let whoever":              {"--listen-sidecars=0.0.0.0:8443", "--cert-dir=/certs"},
+		"--auth=token needs --read-token-file":             {"--auth=token"},
+		"--remember-token=6m0s":                            {"--remember-token=6m"},
+		"--remember-access=0s":                             {"--remember-access=0s"},
+		"--proxies needs --proxy-secret-file":              {"--proxies=10.0.0.1/32", "--auth=kubernetes"},
+		"--proxies needs --proxy-secret-file and":          {"--proxies=10.0.0.1/32", "--proxy-secret-file=/x"},
+		"--proxy-secret-file needs --proxies":              {"--proxy-secret-file=/x"},
+		`--proxies has "10.0.0.1"`:                         {"--proxies=10.0.0.1", "--auth=kubernetes", "--proxy-secret-file=/x"},
+		"every pod could log in as a reader":               {"--read-audience=podflame-backend"},
+		"--kubernetes-ca-file and --kubernetes-token-file": {"--kubernetes-ca-file=/x"},
+		"--reviews=0":    {"--reviews=0"},
+		"--cert-poll=0s": {"--cert-poll=0s"},
+	} {
+		if _, err := parsed(t, arguments...); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: error is %v, want %q", arguments, err, says)
+		}
+	}
+	for _, arguments := range [][]string{
+		append([]string{"--listen=:8080", "--auth=kubernetes"}, own...),
+		append([]string{"--listen=:8080", "--let-everybody-read"}, own...),
+		{"--listen=[::1]:8080", "--listen-sidecars=:8443", "--cert-dir=/certs", "--write-auth=kubernetes"},
+	} {
+		if _, err := parsed(t, arguments...); err != nil {
+			t.Errorf("%v: %v", arguments, err)
+		}
 	}
 }

@@ -2,17 +2,23 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
+	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/auth"
 	"github.com/podflame/podflame/backend/internal/ingest"
+	"github.com/podflame/podflame/backend/internal/injection"
+	"github.com/podflame/podflame/backend/internal/mcp"
 	"github.com/podflame/podflame/backend/internal/query"
+	"github.com/podflame/podflame/backend/internal/regressions"
 	"github.com/podflame/podflame/backend/internal/server"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/web"
-	"github.com/podflame/podflame/certs"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
@@ -22,38 +28,33 @@ import (
 // depend on each other: no new requests, those in progress, the store, the
 // ClickHouse inside.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(int64(c.Memory)) // beyond it the garbage collector works harder
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	endpoints, files, err := c.endpoints(ctx, registry, log)
+	doors, files, err := c.Doors.open(ctx, registry, log)
 	if err != nil {
 		return err
 	}
-	defer closeAll(endpoints)
-	auth, err := c.auth(log)
+	defer closeAll(doors)
+	var db *database
+	namespaces := func(ctx context.Context) ([]string, bool, error) { return db.Namespaces(ctx) }
+	gates, err := c.Access.gates(namespaces, registry, log)
 	if err != nil {
 		return err
 	}
-	db, err := c.openStore(ctx, registry, log)
-	if err != nil {
+	if db, err = c.openStore(ctx, registry, log); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close(log)) }()
-
-	in := ingest.New(ingest.Config{Store: db, Auth: auth, Limits: c.ingestLimits(), Log: log, Registry: registry})
-	read := query.New(query.Config{
-		Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: db.mode, Limits: c.queryLimits(), Log: log, Registry: registry,
-	})
-	ui, err := web.New()
+	sites, err := c.sites(db, gates, registry, log)
 	if err != nil {
 		return err
 	}
-	site := server.Site{API: []server.Routes{in, read}, UI: ui, Ready: db.ready(db.Ping), Log: log, Registry: registry}
-	handler, err := site.Handler()
-	if err != nil {
+	if err := c.Doors.fold(sites).furnish(doors); err != nil {
 		return err
 	}
-	limits := server.DefaultLimits()
-	limits.DrainTimeout = c.Listen.DrainTimeout
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -61,66 +62,51 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	g.Go(func() error { // the store goes on until the last request is answered
 		return db.run(background, log)
 	})
+	g.Go(func() error { return sites.vitals.Run(serving) })
+	if c.Query.Regressions > 0 {
+		g.Go(func() error { return sites.watch.Run(serving) })
+	}
 	if files != nil {
 		g.Go(func() error { return files.Run(serving) })
 	}
 	g.Go(func() error {
 		defer stop()
-		for _, e := range endpoints {
-			log.Info("backend serves", "address", e.Addr().String(), "tls", e.TLS != nil, "store", db.mode, "version", version)
+		for _, d := range doors {
+			log.Info("backend serves", "door", d.Name, "address", d.Addr().String(), "tls", d.TLS != nil, "store", db.mode, "version", version)
 		}
-		return server.Serve(serving, handler, limits, log, endpoints...)
+		return server.Serve(serving, c.Doors.DrainTimeout, log, doors...)
 	})
 	return g.Wait()
 }
 
-// endpoints opens the ports, before anything slow is started.
-func (c *serveCmd) endpoints(ctx context.Context, registry prometheus.Registerer, log *slog.Logger) ([]server.Endpoint, *certs.Files, error) {
-	var files *certs.Files
-	var config *tls.Config
-	if c.Listen.CertDir != "" {
-		files = certs.FilesIn(c.Listen.CertDir, 0, certs.NewMetrics(registry), log)
-		if err := files.Load(); err != nil { // they may come later; until then handshakes fail
-			log.Warn("no certificate yet", "error", err)
-		}
-		config = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-		files.Pair.Configure(config)
+// sites are what each kind of caller is served.
+func (c *serveCmd) sites(db *database, g gates, registry *prometheus.Registry, log *slog.Logger) (sites, error) {
+	pauses, err := ingest.NewPauses(c.Ingest.PausedFile)
+	if err != nil {
+		return sites{}, err
 	}
-	wanted := []struct {
-		address string
-		tls     *tls.Config
-	}{{c.Listen.Listen, config}}
-	if c.Listen.ListenTLS != "" {
-		wanted[0].tls = nil
-		wanted = append(wanted, wanted[0])
-		wanted[1].address, wanted[1].tls = c.Listen.ListenTLS, config
+	in := ingest.New(ingest.Config{Store: db, Senders: g.senders, Pauses: pauses, Limits: c.ingestLimits(), Log: log, Registry: registry})
+	read := query.New(query.Config{
+		Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: db.mode, Ended: db.ended, OTLP: c.Query.OTLP == query.OTLPVersion,
+		Price: api.Price{PerCoreHour: c.Query.Price, Currency: c.Query.Currency}, Limits: c.queryLimits(), Log: log, Registry: registry,
+	})
+	audit := injection.New(injection.Config{URL: c.Query.WebhookAudit, Limits: injection.DefaultLimits(), Log: log, Registry: registry})
+	watch := regressions.New(regressions.Config{Catalog: db, Comparer: read, Limits: c.regressionLimits(), Log: log, Registry: registry})
+	ui, err := web.New()
+	if err != nil {
+		return sites{}, err
 	}
-	var open []server.Endpoint
-	for _, w := range wanted {
-		listener, err := server.Listen(ctx, w.address)
-		if err != nil {
-			closeAll(open)
-			return nil, nil, err
-		}
-		open = append(open, server.Endpoint{Listener: listener, TLS: w.tls})
-	}
-	return open, files, nil
-}
-
-func closeAll(endpoints []server.Endpoint) {
-	for _, e := range endpoints {
-		_ = e.Close() // the server has closed it already, unless starting failed
-	}
-}
-
-func (c *serveCmd) auth(log *slog.Logger) (*ingest.TokenFile, error) {
-	if c.Listen.TokenFile != "" {
-		return ingest.NewTokenFile(c.Listen.TokenFile)
-	}
-	if !onlyLocal(c.Listen.Listen) || c.Listen.ListenTLS != "" {
-		log.Warn("everybody who reaches this port may write; set --token-file", "address", c.Listen.Listen)
-	}
-	return nil, nil
+	panics := server.NewPanics(registry)
+	return sites{
+		people: server.Site{
+			Sessions: auth.NewSessions(g.people), Guarded: server.Parts{read, watch, audit}, Guard: g.people.Guard, Protect: g.people.Protect, UI: ui, Log: log, Panics: panics,
+			Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, version) },
+		},
+		sidecars:   server.Site{Uploads: in, Log: log, Panics: panics},
+		watch:      watch,
+		vitals:     query.NewVitals(read, registry),
+		operations: server.Site{Operations: &server.Operations{Ready: db.ready(db.Ping), Registry: registry}, Log: log, Panics: panics},
+	}, nil
 }
 
 const (
@@ -132,6 +118,7 @@ const (
 func (c *serveCmd) storeConfig(registry prometheus.Registerer, log *slog.Logger) store.Config {
 	return store.Config{
 		DSN: c.ClickHouse.ClickHouse, RetentionDays: c.ClickHouse.RetentionDays,
+		RetentionBytes: uint64(c.ClickHouse.RetentionBytes), LowDisk: uint64(c.ClickHouse.LowDisk),
 		Limits: c.storeLimits(), Log: log, Registry: registry,
 	}
 }

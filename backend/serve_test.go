@@ -64,7 +64,7 @@ func (l *logged) String() string {
 func start(t *testing.T, arguments ...string) *backend {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	addresses := make(chan string, 2)
+	addresses := make(chan string, 3)
 	b := &backend{addresses: addresses, log: &logged{addresses: addresses}, cancel: cancel, done: make(chan error, 1)}
 	arguments = append([]string{"serve", "--listen=127.0.0.1:0", "--clickhouse-library=" + storetest.Library(t)}, arguments...)
 	go func() { b.done <- run(ctx, arguments, io.Discard, b.log) }()
@@ -189,10 +189,6 @@ func TestServeKeepsWindowsOverARestart(t *testing.T) {
 // While ClickHouse is away the program lives, is not ready, tells sidecars to
 // come again and users why there is nothing.
 func TestServeWithoutClickHouse(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("s3cret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	nobody, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +197,7 @@ func TestServeWithoutClickHouse(t *testing.T) {
 	if err := nobody.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b := start(t, "--clickhouse=clickhouse://podflame:x@"+nowhere+"/podflame", "--token-file="+token)
+	b := start(t, "--clickhouse=clickhouse://podflame:x@"+nowhere+"/podflame")
 	url := "http://" + b.address(t)
 	client := &http.Client{Timeout: patience}
 	if code, _ := get(t, client, url+"/livez"); code != 200 {
@@ -211,11 +207,8 @@ func TestServeWithoutClickHouse(t *testing.T) {
 		t.Errorf("readyz is %d %s", code, body)
 	}
 	w := profiletest.Window(profiletest.Options{Start: time.Now().Add(-time.Hour).Truncate(time.Minute)})
-	if code, body := put(t, client, url, "s3cret", w); code != 503 || !strings.Contains(string(body), "store_unavailable") {
+	if code, body := put(t, client, url, "", w); code != 503 || !strings.Contains(string(body), "store_unavailable") {
 		t.Errorf("upload is %d %s", code, body)
-	}
-	if code, body := put(t, client, url, "", w); code != 401 {
-		t.Errorf("upload without a token is %d %s", code, body)
 	}
 	now := time.Now().Unix()
 	if code, body := get(t, client, fmt.Sprintf("%s/api/v1/services?from=%d&to=%d", url, now-60, now)); code != 503 {
@@ -232,21 +225,34 @@ func TestServeWithoutClickHouse(t *testing.T) {
 	}
 }
 
-func TestServeTLSBesidePlain(t *testing.T) {
+// Three doors: people by HTTP on loopback, sidecars by TLS and to write only,
+// probes by HTTP.
+func TestServeDoors(t *testing.T) {
 	dir := t.TempDir()
 	pool := selfSigned(t, dir)
-	b := start(t, "--data-dir="+t.TempDir(), "--cert-dir="+dir, "--listen-tls=127.0.0.1:0")
-	plain, secure := "http://"+b.address(t), "https://"+b.address(t)
+	b := start(t, "--data-dir="+t.TempDir(), "--cert-dir="+dir, "--listen-sidecars=127.0.0.1:0", "--listen-operations=127.0.0.1:0")
+	people, secure, operations := "http://"+b.address(t), "https://"+b.address(t), "http://"+b.address(t)
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	t.Cleanup(client.CloseIdleConnections)
-	ready(t, client, plain)
-	ready(t, client, secure)
+	ready(t, client, operations)
 	w := profiletest.Window(profiletest.Options{Start: time.Now().Add(-time.Hour).Truncate(time.Minute)})
 	if code, body := put(t, client, secure, "", w); code != 200 {
 		t.Errorf("upload by TLS is %d %s", code, body)
 	}
+	for url, want := range map[string]int{
+		secure + "/readyz": 404, secure + "/metrics": 404, secure + "/api/v1/ingest/health": 404, secure + "/": 404,
+		operations + "/api/v1/ingest/health": 404, operations + "/": 404, operations + "/metrics": 200,
+		people + "/api/v1/ingest/health": 200, people + "/api/v1/session": 200, people + "/": 200,
+	} {
+		if code, body := get(t, client, url); code != want {
+			t.Errorf("GET %s is %d %.200s, want %d", url, code, body, want)
+		}
+	}
+	if code, body := put(t, client, people, "", w); code != 404 {
+		t.Errorf("upload at the door of people is %d %s", code, body)
+	}
 	old := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11}}}
-	if response, err := old.Get(secure + "/livez"); err == nil { //nolint:noctx // it must fail in the handshake
+	if response, err := old.Get(secure + "/"); err == nil { //nolint:noctx // it must fail in the handshake
 		_ = response.Body.Close()
 		t.Error("TLS 1.1 is accepted")
 	}

@@ -280,3 +280,39 @@ func FuzzParseBundle(f *testing.F) {
 		}
 	})
 }
+
+// TestBundleIsTheUnionOfTheAuthorities: after a change of the CA the two
+// certificates are signed anew at different times.
+func TestBundleIsTheUnionOfTheAuthorities(t *testing.T) {
+	first, certificate, key := year(t, 0)
+	second, _, _ := year(t, 1)
+	both := append(bytes.Clone(first.PEM), second.PEM...)
+	directory := t.TempDir()
+	volume := &secretVolume{directory: directory}
+	files := FilesIn(directory, 0, NewMetrics(prometheus.NewRegistry()), quiet())
+	for _, step := range []struct {
+		what          string
+		ours, backend []byte
+		want          []byte
+		wrong         bool
+	}{
+		{"no file of the backend yet", first.PEM, nil, first.PEM, false},
+		{"one CA", first.PEM, first.PEM, first.PEM, false},
+		{"ours is of the new CA", second.PEM, first.PEM, append(bytes.Clone(second.PEM), first.PEM...), false},
+		{"one holds both", first.PEM, both, both, false},
+		{"rubbish", second.PEM, []byte("rubbish"), both, true},
+		{"the backend's, too", second.PEM, second.PEM, second.PEM, false},
+	} {
+		content := map[string][]byte{"tls.crt": certificate, "tls.key": key, "ca.crt": step.ours}
+		if step.backend != nil {
+			content["backend-ca.crt"] = step.backend
+		}
+		volume.write(t, content)
+		if err := files.Load(); (err != nil) != step.wrong {
+			t.Errorf("%s: %v", step.what, err)
+		}
+		if !bytes.Equal(files.Bundle(), step.want) {
+			t.Errorf("%s: bundle\n%s", step.what, files.Bundle())
+		}
+	}
+}

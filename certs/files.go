@@ -3,6 +3,7 @@ package certs
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -28,17 +30,21 @@ const DefaultPoll = 10 * time.Second
 type Files struct {
 	Pair Pair
 
-	certificate, key, ca string
-	poll                 time.Duration
-	log                  *slog.Logger
-	metrics              *Metrics
-	bundle               atomic.Pointer[[]byte]
-	changed              chan struct{}
-	lastError            string
+	certificate, key string
+	authorities      []string // files
+	poll             time.Duration
+	log              *slog.Logger
+	metrics          *Metrics
+	bundle           atomic.Pointer[[]byte]
+	changed          chan struct{}
+	lastError        string
 }
 
 // FilesIn are the files of a mounted TLS Secret: tls.crt, tls.key and, if
-// there is one, ca.crt. A poll of 0 means DefaultPoll.
+// there is one, ca.crt; and backend-ca.crt, if the backend's certificate comes
+// from elsewhere: an issuer whose CA was renewed signs each certificate with the
+// new one only when that certificate is renewed, so the two may differ for
+// weeks. A poll of 0 means DefaultPoll.
 func FilesIn(directory string, poll time.Duration, metrics *Metrics, log *slog.Logger) *Files {
 	if poll <= 0 {
 		poll = DefaultPoll
@@ -46,7 +52,7 @@ func FilesIn(directory string, poll time.Duration, metrics *Metrics, log *slog.L
 	return &Files{
 		certificate: filepath.Join(directory, "tls.crt"),
 		key:         filepath.Join(directory, "tls.key"),
-		ca:          filepath.Join(directory, "ca.crt"),
+		authorities: []string{filepath.Join(directory, "ca.crt"), filepath.Join(directory, "backend-ca.crt")},
 		poll:        poll,
 		log:         log,
 		metrics:     metrics,
@@ -54,7 +60,7 @@ func FilesIn(directory string, poll time.Duration, metrics *Metrics, log *slog.L
 	}
 }
 
-// Bundle is the content of ca.crt, or nil while there is none that can be
+// Bundle is the union of the files of CAs, or nil while there is none that can be
 // parsed.
 func (f *Files) Bundle() []byte {
 	if bundle := f.bundle.Load(); bundle != nil {
@@ -134,22 +140,31 @@ func (f *Files) loadPair() (changed bool, err error) {
 }
 
 func (f *Files) loadBundle() (changed bool, err error) {
-	data, err := readFile(f.ca)
-	if errors.Is(err, fs.ErrNotExist) {
+	var union []*x509.Certificate
+	for _, path := range f.authorities {
+		data, err := readFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		found, err := ParseBundle(data)
+		if err != nil {
+			return false, fmt.Errorf("load %s: %w", path, err)
+		}
+		for _, certificate := range found {
+			if !slices.ContainsFunc(union, certificate.Equal) {
+				union = append(union, certificate)
+			}
+		}
+	}
+	data := EncodeBundle(union)
+	if len(union) == 0 || bytes.Equal(data, f.Bundle()) {
 		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(data, f.Bundle()) {
-		return false, nil
-	}
-	authorities, err := ParseBundle(data)
-	if err != nil {
-		return false, fmt.Errorf("load %s: %w", f.ca, err)
 	}
 	f.bundle.Store(&data)
-	f.metrics.InUse(KindCA, authorities[0])
+	f.metrics.InUse(KindCA, union[0])
 	return true, nil
 }
 

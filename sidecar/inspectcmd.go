@@ -18,7 +18,7 @@ import (
 // not be read is noted on standard error), 1 nothing to print, 2 wrong usage.
 type InspectCmd struct {
 	File   string         `arg:"" name:"file.jfr" help:"Recording to read. Symbolic links are not followed."`
-	Type   string         `enum:"cpu,alloc,lock,wall," default:"" help:"Type of samples: cpu, alloc, lock or wall. Default: the first that has samples; for json and ledger all."`
+	Type   string         `default:"" help:"Type of samples: cpu, alloc, lock, wall, or the event that the recording has in place of CPU time. Default: the first that has samples; for json and ledger all."`
 	Format inspect.Format `enum:"collapsed,pprof,json,ledger" default:"collapsed" help:"collapsed: a line per stack; pprof: for go tool pprof; json: everything; ledger: what was read, and what was not and why."`
 	Value  inspect.Value  `enum:"value,count,raw" default:"value" help:"value: what samples stand for (ns, bytes); count: samples or contentions; raw: the unscaled sum of the recording (samples, bytes, ns of recorded waits)."`
 
@@ -26,7 +26,8 @@ type InspectCmd struct {
 	DecodeTimeout time.Duration `default:"20s" help:"Time that reading may take."`
 	MaxEvents     int64         `default:"5000000" help:"Samples that are read; further ones are counted as truncated."`
 	MaxStacks     int           `default:"50000" help:"Distinct stacks per type; the heaviest are kept."`
-	MaxDepth      int           `default:"2048" help:"Frames of a stack; those nearest the root are cut."`
+	MaxDepth      int           `default:"2049" help:"Frames of a stack; those nearest the root are cut. The default is what async-profiler records, and the class."`
+	Tick          time.Duration `default:"0" help:"Tick of the kernel that ran the JVM, 4ms where CONFIG_HZ is 250. It matters where the CPU interval is shorter; by default it is seen in the spacing of the samples, or else the value is not known."`
 }
 
 // Run reads the recording and prints it.
@@ -38,8 +39,8 @@ func (c *InspectCmd) Run(ctx context.Context) error {
 		return &inspect.Error{Code: inspect.ExitUsage, Err: errors.New("pprof is binary and standard output is a terminal; redirect it to a file")}
 	}
 	return inspect.Run(ctx, inspect.Request{
-		Path: c.File, Type: profile.Type(c.Type), Format: c.Format, Value: c.Value,
-		Decoder: c.decoder(), MaxEvents: c.MaxEvents,
+		Path: c.File, Type: c.Type, Format: c.Format, Value: c.Value,
+		Decoder: c.decoder(), MaxEvents: c.MaxEvents, Tick: c.Tick,
 		Limits: profile.Limits{MaxStacks: c.MaxStacks, MaxDepth: c.MaxDepth, MaxNameBytes: 4 << 10, MaxFunctions: 400_000},
 	}, os.Stdout, os.Stderr)
 }
@@ -50,6 +51,8 @@ func (c *InspectCmd) validate() error {
 		return fmt.Errorf("--decode-memory %d is less than %d MiB", c.DecodeMemory, jfr.MinMemoryBytes>>20)
 	case c.DecodeTimeout <= 0:
 		return fmt.Errorf("--decode-timeout %s is not positive", c.DecodeTimeout)
+	case c.Tick < 0 || c.Tick > time.Second:
+		return fmt.Errorf("--tick %s is negative or longer than a second", c.Tick)
 	case c.MaxEvents <= 0, c.MaxStacks <= 0, c.MaxDepth <= 0:
 		return errors.New("--max-events, --max-stacks and --max-depth must be positive")
 	}

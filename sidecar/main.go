@@ -1,37 +1,77 @@
 // Command sidecar profiles the JVMs of its pod, or of a host.
 //
-//	sidecar [run]          find JVMs, profile them, send windows to the backend
+//	sidecar                be the first process of a container, which keeps "run" at work
+//	sidecar run            find JVMs, profile them, send windows to the backend
 //	sidecar targets        list the JVMs it sees and why it does or does not profile them
 //	sidecar inspect FILE   print what a recording holds
+//	sidecar metrics        print the metrics of the running sidecar
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
+	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
 
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/inspect"
+	"github.com/podflame/podflame/sidecar/internal/supervise"
 )
 
 // version is set by the build.
 var version = "dev"
 
 type cli struct {
-	Run     RunCmd           `cmd:"" default:"withargs" help:"Profile JVMs and send the windows to the backend (default)."`
+	Run     RunCmd           `cmd:"" help:"Profile JVMs and send the windows to the backend."`
 	Targets TargetsCmd       `cmd:"" help:"List the JVMs that can be seen, and why they are or are not profiled."`
 	Inspect InspectCmd       `cmd:"" help:"Print what a recording holds."`
+	Metrics MetricsCmd       `cmd:"" help:"Print the metrics of the sidecar that runs in this container."`
 	Decode  DecodeCmd        `cmd:"" hidden:"" help:"Read chunks for a parent process."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
-func main() { os.Exit(run()) }
+func main() {
+	// Nobody of the same user may trace this process, or read its memory and its
+	// files: it holds a token and loads code into JVMs.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	if len(os.Args) == 1 {
+		os.Exit(keepAtWork())
+	}
+	os.Exit(run())
+}
+
+// keepAtWork is what a container runs. Nothing of the command line is read: the
+// settings come from the environment.
+func keepAtWork() int {
+	o := supervise.Defaults()
+	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	program, err := os.Executable()
+	if err != nil {
+		o.Log.Error("the program cannot find itself", "error", err)
+		return 1
+	}
+	o.Program, o.Args = program, []string{"run"}
+	if text := os.Getenv(envRestartWait); text != "" {
+		if wait, err := time.ParseDuration(text); err != nil || wait < o.MinWait {
+			o.Log.Warn("the longest wait until a restart is not used", "variable", envRestartWait, "value", text, "least", o.MinWait, "used", o.MaxWait)
+		} else {
+			o.MaxWait = wait
+		}
+	}
+	return supervise.Run(o)
+}
+
+// envRestartWait is the longest time until a sidecar that has died again and
+// again is started again.
+const envRestartWait = "PODFLAME_RESTART_WAIT"
 
 // exit ends the program after --help or --version, or with status 2 when the
 // arguments are wrong.
@@ -42,14 +82,23 @@ func exit(code int) {
 	os.Exit(code)
 }
 
+// heapGrowth is by how many percent the heap of "run" may grow until its garbage
+// is collected. Little lives in it, so that a small value saves private memory for
+// some milliseconds of CPU a minute.
+const heapGrowth = 25
+
 func run() int {
+	if os.Args[1] == "run" && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	command := kong.Parse(&cli{},
 		kong.Name("sidecar"), kong.Description("Continuous profiling of JVMs: the part that runs beside them."),
 		kong.UsageOnError(), kong.Exit(exit), kong.Vars{
-			"version": version, "shared": contract.SharedPath, "state": contract.StatePath, "port": strconv.Itoa(contract.MetricsPort),
+			"version": version, "recordings": contract.RecordingsPath, "library": contract.LibraryPath, "state": contract.StatePath,
+			"socket": contract.MetricsSocket,
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	err := command.Run()

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,13 +33,16 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log, reg := c.logger(), prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	queue, err := spool.Open(filepath.Join(config.State, "spool"), c.spoolLimits(), log, reg)
+	procs, err := target.NewFinder("/proc")
 	if err != nil {
 		return err
 	}
-	procs, err := target.NewFinder("/proc")
+	if err := c.checkChosen(ctx, procs, os.Stderr); err != nil {
+		return err
+	}
+	log, reg := c.logger(), prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	queue, err := spool.Open(filepath.Join(config.State, "spool"), c.spoolLimits(), log, reg)
 	if err != nil {
 		return err
 	}
@@ -51,8 +56,19 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	}
 	log.Info("sidecar runs", "version", version, "window", config.Settings.Window, "events", c.Events, "backend", c.Backend)
 	return serve(ctx, c.Listen, reg, profiler, func(ctx context.Context) error {
-		return uploads.during(ctx, c.UploadGrace, profiler.Run)
+		err := uploads.during(ctx, c.UploadGrace, profiler.Run)
+		tellRest(log, queue.Stats())
+		return err
 	})
+}
+
+// tellRest says what is left when the sidecar ends: lost if its pod ends, too,
+// uploaded if it is started again.
+func tellRest(log *slog.Logger, left spool.Stats) {
+	if left.Windows > 0 {
+		log.Warn("windows were not uploaded", "reason", profile.BackendUnreached,
+			"windows", left.Windows, "bytes", left.Bytes, "oldest", left.Oldest.Round(time.Second))
+	}
 }
 
 // uploads is what takes windows out of the spool. Its fields are nil without a
@@ -77,7 +93,14 @@ func (c *RunCmd) uploads(queue *spool.Spool, a *agent.Agent, window time.Duratio
 		r.Version = version
 		return r
 	}
-	reporter := &push.Reporter{To: client, Source: source, Spool: queue, Pusher: pusher, Interval: min(window, reportInterval), Log: log}
+	obey := func(answer profile.ReportAnswer) {
+		if answer.Paused == "" {
+			a.Pause(nil)
+			return
+		}
+		a.Pause(&answer.Paused)
+	}
+	reporter := &push.Reporter{To: client, Source: source, Obey: obey, Spool: queue, Pusher: pusher, Interval: min(window, reportInterval), Log: log}
 	return uploads{pusher, reporter}, nil
 }
 
@@ -98,8 +121,9 @@ func (u uploads) during(ctx context.Context, grace time.Duration, work func(cont
 
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	u.reporter.Once(last)
+	u.reporter.Once(last) // should the windows take too long
 	u.pusher.Drain(last)
+	u.reporter.Once(last) // with what is left in the spool
 	return err
 }
 
@@ -108,8 +132,7 @@ func serve(ctx context.Context, address string, reg *prometheus.Registry, a *age
 	if address == "" {
 		return work(ctx)
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
+	listener, err := listen(ctx, address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; set --listen", address, err)
 	}
@@ -118,6 +141,24 @@ func serve(ctx context.Context, address string, reg *prometheus.Registry, a *age
 	go func() { failed <- server.Serve(listener) }()
 	err = work(ctx)
 	return errors.Join(err, server.Close(), ignoreClosed(<-failed))
+}
+
+const unixPrefix = "unix:"
+
+// listen opens a TCP port or a socket in a directory of ours. A socket that an
+// earlier sidecar has left there is replaced.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	path, isPath := strings.CutPrefix(address, unixPrefix)
+	if !isPath {
+		return config.Listen(ctx, "tcp", address)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	return config.Listen(ctx, "unix", path)
 }
 
 func ignoreClosed(err error) error {

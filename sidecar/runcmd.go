@@ -19,17 +19,20 @@ import (
 // RunCmd profiles JVMs. In a pod every setting comes from the environment that
 // the webhook gives.
 type RunCmd struct {
-	Local bool  `help:"Profile the JVMs of this host instead of those of a pod."`
+	Local bool  `help:"Profile JVMs of this host instead of those of a pod: those of --pid, or --all."`
+	All   bool  `help:"With --local: profile every JVM of this host."`
 	PIDs  []int `name:"pid" help:"Profile this process only. Repeatable."`
 
 	Backend   string `env:"PODFLAME_BACKEND" help:"URL of the backend. Without one, windows wait in the spool."`
 	BackendCA string `env:"PODFLAME_BACKEND_CA" type:"path" help:"Certificates to trust for the backend."`
 	TokenFile string `env:"PODFLAME_TOKEN_FILE" type:"path" help:"File with the token for the backend."`
-	SharedDir string `env:"PODFLAME_SHARED_DIR" type:"path" help:"Directory shared with the JVMs. Default: ${shared}, or podflame in the temporary directory with --local."`
-	StateDir  string `env:"PODFLAME_STATE_DIR" type:"path" help:"Directory of this sidecar alone. Default: ${state}, or podflame in the user's cache directory with --local."`
-	Library   string `env:"PODFLAME_LIBRARY" type:"path" help:"libasyncProfiler.so. Default: beside this program, or where tests/setup/setup.sh installs it."`
-	Listen    string `env:"PODFLAME_LISTEN" help:"Address of /metrics and /livez. Default: :${port}, or none with --local."`
-	LogLevel  string `env:"PODFLAME_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+	VolumeFlags
+	StateDir string `env:"PODFLAME_STATE_DIR" type:"path" help:"Directory of this sidecar alone. Default: ${state}, or podflame in the user's cache directory with --local."`
+	Library  string `env:"PODFLAME_LIBRARY" type:"path" help:"libasyncProfiler.so. Default: beside this program, or where tests/setup/setup.sh installs it."`
+	Listen   string `env:"PODFLAME_METRICS" help:"Address of /metrics and /livez: host:port, or unix:PATH. Default: metrics.sock in the state directory, or none with --local."`
+	LogLevel string `env:"PODFLAME_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+
+	NativeSidecar bool `env:"PODFLAME_NATIVE_SIDECAR" help:"Kubernetes ends this sidecar when the containers of its pod have ended."`
 
 	Cluster    string   `env:"PODFLAME_CLUSTER"`
 	Namespace  string   `env:"PODFLAME_NAMESPACE"`
@@ -46,6 +49,10 @@ type RunCmd struct {
 	AllocInterval string `env:"PODFLAME_ALLOC_INTERVAL" default:"512k" help:"Bytes between two allocation samples."`
 	LockThreshold string `env:"PODFLAME_LOCK_THRESHOLD" default:"10ms" help:"Accumulated wait that makes one lock sample."`
 
+	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals and threshold while the pod runs."`
+
+	SignalLaunchers bool `env:"PODFLAME_SIGNAL_LAUNCHERS" help:"Send the SIGQUIT that starts the attach listener also to JVMs that another program than java has started. It may take the signal for something else."`
+
 	LimitFlags `embed:""`
 }
 
@@ -60,14 +67,16 @@ type LimitFlags struct {
 	ProfilerMemory int64         `env:"PODFLAME_PROFILER_MEMORY" default:"64" help:"MiB for the profiler's stacks inside the JVM, at least 10."`
 	MaxRecording   int64         `env:"PODFLAME_MAX_RECORDING" default:"64" help:"MiB of disk that one recording may hold before it is renewed."`
 	MinFree        int64         `env:"PODFLAME_MIN_FREE" default:"16" help:"MiB of the shared volume below which nothing is recorded."`
-	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"15s" help:"Time for the last windows when the sidecar ends."`
-	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"10s" help:"Time for their upload."`
+	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"3s" help:"Time for the last windows when the sidecar ends: together with that for their upload, what it adds to the end of a pod."`
+	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"2s" help:"Time for their upload."`
 	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
+	ChangeInterval time.Duration `env:"PODFLAME_CHANGE_INTERVAL" default:"1m" help:"Time between two changes of a JVM's settings by annotation."`
 	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
 
 	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
 	DecodeTimeout  time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
 	KeepUnreadable bool          `env:"PODFLAME_KEEP_UNREADABLE" help:"Keep recordings that cannot be read, at most 8, in the state directory."`
+	KeepRecordings string        `env:"PODFLAME_KEEP_RECORDINGS" hidden:"" type:"existingdir" help:"Copy all recordings into this directory, without a limit."`
 	MaxEvents      int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`
 	MaxStacks      int           `env:"PODFLAME_MAX_STACKS" default:"20000" help:"Distinct stacks per type that a window keeps."`
 	MaxDepth       int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
@@ -107,30 +116,31 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew
 	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
-	limits.ExitGrace, limits.CrashWindow = c.ExitGrace, c.CrashWindow
+	limits.ExitGrace, limits.CrashWindow, limits.ChangeInterval = c.ExitGrace, c.CrashWindow, c.ChangeInterval
 	return agent.Config{
 		Target: profile.Target{
 			Cluster: c.Cluster, Namespace: c.Namespace, Service: c.Service, Version: c.Version,
 			Pod: c.Pod, PodUID: c.PodUID, Node: c.Node,
 		},
-		Settings: settings, Shared: c.SharedDir, State: c.StateDir, Library: c.Library,
-		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed, KeepUnreadable: c.KeepUnreadable, ExitWhenAlone: !c.Local,
+		Settings: settings, Annotations: c.Annotations, Volumes: c.volumes, Libraries: c.LibraryDir, State: c.StateDir, Library: c.Library,
+		PIDs: c.PIDs, Containers: c.Containers, Limits: limits, Decode: options, RetryCrashed: c.RetryCrashed, KeepUnreadable: c.KeepUnreadable, KeepRecordings: c.KeepRecordings, SignalLaunchers: c.SignalLaunchers, ExitWhenAlone: !c.Local && !c.NativeSidecar, Clock: clock(),
 	}, limits.Check(settings)
 }
 
 // resolve fills in the defaults that depend on where the sidecar runs.
 func (c *RunCmd) resolve() error {
+	if err := c.VolumeFlags.resolve(c.Local); err != nil {
+		return err
+	}
 	if !c.Local {
-		setDefault(&c.SharedDir, contract.SharedPath)
 		setDefault(&c.StateDir, contract.StatePath)
-		setDefault(&c.Listen, fmt.Sprintf(":%d", contract.MetricsPort))
+		setDefault(&c.Listen, unixPrefix+filepath.Join(c.StateDir, filepath.Base(contract.MetricsSocket)))
 	} else {
 		cache, err := os.UserCacheDir()
 		if err != nil && c.StateDir == "" {
 			return fmt.Errorf("find a state directory: %w; set --state-dir", err)
 		}
 		host, _ := os.Hostname()
-		setDefault(&c.SharedDir, filepath.Join(os.TempDir(), "podflame"))
 		setDefault(&c.StateDir, filepath.Join(cache, "podflame", "sidecar"))
 		setDefault(&c.Node, host)
 		setDefault(&c.Pod, host)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/asprof"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
 )
@@ -19,9 +20,10 @@ import (
 // TargetsCmd lists JVMs. It only looks: nothing is attached to, and nothing is
 // changed.
 type TargetsCmd struct {
-	JSON      bool   `name:"json" help:"Print JSON."`
-	SharedDir string `env:"PODFLAME_SHARED_DIR" type:"path" help:"Directory shared with the JVMs. Default: as for run."`
-	ProcFS    string `name:"procfs" default:"/proc" type:"path" help:"Where the process file system is mounted."`
+	JSON bool `name:"json" help:"Print JSON."`
+	VolumeFlags
+	SignalLaunchers bool   `env:"PODFLAME_SIGNAL_LAUNCHERS" help:"As for run."`
+	ProcFS          string `name:"procfs" default:"/proc" type:"path" help:"Where the process file system is mounted."`
 }
 
 // seen is one line of the list.
@@ -43,11 +45,9 @@ type seen struct {
 
 // Run prints the list.
 func (c *TargetsCmd) Run(ctx context.Context) error {
-	if c.SharedDir == "" {
-		c.SharedDir = contract.SharedPath
-		if _, err := os.Stat(c.SharedDir); err != nil {
-			c.SharedDir = filepath.Join(os.TempDir(), "podflame")
-		}
+	_, err := os.Stat(contract.MountPath)
+	if err := c.resolve(err != nil); err != nil {
+		return err
 	}
 	procs, err := target.NewFinder(c.ProcFS)
 	if err != nil {
@@ -57,11 +57,7 @@ func (c *TargetsCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	looker := &session.Looker{Procs: procs, LibraryDir: filepath.Join(c.SharedDir, contract.LibraryDirectory)}
-	list := make([]seen, 0, len(found))
-	for _, p := range found {
-		list = append(list, look(ctx, looker, c.SharedDir, p))
-	}
+	list := lookAll(ctx, procs, found, c.VolumeFlags, c.SignalLaunchers)
 	if c.JSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
@@ -70,13 +66,22 @@ func (c *TargetsCmd) Run(ctx context.Context) error {
 	return printSeen(os.Stdout, list)
 }
 
-func look(ctx context.Context, l *session.Looker, shared string, p target.Process) seen {
+func lookAll(ctx context.Context, procs *target.Finder, found []target.Process, v VolumeFlags, launchers bool) []seen {
+	looker := &session.Looker{Procs: procs, LibraryDir: filepath.Join(v.LibraryDir, contract.LibraryDirectory)}
+	list := make([]seen, 0, len(found))
+	for _, p := range found {
+		list = append(list, look(ctx, looker, v.volumes, p, launchers))
+	}
+	return list
+}
+
+func look(ctx context.Context, l *session.Looker, volumes session.Volumes, p target.Process, launchers bool) seen {
 	s := seen{
 		PID: p.PID, User: p.Identity.String(), Kind: p.Kind, Container: p.Container, JVMVersion: p.Version,
 		MainClass: p.MainClass, Start: p.Start, Reason: p.Reason, Detail: p.Detail,
 	}
 	if s.Reason == "" {
-		lookInside(ctx, l, shared, p, &s)
+		lookInside(ctx, l, volumes, p, launchers, &s)
 	}
 	if s.Reason != "" {
 		text := profile.Explain(s.Reason)
@@ -86,8 +91,9 @@ func look(ctx context.Context, l *session.Looker, shared string, p target.Proces
 }
 
 // lookInside says what the agent would do with a HotSpot JVM.
-func lookInside(ctx context.Context, l *session.Looker, shared string, p target.Process, s *seen) {
-	view, err := l.Look(ctx, p, session.NewDir(shared, p.Key()), "", false)
+func lookInside(ctx context.Context, l *session.Looker, volumes session.Volumes, p target.Process, launchers bool, s *seen) {
+	volume := volumes.Of(p.Container, l.Procs.Path(p.PID, "root"))
+	view, err := l.Look(ctx, p, session.NewDir(volume, p.Key()), session.Known{}, false)
 	if err != nil {
 		s.Reason, s.Detail = profile.AccessDenied, err.Error()
 		return
@@ -101,19 +107,21 @@ func lookInside(ctx context.Context, l *session.Looker, shared string, p target.
 	case s.State == session.Unknown:
 		s.Text = "Another profiler is loaded; whether it is active is asked before profiling"
 	default:
-		s.Reason, s.Text = signalReason(l.Procs, p), "Can be profiled"
+		s.Text = "Can be profiled"
+		s.Reason, s.Detail = refused(l.Procs, p, launchers)
 	}
 }
 
-func signalReason(procs *target.Finder, p target.Process) profile.Reason {
-	signals, err := procs.Signals(p.PID)
+// refused says why a JVM that does not listen could not be made to.
+func refused(procs *target.Finder, p target.Process, launchers bool) (profile.Reason, string) {
+	signs, err := procs.Signs(p)
 	switch {
 	case err != nil:
-		return profile.JVMExited
-	case p.ReducedSignals || signals.CatchesQuit:
-		return "" // with -Xrs the socket exists from the start
+		return profile.AccessDenied, err.Error()
+	case signs.Threads.Listener && !signs.Stopped:
+		return "", ""
 	}
-	return profile.JVMStarting
+	return asprof.RefuseSignal(p, signs, launchers)
 }
 
 func printSeen(out io.Writer, list []seen) error {

@@ -3,14 +3,61 @@
 package tests
 
 import (
+	"flag"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/podflame/podflame/reason"
 )
+
+var update = flag.Bool("update", false, "write the generated documents")
+
+// TestTroubleshootingIsTheTableOfReasons fails when the page differs from what
+// the table of reasons says; -update (make golden) writes it.
+func TestTroubleshootingIsTheTableOfReasons(t *testing.T) {
+	path := filepath.Join("..", "docs", "troubleshooting.md")
+	want := troubleshooting()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the table of reasons says: run make golden", path)
+	}
+}
+
+func troubleshooting() string {
+	var page strings.Builder
+	page.WriteString("# Troubleshooting\n\nWritten from the table of reasons (package `reason`) by `make golden`; do not edit.\n\n" +
+		"A reason code is the same in log, metric label, API, annotation, Event and UI:\nsearch for it where you see it.\n")
+	for _, part := range []struct {
+		title string
+		texts []reason.Text
+	}{
+		{"Pods: injected, or why not", reason.Outcomes()},
+		{"Pods: injected, but not quite as asked", reason.Warnings()},
+		{"Pods: injected, and what the audit sees of the sidecar", reason.Sidecars()},
+		{"JVMs, losses, uploads and queries", reason.Profiling()},
+	} {
+		fmt.Fprintf(&page, "\n## %s\n\n| reason | what happened | what to do |\n|---|---|---|\n", part.title)
+		for _, text := range part.texts {
+			fmt.Fprintf(&page, "| `%s` | %s | %s |\n", text.Reason, strings.ReplaceAll(text.Text, "|", "\\|"), strings.ReplaceAll(text.Remedy, "|", "\\|"))
+		}
+	}
+	return page.String()
+}
 
 // TestEveryPackageSaysWhatItHolds fails for a package without a doc comment.
 func TestEveryPackageSaysWhatItHolds(t *testing.T) {

@@ -17,11 +17,13 @@ type sidecarFlags struct {
 	ClusterName        string        `name:"cluster" default:"default" env:"PODFLAME_CLUSTER" help:"Name of this cluster, given to the sidecars."`
 	SidecarImage       string        `env:"PODFLAME_SIDECAR_IMAGE" help:"Image of the sidecar."`
 	SidecarPullPolicy  string        `default:"IfNotPresent" enum:"Always,IfNotPresent,Never" env:"PODFLAME_SIDECAR_PULL_POLICY" help:"Pull policy of that image."`
+	PullSecrets        []string      `name:"sidecar-pull-secrets" env:"PODFLAME_SIDECAR_PULL_SECRETS" help:"Secrets for pulling that image, which injected pods refer to in their own namespace."`
 	BackendURL         string        `name:"backend" default:"https://podflame-backend.podflame-system.svc:8443" env:"PODFLAME_BACKEND" help:"URL that the sidecars upload to."`
 	ServerVersion      string        `env:"PODFLAME_SERVER_VERSION" help:"Version of Kubernetes, which decides about native sidecars; by default the API server is asked. A version below 1.29 turns native sidecars off."`
 	TokenLifetime      time.Duration `env:"PODFLAME_TOKEN_LIFETIME" help:"Lifetime of the sidecars' tokens (1h)."`
 	ExcludedNamespaces []string      `env:"PODFLAME_EXCLUDED_NAMESPACES" help:"Namespaces, besides kube-system, kube-public, kube-node-lease and our own, whose pods are never changed."`
-	IgnoredContainers  []string      `env:"PODFLAME_IGNORED_CONTAINERS" help:"Containers that are profiled only if a pod names them; replaces the list of well-known sidecars."`
+	IgnoredContainers  []string      `env:"PODFLAME_IGNORED_CONTAINERS" help:"Containers that are profiled only if a pod names them; replaces the list of well-known sidecars. Patterns may hold * and ?."`
+	IgnoredImages      []string      `env:"PODFLAME_IGNORED_IMAGES" help:"Likewise by image: patterns of the last components of a repository, such as fluent/fluent-bit; replaces the list of well-known ones."`
 	CPURequest         string        `env:"PODFLAME_SIDECAR_CPU_REQUEST" help:"CPU request of a sidecar without the annotation (20m)."`
 	CPULimit           string        `env:"PODFLAME_SIDECAR_CPU_LIMIT" help:"CPU limit of a sidecar without the annotation (500m)."`
 	CPUGuaranteed      string        `env:"PODFLAME_SIDECAR_CPU_GUARANTEED" help:"CPU request and limit in pods of QoS class Guaranteed (100m)."`
@@ -29,9 +31,10 @@ type sidecarFlags struct {
 	MemoryLimit        string        `env:"PODFLAME_SIDECAR_MEMORY_LIMIT" help:"Memory limit of a sidecar without the annotation (384Mi)."`
 	MaxCPU             string        `env:"PODFLAME_SIDECAR_MAX_CPU" help:"Most CPU that an annotation may ask for (2)."`
 	MaxMemory          string        `env:"PODFLAME_SIDECAR_MAX_MEMORY" help:"Most memory that an annotation may ask for (2Gi)."`
-	SharedSize         string        `env:"PODFLAME_SIDECAR_SHARED_SIZE" help:"Size limit of the volume of recordings (1280Mi)."`
+	RecordingsSize     string        `env:"PODFLAME_SIDECAR_RECORDINGS_SIZE" help:"Size limit of the volume of recordings of each profiled container (1280Mi)."`
 	StateSize          string        `env:"PODFLAME_SIDECAR_STATE_SIZE" help:"Size limit of the sidecar's own volume (256Mi)."`
 	TmpSize            string        `env:"PODFLAME_SIDECAR_TMP_SIZE" help:"Size limit of the /tmp given to containers with a read-only root (256Mi)."`
+	Architectures      []string      `env:"PODFLAME_SIDECAR_ARCHITECTURES" help:"Architectures of nodes for which the image of the sidecar exists (amd64,arm64)."`
 	AllowSysPtrace     bool          `env:"PODFLAME_ALLOW_SYS_PTRACE" help:"Give SYS_PTRACE to the sidecar of a root JVM with extra capabilities."`
 	RootInNonRootPods  bool          `env:"PODFLAME_ROOT_IN_NON_ROOT_PODS" help:"Give a root sidecar to pods that declare runAsNonRoot and whose user is not known."`
 }
@@ -43,6 +46,7 @@ func (f *sidecarFlags) config() (inject.Config, error) {
 	config.Image = f.SidecarImage
 	config.ImagePullPolicy = corev1.PullPolicy(f.SidecarPullPolicy)
 	config.Version = programVersion()
+	config.PullSecrets = f.PullSecrets
 	config.Cluster = f.ClusterName
 	config.Backend = f.BackendURL
 	config.ServerVersion = f.ServerVersion
@@ -54,6 +58,12 @@ func (f *sidecarFlags) config() (inject.Config, error) {
 	}
 	if len(f.IgnoredContainers) > 0 {
 		config.IgnoredContainers = f.IgnoredContainers
+	}
+	if len(f.Architectures) > 0 {
+		config.Architectures = f.Architectures
+	}
+	if len(f.IgnoredImages) > 0 {
+		config.IgnoredImages = f.IgnoredImages
 	}
 	return config, f.quantities(&config)
 }
@@ -70,7 +80,7 @@ func (f *sidecarFlags) quantities(config *inject.Config) error {
 		{"memory-limit", f.MemoryLimit, &config.MemoryLimit},
 		{"max-cpu", f.MaxCPU, &config.CPUMaximum},
 		{"max-memory", f.MaxMemory, &config.MemoryMaximum},
-		{"shared-size", f.SharedSize, &config.SharedSize},
+		{"recordings-size", f.RecordingsSize, &config.RecordingsSize},
 		{"state-size", f.StateSize, &config.StateSize},
 		{"tmp-size", f.TmpSize, &config.TmpSize},
 	} {
@@ -86,9 +96,15 @@ func (f *sidecarFlags) quantities(config *inject.Config) error {
 	return nil
 }
 
-// programVersion is the version of the module that this program was built
-// from.
+// version is set by the build.
+var version = ""
+
+// programVersion is the version that the build sets, or else that of the module
+// that this program was built from.
 func programVersion() string {
+	if version != "" {
+		return version
+	}
 	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
 		return build.Main.Version
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/podflame/podflame/webhook/internal/inject"
 	"github.com/podflame/podflame/webhook/internal/manifest"
@@ -27,11 +29,15 @@ const (
 // InjectCmd shows what the webhook would do to manifests, by the same function
 // and, given the same flags, with the same result.
 type InjectCmd struct {
-	File            string            `short:"f" required:"" placeholder:"FILE" help:"Manifests to read, YAML or JSON; - for standard input."`
-	Check           bool              `help:"Print the decisions only, not the manifests."`
-	Namespace       string            `short:"n" default:"default" help:"Namespace of objects that name none."`
-	NamespaceLabels map[string]string `mapsep:"," placeholder:"KEY=VALUE,..." help:"Labels of the namespaces that the manifests do not hold themselves."`
-	Sidecar         sidecarFlags      `embed:"" group:"Sidecar"`
+	File                 []string          `short:"f" required:"" sep:"none" placeholder:"FILE" help:"Manifests to read, YAML or JSON: a file, a folder of *.yaml, *.yml and *.json, or - for standard input. Repeatable."`
+	Output               string            `short:"o" enum:"as-read,yaml,json" default:"as-read" help:"Format of the output: yaml, json, or as-read, which keeps what does not change byte for byte."`
+	Check                bool              `help:"Print the decisions only, not the manifests."`
+	Annotate             bool              `help:"Opt in every pod that says nothing: annotate it with profiling.io/enabled."`
+	Color                string            `enum:"auto,always,never" default:"auto" help:"Colour the decisions: always, never, or auto, on a terminal without NO_COLOR."`
+	Namespace            string            `short:"n" default:"default" help:"Namespace of objects that name none."`
+	NamespaceLabels      map[string]string `mapsep:"," placeholder:"KEY=VALUE,..." help:"Labels of the namespaces that the manifests do not hold themselves."`
+	NamespaceAnnotations map[string]string `mapsep:"," placeholder:"KEY=VALUE,..." help:"Likewise, their annotations."`
+	Sidecar              sidecarFlags      `embed:"" group:"Sidecar"`
 
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -40,14 +46,15 @@ type InjectCmd struct {
 // Help is shown under the flags.
 func (c *InjectCmd) Help() string {
 	return `Reads Pods, PodTemplates, Deployments, StatefulSets, DaemonSets, ReplicaSets,
-ReplicationControllers, Jobs, CronJobs and Lists of them, in as many documents
-as there are; everything else passes unchanged. The manifests go to standard
-output, and for each pod the decision, its reason and the remedy to standard
-error.
+ReplicationControllers, Jobs, CronJobs, other kinds with a pod in spec.template
+(Rollouts) and Lists of them, in as many documents as there are; everything else
+passes unchanged. The manifests go to standard output, and for each pod the
+decision, its reason and the remedy to standard error.
 
 Exit code: 0 if every pod that asks for profiling has the sidecar now, and at
 least one does; 3 if one was skipped, or none asks; 2 if the input could not be
-read, and then nothing is printed to standard output; 1 for everything else.`
+read or is a template with placeholders, and then nothing is printed to standard
+output; 1 for everything else.`
 }
 
 // exitError is an error with the exit code that scripts tell it by.
@@ -79,13 +86,13 @@ func (c *InjectCmd) run() error {
 	if err != nil {
 		return err
 	}
-	input, err := c.read()
+	sources, err := c.read()
 	if err != nil {
 		return exitError{err, exitBadInput}
 	}
-	output, results, err := manifest.Inject(input, options)
+	output, results, err := manifest.Inject(sources, options)
 	if err != nil {
-		return exitError{fmt.Errorf("%s: %w", c.File, err), exitBadInput}
+		return exitError{err, exitBadInput}
 	}
 	if !c.Check {
 		if _, err := c.stdout.Write(output); err != nil {
@@ -112,14 +119,66 @@ func (c *InjectCmd) options() (manifest.Options, error) {
 	if err := config.Validate(); err != nil {
 		return manifest.Options{}, fmt.Errorf("check flags of the sidecar: %w", err)
 	}
-	return manifest.Options{Config: config, Namespace: c.Namespace, NamespaceLabels: c.NamespaceLabels}, nil
+	format := manifest.Format(c.Output)
+	if c.Output == "as-read" {
+		format = manifest.AsRead
+	}
+	return manifest.Options{
+		Config: config, Namespace: c.Namespace, NamespaceLabels: c.NamespaceLabels,
+		NamespaceAnnotations: c.NamespaceAnnotations, Annotate: c.Annotate, Format: format,
+	}, nil
 }
 
-// read takes one byte more than is allowed, so that the excess is noticed.
-func (c *InjectCmd) read() ([]byte, error) {
+// read reads all files; the files of a folder in the order of their names, and
+// not those of folders in it, as kubectl does.
+func (c *InjectCmd) read() ([]manifest.Source, error) {
+	var sources []manifest.Source
+	for _, name := range c.File {
+		files, err := filesOf(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			text, err := c.readFile(file)
+			if err != nil {
+				return nil, err
+			}
+			sources = append(sources, manifest.Source{Name: file, Text: text})
+		}
+	}
+	return sources, nil
+}
+
+func filesOf(name string) ([]string, error) {
+	if !isFolder(name) {
+		return []string{name}, nil
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, fmt.Errorf("read folder of manifests: %w", err)
+	}
+	var files []string
+	for _, entry := range entries {
+		if !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(entry.Name())) {
+			files = append(files, filepath.Join(name, entry.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("folder %s holds no *.yaml, *.yml or *.json", name)
+	}
+	return files, nil
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// readFile takes one byte more than is allowed, so that the excess is noticed.
+func (c *InjectCmd) readFile(name string) ([]byte, error) {
 	source := c.stdin
-	if c.File != "-" {
-		f, err := os.Open(c.File)
+	if name != "-" {
+		f, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("open manifests: %w", err)
 		}
@@ -128,48 +187,26 @@ func (c *InjectCmd) read() ([]byte, error) {
 	}
 	input, err := io.ReadAll(io.LimitReader(source, manifest.MaxBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read manifests %s: %w", c.File, err)
+		return nil, fmt.Errorf("read manifests %s: %w", name, err)
 	}
 	return input, nil
 }
 
 func (c *InjectCmd) report(results []manifest.Result) error {
-	var text strings.Builder
+	d := describer{colored: colored(c.Color, c.stderr)}
 	for _, r := range results {
-		describe(&text, r)
+		d.describe(r)
 	}
-	if _, err := io.WriteString(c.stderr, text.String()); err != nil {
+	if _, err := io.WriteString(c.stderr, d.text.String()); err != nil {
 		return fmt.Errorf("write decisions: %w", err)
 	}
 	return nil
 }
 
-// describe writes one line with the outcome, and below it what it means.
-func describe(text *strings.Builder, r manifest.Result) {
-	d := r.Decision
-	fmt.Fprintf(text, "%s %s/%s: %s", r.Kind, r.Namespace, r.Name, d.Reason())
-	if d.Inject {
-		fmt.Fprintf(text, " (containers %s; service %s; sidecar %s)", strings.Join(d.Plan.Containers, ", "), d.Plan.Service, d.Plan.Security)
-	}
-	text.WriteByte('\n')
-	if !d.Inject {
-		for _, f := range d.Reasons {
-			explain(text, "", f)
-		}
-	}
-	for _, f := range d.Warnings {
-		explain(text, "warning: ", f)
-	}
-}
-
-func explain(text *strings.Builder, prefix string, f inject.Finding) {
-	fmt.Fprintf(text, "  %s%s\n", prefix, f.Reason.Text())
-	if f.Detail != "" {
-		fmt.Fprintf(text, "    detail: %s\n", f.Detail)
-	}
-	if remedy := f.Reason.Remedy(); remedy != "" {
-		fmt.Fprintf(text, "    remedy: %s\n", remedy)
-	}
+// colored says whether to colour what goes to a stream.
+func colored(choice string, stream io.Writer) bool {
+	file, isFile := stream.(*os.File)
+	return choice == "always" || choice == "auto" && os.Getenv("NO_COLOR") == "" && isFile && term.IsTerminal(int(file.Fd()))
 }
 
 // outcome is nil if every pod that asks has the sidecar, and one does.

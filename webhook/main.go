@@ -2,7 +2,8 @@
 //
 // "webhook serve" (the default) is the admission webhook of the cluster, with
 // its certificates and its audit; "webhook inject" shows on a terminal what
-// the webhook would do to a manifest.
+// the webhook would do to a manifest, "webhook check" what is the matter with an
+// installation or a pod.
 package main
 
 import (
@@ -22,7 +23,10 @@ type commandLine struct {
 	LogLevel  slog.Level `default:"info" env:"PODFLAME_LOG_LEVEL" help:"Least severity that is logged: debug, info, warn or error."`
 	LogFormat string     `default:"json" enum:"json,text" env:"PODFLAME_LOG_FORMAT" help:"Format of the log: json or text."`
 
+	Version kong.VersionFlag `help:"Print the version."`
+
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the admission webhook of the cluster."`
+	Check  checkCmd  `cmd:"" help:"Check the installation of a cluster, or explain one of its pods."`
 	Inject InjectCmd `cmd:"" help:"Show what the webhook would do to manifests, without a cluster."`
 }
 
@@ -41,6 +45,7 @@ func run(ctx context.Context, arguments []string) error {
 	var line commandLine
 	parser, err := kong.New(&line,
 		kong.Name("webhook"),
+		kong.Vars{"version": programVersion()},
 		kong.Description("Puts the profiling sidecar of Podflame into pods that ask for it."),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {

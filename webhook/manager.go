@@ -11,6 +11,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -52,11 +53,12 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Co
 		return err
 	}
 	defer cleanUp()
-	if err := c.addAudit(mgr, decisions, log); err != nil {
+	breaker := audit.NewBreaker(mgr.GetClient(), decisions.Image, log)
+	if err := c.addAudit(mgr, decisions, breaker, log); err != nil {
 		return err
 	}
 	// Asking the manager for the server is what makes the manager start it.
-	mgr.GetWebhookServer().Register(admission.Path, lastOnConnection(ctx, c.admissionHandler(mgr, decisions, log)))
+	mgr.GetWebhookServer().Register(admission.Path, lastOnConnection(ctx, c.admissionHandler(mgr, decisions, breaker, log)))
 	if err := c.addChecks(mgr, pair); err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (c *serveCmd) cacheOptions() cache.Options {
 // before it leads.
 func watchInEveryReplica(ctx context.Context, mgr manager.Manager) error {
 	namespaces := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
-	for _, object := range []client.Object{namespaces, &corev1.Pod{}, &admissionregistrationv1.MutatingWebhookConfiguration{}} {
+	for _, object := range []client.Object{namespaces, &corev1.Pod{}, &corev1.LimitRange{}, &corev1.ResourceQuota{}, &networkingv1.NetworkPolicy{}, &admissionregistrationv1.MutatingWebhookConfiguration{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, object); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
@@ -164,20 +166,22 @@ func addFiles(mgr manager.Manager, files *certs.Files, log *slog.Logger) error {
 	}, types.NamespacedName{})
 }
 
-func (c *serveCmd) admissionHandler(mgr manager.Manager, decisions inject.Config, log *slog.Logger) http.Handler {
+func (c *serveCmd) admissionHandler(mgr manager.Manager, decisions inject.Config, breaker *audit.Breaker, log *slog.Logger) http.Handler {
 	counters := admission.NewMetrics(metrics.Registry)
 	return admission.New(mgr.GetScheme(), admission.Options{
 		Inject:      decisions,
 		Timeout:     c.Admission.DecisionTimeout,
 		MaxInFlight: c.Admission.MaxInFlight,
-		Namespaces:  admission.NamespaceMetadata{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
-		Reporter:    admission.NewOwnerEvents(mgr.GetEventRecorder("podflame.io/webhook"), c.Admission.EventsPerSecond, counters),
-		Metrics:     counters,
-		Log:         log,
+		Namespaces: admission.Cluster{
+			Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Unpullable: breaker.Unpullable, Metrics: counters, Log: log,
+		},
+		Reporter: admission.NewOwnerEvents(mgr.GetEventRecorder("podflame.io/webhook"), c.Admission.EventsPerSecond, counters),
+		Metrics:  counters,
+		Log:      log,
 	})
 }
 
-func (c *serveCmd) addAudit(mgr manager.Manager, decisions inject.Config, log *slog.Logger) error {
+func (c *serveCmd) addAudit(mgr manager.Manager, decisions inject.Config, breaker *audit.Breaker, log *slog.Logger) error {
 	instance, err := os.Hostname()
 	if err != nil {
 		instance = c.Cluster.Service
@@ -191,6 +195,7 @@ func (c *serveCmd) addAudit(mgr manager.Manager, decisions inject.Config, log *s
 		Max:       c.Audit.AuditMax,
 		Leader:    mgr.Elected(),
 		Announcer: audit.NewEvents(mgr.GetClient(), instance, c.Admission.EventsPerSecond, counters, log),
+		Breaker:   breaker,
 		Metrics:   counters,
 		Log:       log,
 	})

@@ -66,7 +66,7 @@ type certsFlags struct {
 
 type auditFlags struct {
 	AuditEvery time.Duration `default:"30s" env:"PODFLAME_AUDIT_EVERY" help:"Time between two audits of the pods that opted in."`
-	AuditMax   int           `default:"1000" env:"PODFLAME_AUDIT_MAX" help:"Pods without the sidecar that are looked at and served at /audit; more are only counted."`
+	AuditMax   int           `default:"1000" env:"PODFLAME_AUDIT_MAX" help:"Pods without the sidecar, or with one in trouble, that are looked at and served at /audit; more are only counted."`
 }
 
 // Validate is called by kong after parsing.

@@ -69,7 +69,7 @@ func TestServeRefusesBadFlags(t *testing.T) {
 		"--token-lifetime=1m":           "token lifetime 1m0s",
 		"--server-version=the-new-one":  "the-new-one",
 		"--cpu-request=2 --cpu-limit=1": "CPU request and limit",
-		"--shared-size=0":               "podflame-shared",
+		"--recordings-size=0":           "podflame-rec",
 	} {
 		serve, err := parseServe(t, append(strings.Fields(arguments), "--sidecar-image=i", "--server-version=1.34")...)
 		if strings.Contains(arguments, "server-version") {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -65,20 +64,20 @@ func (e *Error) Status() int {
 	switch e.Code {
 	case profile.Malformed, profile.UnsupportedFormat, profile.BadParameter:
 		return http.StatusBadRequest
-	case profile.Unauthenticated:
+	case profile.Unauthenticated, profile.TokenMalformed, profile.TokenExpired, profile.TokenAudience, profile.TokenRefused:
 		return http.StatusUnauthorized
-	case profile.Forbidden:
+	case profile.Forbidden, profile.TokenUnbound, profile.NotOwnPod, profile.HostNotAllowed, profile.OriginNotAllowed, profile.ProxyNotTrusted:
 		return http.StatusForbidden
 	case profile.UnknownService, profile.NotFound:
 		return http.StatusNotFound
 	case profile.BodyTooLarge, profile.DecodedTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case profile.LimitExceeded, profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture,
-		profile.StoreRejected, profile.QueryTooExpensive:
+	case profile.LimitExceeded, profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture, profile.IDTaken,
+		profile.StoreRejected, profile.QueryTooExpensive, profile.SumTooLarge:
 		return http.StatusUnprocessableEntity
-	case profile.Overloaded:
+	case profile.Overloaded, profile.TooManyRefusals:
 		return http.StatusTooManyRequests
-	case profile.StoreUnavailable, profile.BackendUnreached:
+	case profile.StoreUnavailable, profile.BackendUnreached, profile.ReviewUnavailable:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
@@ -105,23 +104,9 @@ func WriteError(w http.ResponseWriter, err error) int {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
-	if e.Code == profile.Unauthenticated {
+	if e.Status() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	Write(w, e.Status(), e)
 	return e.Status()
-}
-
-// Write answers a request with JSON. An error of writing is the client's: it
-// went away.
-func Write(w http.ResponseWriter, status int, body any) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		status = http.StatusInternalServerError
-		encoded = []byte(`{"code":"internal","message":"the answer could not be encoded","hint":""}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(encoded, '\n'))
 }

@@ -42,6 +42,8 @@ type Builder struct {
 	stacks    []Stack
 	byHash    map[uint64]int32 // first stack of a chain
 	next      []int32          // next stack of the same hash, or -1
+	notes     [][]Loss         // by stack, shorter than stacks if the last have none
+	last      int              // stack that Add entered last, or -1
 	arena     []uint32
 	cut       uint32 // index of CutFrames; valid if hasCut
 	hasCut    bool
@@ -55,6 +57,7 @@ func NewBuilder(t Type, limits Limits) *Builder {
 		coverage: Coverage{Type: t},
 		index:    map[Function]uint32{},
 		byHash:   map[uint64]int32{},
+		last:     -1,
 	}
 }
 
@@ -105,47 +108,61 @@ func (b *Builder) cutFrame() uint32 {
 // does not keep frames.
 func (b *Builder) Add(frames []uint32, a Amount) {
 	b.coverage.Captured = b.coverage.Captured.Add(a)
-	b.noteShortened(frames, a)
-	frames = b.limitDepth(frames, a)
+	short := b.shortenedBy(frames)
+	frames, deep := b.limitDepth(frames)
+	b.last = b.stack(frames)
+	if b.last < 0 {
+		b.coverage.AddLoss(Truncated, StackLimit, a)
+		return
+	}
+	s := &b.stacks[b.last]
+	s.Value, s.Count = add(s.Value, a.Value), add(s.Count, a.Count)
+	if short != "" {
+		b.Note(Shortened, short, a)
+	}
+	if deep {
+		b.Note(Shortened, DepthLimit, a)
+	}
+}
+
+// stack returns the index of a stack, or -1 if it is new and there are too many.
+func (b *Builder) stack(frames []uint32) int {
 	hash := xxhash.Sum64(bytesOf(frames))
 	first, ok := b.byHash[hash]
 	if !ok {
 		first = -1
 	}
 	for i := first; i >= 0; i = b.next[i] {
-		if s := &b.stacks[i]; slices.Equal(s.Frames, frames) {
-			s.Value += a.Value
-			s.Count += a.Count
-			return
+		if slices.Equal(b.stacks[i].Frames, frames) {
+			return int(i)
 		}
 	}
 	if b.limits.MaxStacks > 0 && len(b.stacks) >= pendingFactor*b.limits.MaxStacks {
-		b.coverage.AddLoss(Truncated, StackLimit, a)
-		return
+		return -1
 	}
 	b.byHash[hash] = int32(len(b.stacks))
 	b.next = append(b.next, first)
-	b.stacks = append(b.stacks, Stack{Frames: b.keep(frames), Value: a.Value, Count: a.Count})
+	b.stacks = append(b.stacks, Stack{Frames: b.keep(frames)})
+	return len(b.stacks) - 1
 }
 
-func (b *Builder) limitDepth(frames []uint32, a Amount) []uint32 {
+func (b *Builder) limitDepth(frames []uint32) (limited []uint32, deep bool) {
 	limit := b.limits.MaxDepth
 	if limit <= 0 || len(frames) <= limit {
-		return frames
+		return frames, false
 	}
-	b.coverage.AddLoss(Shortened, DepthLimit, a)
 	b.scratch = append(b.scratch[:0], b.cutFrame())
 	b.scratch = append(b.scratch, frames[len(frames)-limit+1:]...)
-	return b.scratch
+	return b.scratch, true
 }
 
-func (b *Builder) noteShortened(frames []uint32, a Amount) {
+func (b *Builder) shortenedBy(frames []uint32) Reason {
 	for _, f := range frames {
 		if reason := b.shortened[f]; reason != "" {
-			b.coverage.AddLoss(Shortened, reason, a)
-			return
+			return reason
 		}
 	}
+	return ""
 }
 
 // keep copies frames into an arena of large blocks.
@@ -164,21 +181,43 @@ func (b *Builder) Lose(o Outcome, r Reason, a Amount) {
 	b.coverage.AddLoss(o, r, a)
 }
 
-// Note enters that samples handed to Add are stored with less than their whole
-// stack.
-func (b *Builder) Note(r Reason, a Amount) { b.coverage.AddLoss(Shortened, r, a) }
+// Note enters what is to be known of samples that were handed to the last Add: it
+// goes with them if a limit takes their stack.
+func (b *Builder) Note(o Outcome, r Reason, a Amount) {
+	if b.last < 0 {
+		return
+	}
+	if missing := b.last + 1 - len(b.notes); missing > 0 {
+		b.notes = append(b.notes, make([][]Loss, missing)...)
+	}
+	b.notes[b.last] = addLoss(b.notes[b.last], Loss{Outcome: o, Reason: r, Value: a.Value, Count: a.Count})
+}
 
 // AddRaw adds to the unscaled sum of the recording.
-func (b *Builder) AddRaw(v int64) { b.coverage.Raw += v }
+func (b *Builder) AddRaw(v int64) { b.coverage.Raw = add(b.coverage.Raw, v) }
 
 // Build returns the canonical stack set and its ledger. The Builder must not be
 // used afterwards.
 func (b *Builder) Build() (StackSet, Coverage) {
+	set, coverage, _ := b.BuildNoted()
+	return set, coverage
+}
+
+// BuildNoted is Build that also returns, by stack, what was noted of its samples;
+// nil if nothing was. The ledger has the sums. Who takes a stack out of the set
+// takes its notes out of the ledger.
+func (b *Builder) BuildNoted() (StackSet, Coverage, [][]Loss) {
+	if b.notes != nil {
+		b.notes = append(b.notes, make([][]Loss, len(b.stacks)-len(b.notes))...)
+	}
 	b.truncate()
 	set := StackSet{Type: b.coverage.Type, Functions: b.functions, Stacks: b.stacks}
-	set.canonical()
+	set.canonical(b.notes)
+	for _, of := range b.notes {
+		b.coverage.Losses = AddLosses(b.coverage.Losses, of...)
+	}
 	b.coverage.Stored = set.Total()
-	return set, b.coverage
+	return set, b.coverage, b.notes
 }
 
 // truncate keeps the heaviest stacks.
@@ -187,13 +226,36 @@ func (b *Builder) truncate() {
 	if limit <= 0 || len(b.stacks) <= limit {
 		return
 	}
-	slices.SortStableFunc(b.stacks, func(x, y Stack) int {
-		return cmp.Or(cmp.Compare(y.Value, x.Value), cmp.Compare(y.Count, x.Count))
-	})
+	heavier := func(x, y Stack) int { return cmp.Or(cmp.Compare(y.Value, x.Value), cmp.Compare(y.Count, x.Count)) }
+	sortStacks(b.stacks, b.notes, heavier)
 	for _, s := range b.stacks[limit:] {
 		b.coverage.AddLoss(Truncated, StackLimit, Amount{s.Value, s.Count})
 	}
 	b.stacks = b.stacks[:limit]
+	if b.notes != nil {
+		b.notes = b.notes[:limit]
+	}
+}
+
+// sortStacks sorts stacks, and what is noted of each, if anything is. Equal
+// stacks keep their order.
+func sortStacks(stacks []Stack, notes [][]Loss, compare func(a, b Stack) int) {
+	if notes == nil {
+		slices.SortStableFunc(stacks, compare)
+		return
+	}
+	type noted struct {
+		stack Stack
+		notes []Loss
+	}
+	list := make([]noted, len(stacks))
+	for i := range stacks {
+		list[i] = noted{stacks[i], notes[i]}
+	}
+	slices.SortStableFunc(list, func(a, b noted) int { return compare(a.stack, b.stack) })
+	for i := range list {
+		stacks[i], notes[i] = list[i].stack, list[i].notes
+	}
 }
 
 func bytesOf(frames []uint32) []byte {

@@ -52,6 +52,35 @@ func TestBuilderShortens(t *testing.T) {
 	}
 }
 
+// What is said of stored samples is said of no others: it goes with stacks that a
+// limit takes, at once or at the end.
+func TestBuilderNotesOnlyWhatIsStored(t *testing.T) {
+	b := NewBuilder(CPU, Limits{MaxStacks: 1, MaxNameBytes: 4})
+	heavy := Amount{Value: 100, Count: 10}
+	b.Add([]uint32{b.Function("heavy", Java)}, heavy)
+	b.Note(Unvalued, IntervalUnknown, Amount{Count: 3})
+	for _, name := range []string{"light-1", "dark-2", "blue-3", "grey-4", "pale-5"} { // more than are held until the end
+		b.Add([]uint32{b.Function(name, Java)}, Amount{Value: 1, Count: 2})
+		b.Note(Unvalued, TickUnknown, Amount{Count: 1})
+	}
+	_, coverage, notes := b.BuildNoted()
+	want := []Loss{
+		{Outcome: Truncated, Reason: StackLimit, Value: 5, Count: 10},
+		{Outcome: Shortened, Reason: NameLimit, Value: 100, Count: 10},
+		{Outcome: Unvalued, Reason: IntervalUnknown, Count: 3},
+	}
+	if diff := cmp.Diff(want, coverage.Losses); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([][]Loss{want[1:]}, notes); diff != "" {
+		t.Error(diff)
+	}
+	coverage.TakeNotes(notes[0])
+	if diff := cmp.Diff(want[:1], coverage.Losses); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestBuilderBoundsPendingStacks(t *testing.T) {
 	b := NewBuilder(CPU, Limits{MaxStacks: 10})
 	for i := range 1000 {
@@ -63,58 +92,6 @@ func TestBuilderBoundsPendingStacks(t *testing.T) {
 	set, coverage := b.Build()
 	if len(set.Stacks) != 10 || coverage.Sum(Truncated) != (Amount{990, 990}) {
 		t.Errorf("kept %d stacks, truncated %+v", len(set.Stacks), coverage.Sum(Truncated))
-	}
-}
-
-func TestNormalizer(t *testing.T) {
-	tests := map[string]string{
-		"demo.Workload$$Lambda$2.0x00007fe950002c00.run":              "demo.Workload$$Lambda.run",
-		"demo.Workload$$Lambda+0x00007f8177090218/543846639.run":      "demo.Workload$$Lambda.run",
-		"demo.Workload$$Lambda/0x00007f8177090218.run":                "demo.Workload$$Lambda.run",
-		"demo.Workload$$Lambda$14/543846639.run":                      "demo.Workload$$Lambda.run",
-		"java.lang.invoke.LambdaForm$MH.0x00007fe950003800.invoke":    "java.lang.invoke.LambdaForm$MH.invoke",
-		"jdk.internal.reflect.GeneratedMethodAccessor12.invoke":       "jdk.internal.reflect.GeneratedMethodAccessor.invoke",
-		"com.sun.proxy.$Proxy31.call":                                 "com.sun.proxy.$Proxy.call",
-		"app.Service$$EnhancerBySpringCGLIB$$a1b2c3d4.call":           "app.Service$$EnhancerBySpringCGLIB.call",
-		"app.Entity$HibernateProxy$x7Yz1a2B.get":                      "app.Entity$HibernateProxy.get",
-		"demo.Hidden.0x00007fe950002c00.run":                          "demo.Hidden.run",
-		"demo.Outer$Inner.run":                                        "demo.Outer$Inner.run",
-		"demo.Outer$1.run":                                            "demo.Outer$1.run",
-		"[libc.so.6]":                                                 "[libc.so.6]",
-		"java.util.concurrent.ThreadPoolExecutor$Worker.run":          "java.util.concurrent.ThreadPoolExecutor$Worker.run",
-		"scala.Foo.$anonfun$bar$1":                                    "scala.Foo.$anonfun$bar$1",
-		"kotlin.Foo$bar$2.invokeSuspend":                              "kotlin.Foo$bar$2.invokeSuspend",
-		"app.OrderService$$SpringCGLIB$$0.place":                      "app.OrderService$$SpringCGLIB$$0.place",
-		"app.Map0x1f.get":                                             "app.Map0x1f.get",
-		"a.B$$Lambda$1.0x0000000000000001.c$$Lambda$2.0x000000000002": "a.B$$Lambda.c$$Lambda",
-	}
-	n := NewNormalizer()
-	for name, want := range tests {
-		got := n.Name(name)
-		if got != want {
-			t.Errorf("Name(%q) = %q, want %q", name, got, want)
-		}
-		if again := n.Name(got); again != got {
-			t.Errorf("Name(%q) = %q: not stable", got, again)
-		}
-	}
-}
-
-func TestEveryReasonIsExplained(t *testing.T) {
-	seen := map[Reason]bool{}
-	for _, text := range ReasonTexts() {
-		if seen[text.Reason] {
-			t.Errorf("%s comes twice", text.Reason)
-		}
-		seen[text.Reason] = true
-		if text.Text == "" || text.Text[len(text.Text)-1] == '.' {
-			t.Errorf("%s: text %q is empty or ends with a full stop", text.Reason, text.Text)
-		}
-	}
-	for _, r := range declaredReasons(t) {
-		if !seen[r] {
-			t.Errorf("%s has no text", r)
-		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 // canonical brings the set into its one normal form: the functions that are
 // used, sorted by name and kind; the stacks sorted by their frames. Two sets
 // with the same content are then deeply equal. Stacks must be distinct. It
-// rewrites the frames in place.
-func (s *StackSet) canonical() {
+// rewrites the frames in place, and sorts notes, if there are any, with the stacks.
+func (s *StackSet) canonical(notes [][]Loss) {
 	used := make([]bool, len(s.Functions))
 	for i := range s.Stacks {
 		for _, f := range s.Stacks[i].Frames {
@@ -35,7 +35,12 @@ func (s *StackSet) canonical() {
 			frames[j] = renumbered[f]
 		}
 	}
-	slices.SortFunc(s.Stacks, func(a, b Stack) int { return slices.Compare(a.Frames, b.Frames) })
+	byFrames := func(a, b Stack) int { return slices.Compare(a.Frames, b.Frames) }
+	if notes == nil {
+		slices.SortFunc(s.Stacks, byFrames) // they are distinct: in half the time of a stable sort
+	} else {
+		sortStacks(s.Stacks, notes, byFrames)
+	}
 	s.Functions = functions
 }
 

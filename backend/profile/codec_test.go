@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,10 @@ func genWindow(t *rapid.T) *Window {
 	if rapid.Bool().Draw(t, "recorded") {
 		w.Recorded = Span{start.Add(time.Millisecond), w.End.Add(time.Millisecond)}
 	}
+	if rapid.Bool().Draw(t, "kernel's account") {
+		w.KernelCPU = new(time.Duration(rapid.Int64Range(0, maxQuantity).Draw(t, "kernel CPU")))
+		w.Settings.Tick = 4 * time.Millisecond
+	}
 	for _, typ := range Types() {
 		if !rapid.Bool().Draw(t, string(typ)) {
 			continue
@@ -37,6 +42,11 @@ func genWindow(t *rapid.T) *Window {
 		b := NewBuilder(typ, Limits{MaxStacks: 5, MaxDepth: 4})
 		for range rapid.IntRange(0, 30).Draw(t, "samples") {
 			b.Add(genFrames(t, b), genAmount(t))
+		}
+		if rapid.Bool().Draw(t, "unvalued") {
+			b.Add(genFrames(t, b), Amount{Count: 3})
+			b.Note(Unvalued, IntervalUnknown, Amount{Count: 3})
+			b.Note(Noticed, VirtualThreadLocks, Amount{})
 		}
 		set, coverage := b.Build()
 		w.Sets = append(w.Sets, set)
@@ -211,5 +221,46 @@ func BenchmarkEncode(b *testing.B) {
 		if _, err := Encode(w); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A window's fields may grow: what a decoder does not know it skips, and what
+// an old encoder does not say is not known.
+func TestDecodeSkipsUnknownFields(t *testing.T) {
+	message := appendWindow(nil, exampleWindow(t))
+	message = appendString(appendInt(message, 1000, 7), 1001, "of a later version")
+	w, err := Decode(pack(message), DefaultDecodeLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(exampleWindow(t), w, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if w.KernelCPU != nil {
+		t.Errorf("the kernel's account is %s without being in the message", *w.KernelCPU)
+	}
+}
+
+func TestDecodeRefusesAmounts(t *testing.T) {
+	good := slices.Clip(appendWindow(nil, exampleWindow(t)))
+	loss := func(outcome uint64) []byte {
+		return appendMessage(good, 11, func(b []byte) []byte { return appendInt(appendString(b, 2, "r"), 1, int64(outcome)) })
+	}
+	tests := map[string]struct {
+		message []byte
+		reason  Reason
+	}{
+		"negative kernel CPU": {appendInt(good, 12, -1), Malformed},
+		"negative tick":       {appendMessage(good, 8, func(b []byte) []byte { return appendInt(b, 6, -1) }), Malformed},
+		"outcome of later":    {loss(uint64(Noticed) + 1), UnsupportedFormat},
+	}
+	for name, test := range tests {
+		_, err := Decode(pack(test.message), DefaultDecodeLimits())
+		if wrong, ok := errors.AsType[*DecodeError](err); !ok || wrong.Reason != test.reason {
+			t.Errorf("%s: error is %v, want reason %s", name, err, test.reason)
+		}
+	}
+	if _, err := Decode(pack(loss(uint64(Noticed))), DefaultDecodeLimits()); err != nil {
+		t.Errorf("a notice without an amount: %v", err)
 	}
 }

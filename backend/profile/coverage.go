@@ -30,17 +30,24 @@ const (
 	// Shortened samples are stored, but with some of their frames or names cut.
 	// They are part of Stored and no part of the sum of losses.
 	Shortened Outcome = 2
+	// Unvalued samples are stored with their count and the value 0, because the
+	// recording does not say what one of them stands for. They are part of
+	// Stored and no part of the sum of losses.
+	Unvalued Outcome = 3
+	// Noticed is no loss of samples: something about the type that none of its
+	// samples can show. Value and Count are its size, where it has one, and part
+	// of no sum.
+	Noticed Outcome = 4
 )
+
+// Outcomes returns all outcomes in the order of their numbers.
+func Outcomes() []Outcome { return []Outcome{Truncated, Dropped, Shortened, Unvalued, Noticed} }
 
 // String returns the name that the API uses.
 func (o Outcome) String() string {
-	switch o {
-	case Truncated:
-		return "truncated"
-	case Dropped:
-		return "dropped"
-	case Shortened:
-		return "shortened"
+	names := [...]string{"truncated", "dropped", "shortened", "unvalued", "noticed"}
+	if int(o) < len(names) {
+		return names[o]
 	}
 	return fmt.Sprintf("outcome%d", uint8(o))
 }
@@ -60,6 +67,21 @@ type Loss struct {
 // AddLoss enters a loss of captured samples.
 func (c *Coverage) AddLoss(o Outcome, r Reason, a Amount) {
 	c.Losses = addLoss(c.Losses, Loss{Outcome: o, Reason: r, Value: a.Value, Count: a.Count})
+}
+
+// TakeNotes takes out what is noted of samples that are not stored any more.
+func (c *Coverage) TakeNotes(notes []Loss) {
+	for _, l := range notes {
+		i, found := slices.BinarySearchFunc(c.Losses, l, compareLoss)
+		if !found {
+			continue
+		}
+		of := &c.Losses[i]
+		of.Value, of.Count = max(of.Value-l.Value, 0), max(of.Count-l.Count, 0)
+		if *of == (Loss{Outcome: l.Outcome, Reason: l.Reason}) {
+			c.Losses = slices.Delete(c.Losses, i, i+1)
+		}
+	}
 }
 
 // Sum returns what was lost with that outcome.
@@ -89,7 +111,7 @@ func MergeCoverage(t Type, ledgers ...Coverage) Coverage {
 	for _, c := range ledgers {
 		out.Captured = out.Captured.Add(c.Captured)
 		out.Stored = out.Stored.Add(c.Stored)
-		out.Raw += c.Raw
+		out.Raw = add(out.Raw, c.Raw)
 		out.Losses = AddLosses(out.Losses, c.Losses...)
 	}
 	return out
@@ -104,17 +126,16 @@ func AddLosses(list []Loss, more ...Loss) []Loss {
 }
 
 func addLoss(list []Loss, l Loss) []Loss {
-	if l == (Loss{Outcome: l.Outcome, Reason: l.Reason}) {
+	if l == (Loss{Outcome: l.Outcome, Reason: l.Reason}) && l.Outcome != Noticed {
 		return list
 	}
 	i, found := slices.BinarySearchFunc(list, l, compareLoss)
 	if !found {
 		return slices.Insert(list, i, l)
 	}
-	list[i].Value += l.Value
-	list[i].Count += l.Count
-	list[i].Duration += l.Duration
-	list[i].Bytes += l.Bytes
+	to := &list[i]
+	to.Value, to.Count, to.Bytes = add(to.Value, l.Value), add(to.Count, l.Count), add(to.Bytes, l.Bytes)
+	to.Duration = time.Duration(add(int64(to.Duration), int64(l.Duration)))
 	return list
 }
 

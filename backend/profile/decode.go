@@ -31,7 +31,7 @@ func DefaultDecodeLimits() DecodeLimits {
 		MaxEncoded:   8 << 20,
 		MaxDecoded:   64 << 20,
 		MaxStacks:    50_000,
-		MaxDepth:     2_048,
+		MaxDepth:     2_049, // what async-profiler records by default, and the class
 		MaxFunctions: 400_000,
 		MaxNameBytes: 4 << 10,
 		MaxFrames:    16 << 20,
@@ -72,12 +72,42 @@ func exceeded(what string, actual, limit int) error {
 // Decode reads the wire form of a window. On any input it returns a window that
 // passes Check and is within the limits, or a *DecodeError.
 func Decode(encoded []byte, limits DecodeLimits) (*Window, error) {
+	p, err := Unpack(encoded, limits)
+	if err != nil {
+		return nil, err
+	}
+	return p.Window()
+}
+
+// Packed is a window that is decompressed and measured, and not built yet.
+type Packed struct {
+	message []byte
+	limits  DecodeLimits
+	memory  int64
+}
+
+// Unpack decompresses a window and measures what it would be in memory: some
+// hundred KB can stand for millions of frames. What exceeds the limits of frames,
+// stacks or functions is refused here.
+func Unpack(encoded []byte, limits DecodeLimits) (*Packed, error) {
 	message, err := decompress(encoded, limits)
 	if err != nil {
 		return nil, err
 	}
-	d := decoder{limits: limits}
-	w, err := d.window(message)
+	memory, err := measure(message, limits)
+	if err != nil {
+		return nil, err
+	}
+	return &Packed{message, limits, memory}, nil
+}
+
+// Memory is about how many bytes the window takes, until it is stored.
+func (p *Packed) Memory() int64 { return p.memory }
+
+// Window builds the window. It shares no memory with what it was built from.
+func (p *Packed) Window() (*Window, error) {
+	d := decoder{limits: p.limits}
+	w, err := d.window(p.message)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +115,17 @@ func Decode(encoded []byte, limits DecodeLimits) (*Window, error) {
 		return nil, &DecodeError{Reason: LedgerMismatch, What: "ledger", Err: err}
 	}
 	return w, nil
+}
+
+// UnpackedSize is how many bytes decompressing a window takes, as it claims itself:
+// what is in it, or the look-back of its compression where that is more (2048 bytes
+// for 1024). It is MaxDecoded if it claims nothing, or more.
+func UnpackedSize(encoded []byte, limits DecodeLimits) int64 {
+	var h zstd.Header
+	if len(encoded) < len(magic) || h.Decode(encoded[len(magic):]) != nil || !h.HasFCS {
+		return int64(limits.MaxDecoded)
+	}
+	return int64(min(max(h.FrameContentSize, h.WindowSize), uint64(limits.MaxDecoded)))
 }
 
 func decompress(encoded []byte, limits DecodeLimits) ([]byte, error) {
@@ -149,6 +190,9 @@ func (d *decoder) window(b []byte) (*Window, error) {
 			err = d.addCoverage(f.bytes, w)
 		case 11:
 			w.Losses, err = d.appendLoss(w.Losses, f.bytes)
+		case 12:
+			w.KernelCPU = new(time.Duration)
+			err = quantity(f.varint, (*int64)(w.KernelCPU))
 		}
 		return err
 	})
@@ -213,6 +257,8 @@ func (d *decoder) settings(b []byte, s *Settings) error {
 			s.LockThreshold = time.Duration(f.varint)
 		case 5:
 			s.WallInterval = time.Duration(f.varint)
+		case 6:
+			err = quantity(f.varint, (*int64)(&s.Tick))
 		}
 		return err
 	})
@@ -253,8 +299,8 @@ func (d *decoder) appendLoss(list []Loss, b []byte) ([]Loss, error) {
 	err := fields(b, func(f field) error {
 		switch f.number {
 		case 1:
-			if f.varint > uint64(Shortened) {
-				return malformed("outcome %d of a loss", f.varint)
+			if f.varint > uint64(Noticed) {
+				return &DecodeError{Reason: UnsupportedFormat, What: fmt.Sprintf("outcome %d of a loss, known are 0 to %d", f.varint, Noticed)}
 			}
 			l.Outcome = Outcome(f.varint)
 		case 2:

@@ -15,7 +15,7 @@ const magic = "PFW1"
 const ContentType = "application/vnd.podflame.window"
 
 // Encode returns the wire form of a window, described in window.proto. Stack
-// sets must be canonical, as Build, Merge and Prune return them. Equal windows
+// sets must be canonical, as Build and Merge return them. Equal windows
 // have equal encodings.
 func Encode(w *Window) ([]byte, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
@@ -41,7 +41,11 @@ func appendWindow(b []byte, w *Window) []byte {
 	for i := range w.Coverage {
 		b = appendMessage(b, 10, func(b []byte) []byte { return appendCoverage(b, &w.Coverage[i]) })
 	}
-	return appendLosses(b, 11, w.Losses)
+	b = appendLosses(b, 11, w.Losses)
+	if w.KernelCPU != nil { // 0 is an amount, too
+		b = protowire.AppendVarint(protowire.AppendTag(b, 12, protowire.VarintType), uint64(*w.KernelCPU))
+	}
+	return b
 }
 
 func appendTarget(b []byte, t *Target) []byte {
@@ -59,7 +63,8 @@ func appendSettings(b []byte, s *Settings) []byte {
 	b = appendInt(b, 2, int64(s.CPUInterval))
 	b = appendInt(b, 3, s.AllocInterval)
 	b = appendInt(b, 4, int64(s.LockThreshold))
-	return appendInt(b, 5, int64(s.WallInterval))
+	b = appendInt(b, 5, int64(s.WallInterval))
+	return appendInt(b, 6, int64(s.Tick))
 }
 
 func appendStackSet(b []byte, s *StackSet) []byte {
@@ -176,4 +181,14 @@ func timeOfMilli(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+func commonPrefix(a, b []uint32) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }

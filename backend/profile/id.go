@@ -10,26 +10,31 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// FunctionID is the 64-bit hash of a function's kind and name. Equal functions
-// have equal ids in every pod and after every restart.
+// FunctionID is a 64-bit hash of a function's kind and name: the beginning of
+// their SHA-256. Equal functions have equal ids in every pod and after every
+// restart. As the store keeps names by these ids, for all namespaces, nobody may
+// be able to find a name that has the id of another's function: that takes 2^64
+// attempts for a given one, and 2^44 for any one of a million.
 func FunctionID(f Function) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.Write([]byte{byte(f.Kind), 0})
-	_, _ = d.WriteString(f.Name)
-	return d.Sum64()
+	buf := make([]byte, 0, 512) // longer ones are allocated
+	buf = append(buf, byte(f.Kind), 0)
+	return strongHash(append(buf, f.Name...))
 }
 
-// StackID is the 64-bit hash of the ids of a stack's functions, root first.
+// StackID is the 64-bit hash of the ids of a stack's functions, root first, as
+// hard to hit as FunctionID: pods choose which functions are in a stack, and
+// services of the same name in two namespaces share stacks.
 func StackID(functions []uint64) uint64 {
-	var d xxhash.Digest
-	var buf [8]byte
-	d.Reset()
+	buf := make([]byte, 0, 8*512)
 	for _, id := range functions {
-		binary.LittleEndian.PutUint64(buf[:], id)
-		_, _ = d.Write(buf[:])
+		buf = binary.LittleEndian.AppendUint64(buf, id)
 	}
-	return d.Sum64()
+	return strongHash(buf)
+}
+
+func strongHash(data []byte) uint64 {
+	sum := sha256.Sum256(data)
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // SeriesID identifies one JVM process: the hash of cluster, namespace, pod uid

@@ -11,13 +11,13 @@
 //
 // in samples and in value, for each type of each window.
 //
-// The package builds (Builder), combines (Merge), reduces (Prune), compares
-// (Diff) and transports (Encode, Decode) these types. It does no I/O and knows
-// nothing of JFR, HTTP or ClickHouse.
+// The package builds (Builder), combines (Merge) and transports (Encode, Decode)
+// these types. It does no I/O and knows nothing of JFR, HTTP or ClickHouse.
 package profile
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -71,7 +71,7 @@ const (
 	CPP     Kind = 2 // C++ of the JVM
 	Kernel  Kind = 3
 	Class   Kind = 4 // the allocated class or the class of the lock: last frame of alloc and lock stacks
-	Omitted Kind = 5 // stands for nodes that Prune cut off; never a function of the program
+	Omitted Kind = 5 // stands for frames that a limit cut off; never a function of the program
 )
 
 // String returns the name that the API uses.
@@ -111,16 +111,29 @@ type Amount struct {
 	Count int64 `json:"count"`
 }
 
-// Add returns the sum of two amounts.
-func (a Amount) Add(b Amount) Amount { return Amount{a.Value + b.Value, a.Count + b.Count} }
+// Add returns the sum of two amounts. A sum that passes 2^63 stays at the largest
+// number there is, and so does every sum with it: see Exact.
+func (a Amount) Add(b Amount) Amount { return Amount{add(a.Value, b.Value), add(a.Count, b.Count)} }
+
+// Exact reports whether the amount is what was added up, and not the most that
+// can be said of a sum beyond 2^63.
+func (a Amount) Exact() bool { return a.Value < math.MaxInt64 && a.Count < math.MaxInt64 }
+
+// add adds numbers of which neither is negative; a result beyond 2^63 is the
+// largest number.
+func add(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
 
 // Total returns the sum over all stacks, which is the sum of every function's
 // self value.
 func (s *StackSet) Total() Amount {
 	var sum Amount
 	for i := range s.Stacks {
-		sum.Value += s.Stacks[i].Value
-		sum.Count += s.Stacks[i].Count
+		sum = sum.Add(Amount{s.Stacks[i].Value, s.Stacks[i].Count})
 	}
 	return sum
 }
@@ -141,8 +154,8 @@ type Target struct {
 	MainClass  string    `json:"mainClass"`
 }
 
-// WindowID identifies a window for ever: it is the deduplication token, equal
-// on every retry. See NewWindowID.
+// WindowID identifies a window of a pod for ever: it is equal on every retry. See
+// NewWindowID.
 type WindowID [16]byte
 
 // Window is what one target did in [Start, End), or why nobody knows.
@@ -155,9 +168,13 @@ type Window struct {
 	// windows of an undisturbed session are contiguous in it. Zero if nothing
 	// was recorded.
 	Recorded Span
-	Settings Settings
-	Sets     []StackSet // at most one per type
-	Coverage []Coverage // exactly one per type that was asked for
+	// KernelCPU is the CPU time (utime + stime) that the kernel charged to the
+	// whole process between the boundaries of the recording: what the cpu set
+	// should sum to, measured by somebody else. Nil if it is not known.
+	KernelCPU *time.Duration `json:",omitempty"`
+	Settings  Settings
+	Sets      []StackSet // at most one per type
+	Coverage  []Coverage // exactly one per type that was asked for
 	// Losses are those that no type can claim: time that nobody profiled,
 	// bytes that could not be read.
 	Losses []Loss
@@ -166,13 +183,17 @@ type Window struct {
 // Span is a span of time.
 type Span struct{ Start, End time.Time }
 
-// Settings are how a window was recorded.
+// Settings are how a window was recorded. A zero is not known, or does not
+// apply.
 type Settings struct {
 	Engine        string        // of the CPU profiler, e.g. perf_events or ctimer
-	CPUInterval   time.Duration // CPU time per sample
+	CPUInterval   time.Duration // CPU time per sample, as it was asked for
 	AllocInterval int64         // bytes per sample
 	LockThreshold time.Duration
 	WallInterval  time.Duration
+	// Tick is the tick of the kernel that ran the JVM: the least CPU time
+	// between two samples of the engines ctimer and itimer.
+	Tick time.Duration `json:",omitempty"`
 }
 
 // Set returns the stack set of a type, or nil.

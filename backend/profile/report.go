@@ -20,6 +20,12 @@ type Report struct {
 	Targets    []TargetReport `json:"targets"` // at most MaxReportTargets
 }
 
+// ReportAnswer is what the backend has to say to a report, if anything.
+type ReportAnswer struct {
+	// Paused is why the sidecar must not profile; empty if it may.
+	Paused string `json:"paused,omitempty"`
+}
+
 // TargetReport is one target in a Report.
 type TargetReport struct {
 	Identity Target      `json:"identity"`

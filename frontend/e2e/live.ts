@@ -7,7 +7,7 @@ import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import type { Series, Top } from '../src/api/types'
-import { formatPercent, formatValue } from '../src/profile/units'
+import { formatPercent, formatScaled, formatValue, scaleFor } from '../src/profile/units'
 import { launch, openPage } from './browser'
 
 const PATIENCE_MS = 30_000
@@ -68,6 +68,7 @@ const searchZoomAndTable = (browser: Browser, live: Live) =>
     const top = await fetchTop(live, 'cpu')
     await tableAgrees(page, top)
     await searchAndZoom(page, top)
+    await cardChipsAndSandwich(page, top)
     for (const type of ['alloc', 'lock']) {
       await page.locator(`nav.tabs a[href*="type=${type}"]`).click()
       const answer = await fetchTop(live, type)
@@ -92,10 +93,15 @@ async function fetchTop({ url, query }: Live, type: string): Promise<Top> {
 
 /** The heaviest rows come to show the API's figures: of a pruned graph, once the exact sums have arrived. */
 async function tableAgrees(page: Page, top: Top) {
+  const scaleOf = (key: 'self' | 'total') =>
+    scaleFor(top.unit, Math.max(...top.functions.map(f => f[key].value)))
   for (const { name, self, total } of top.functions.slice(0, 3)) {
     let row = page.locator('.top tbody tr', { has: page.locator(`th[title="${name}"]`) })
-    for (const value of [self.value, total.value]) {
-      const figure = new RegExp(`^${formatValue(top.unit, value).replace('.', '\\.')}$`)
+    for (const [key, value] of [
+      ['self', self.value],
+      ['total', total.value],
+    ] as const) {
+      const figure = new RegExp(`^${formatScaled(scaleOf(key), value).replace('.', '\\.')}$`)
       row = row.filter({ has: page.locator('.amount-value').filter({ hasText: figure }) })
     }
     try {
@@ -127,6 +133,24 @@ async function searchAndZoom(page: Page, top: Top) {
   await page.waitForFunction(() => window.location.hash.length <= 1)
   await page.getByLabel('Search functions').fill('')
   await page.waitForFunction(() => !new URLSearchParams(window.location.search).has('q'))
+}
+
+/** The card of a function, a step and back, and both sides of a sandwich with the sum of the API. */
+async function cardChipsAndSandwich(page: Page, top: Top) {
+  const hot = top.functions.find(f => f.name === HOT)
+  assert.ok(hot, `${HOT} is in the profile`)
+  const total = formatValue(top.unit, hot.total.value)
+  await page.locator(`.top th[title="${HOT}"]`).first().click()
+  const card = page.getByRole('region', { name: `Frame ${HOT}` })
+  await card.getByRole('button', { name: 'Focus' }).click()
+  await page.getByRole('application', { name: 'shown:' }).waitFor()
+  await page.getByRole('button', { name: /^Take back: Only with/ }).click()
+  await card.getByRole('button', { name: 'Callers and callees' }).click()
+  for (const side of [/^Callers of/, /and what it calls$/]) {
+    await page.getByRole('region', { name: side }).locator('h2').getByText(total).waitFor()
+  }
+  await page.getByRole('button', { name: 'Both', exact: true }).click()
+  await card.getByRole('button', { name: 'Close the card' }).click()
 }
 
 async function screenshots(browser: Browser, live: Live, directory: string) {

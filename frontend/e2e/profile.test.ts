@@ -1,47 +1,38 @@
 /** The screen of a service, operated as a user would, checked against the answers that it was given. */
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import type { Flame } from '../src/api/types'
 import { decode } from '../src/profile/decode'
 import { matchedAmount, matchFunctions } from '../src/profile/search'
-import { sortTop, topTable } from '../src/profile/top'
+import { sortTop, type TopRow, topTable } from '../src/profile/top'
 import { buildTree, ROOT } from '../src/profile/tree'
-import { formatPercent, formatValue } from '../src/profile/units'
-import { launch, openPage } from './browser'
-import { FIXTURE_NOW, type FixtureServer, startFixture } from './fixture/server'
+import {
+  formatDuration,
+  formatPercent,
+  formatRate,
+  formatScaled,
+  formatValue,
+  scaleFor,
+} from '../src/profile/units'
+import { settled } from './browser'
+import { FIXTURE_NOW } from './fixture/server'
 import { fetchFlame, HOUR, heaviestPath, locateFrame } from './flame'
+import { open, page, server, setStage } from './stage'
 
 const CHECKOUT = '/profile?cluster=prod-eu&namespace=shop&service=checkout&range=1h'
 
-let server: FixtureServer
-let browser: Browser
-let page: Page
-let errors: string[]
-
-beforeAll(async () => {
-  server = await startFixture()
-  browser = await launch()
-})
-afterAll(async () => {
-  await browser?.close()
-  await server?.close()
-})
-beforeEach(async () => {
-  server.scenario = 'normal'
-  const opened = await openPage(browser)
-  page = opened.page
-  errors = opened.errors
-})
-afterEach(async () => {
-  await page.context().close()
-  expect(errors).toEqual([])
-})
+setStage()
 
 const url = () => new URL(page.url())
 const nth = (row: number) => page.locator('.top tbody tr[aria-rowindex]').nth(row)
 
-async function open(path: string) {
-  await page.goto(server.url + path)
-  await page.locator('.flame-host canvas').first().waitFor()
+/** The ledger is one line until it is asked. */
+async function openLedger() {
+  await page.locator('.ledger-line > summary').click()
+}
+
+const locateIn = async (service: string, path: string[]) => {
+  const flame = await fetchFlame(server, service)
+  return { flame, ...(await locateFrame(page, flame, path)) }
 }
 
 test('search tells the matched share of the total, and the table shows the matches', async () => {
@@ -68,26 +59,146 @@ test('search tells the matched share of the total, and the table shows the match
   await result.getByText('No function matches').waitFor()
 })
 
-test('a click zooms, selects the row, and the back button undoes it', async () => {
-  const flame = await fetchFlame(server, 'checkout')
-  const path = heaviestPath(flame, 10)
+test('a click zooms, pins a card, leaves the table alone, and the back button undoes the zoom', async () => {
+  const path = heaviestPath(await fetchFlame(server, 'checkout'), 10)
   await open(CHECKOUT)
-  const at = await locateFrame(page, flame, path)
+  const first = await nth(0).innerText()
+  const { flame, ...at } = await locateIn('checkout', path)
   await page.mouse.move(at.x, at.y)
   const name = path[path.length - 1]
-  await page.locator('.tooltip-title').getByText(name.split('.').slice(-2).join('.')).waitFor()
+  const short = name.split('.').slice(-2).join('.')
+  await page.locator('.tooltip-title').getByText(short).waitFor()
   expect(await page.locator('.tooltip').innerText()).toContain(formatValue('ns', at.tree.total[at.node]))
   await page.mouse.click(at.x, at.y)
-  await page.getByRole('navigation', { name: 'Zoom' }).waitFor()
+  await page.locator('.crumbs strong').getByText(short).waitFor()
   expect(url().hash).toBe(`#zoom=${path.map(encodeURIComponent).join(';')}`)
-  expect(url().searchParams.get('fn')).toBe(name)
-  await page.locator('.top tr.selected').getByText(name.split('.').slice(-2).join('.')).waitFor()
+  expect(url().searchParams.has('fn')).toBe(false)
+  expect([await nth(0).innerText(), await page.locator('.top-host').evaluate(e => e.scrollTop)]).toEqual([
+    first,
+    0,
+  ])
+  const card = page.locator('.frame-card')
+  await card.getByText(formatValue('ns', at.tree.total[at.node]), { exact: true }).waitFor()
+  await card.getByText(`${formatPercent(at.tree.total[at.node], flame.total.value)} of total`).waitFor()
+  await card.getByText(`${at.tree.totalCount[at.node].toLocaleString('en-US')} samples`).waitFor()
 
   await page.reload()
-  await page.getByRole('navigation', { name: 'Zoom' }).waitFor()
+  await page.locator('.crumbs strong').getByText(short).waitFor()
   await page.goBack()
   await expect.poll(() => url().hash).toBe('')
-  await page.getByRole('navigation', { name: 'Zoom' }).waitFor({ state: 'detached' })
+})
+
+test('ancestors above a zoom are folded: the zoomed frame is the first row', async () => {
+  const path = heaviestPath(await fetchFlame(server, 'checkout'), 6)
+  await open(CHECKOUT)
+  const at = await locateIn('checkout', path)
+  await page.mouse.click(at.x, at.y)
+  await page.locator('.minimap').waitFor()
+  await settled(page)
+  const box = await page.locator('.flame-host').boundingBox()
+  await page.mouse.move((box?.x ?? 0) + 30, (box?.y ?? 0) + 8)
+  await page.locator('.tooltip-title').getByText(path[5].split('.').slice(-2).join('.')).waitFor()
+  await page.keyboard.press('Tab')
+  await page.locator('.flame-host').focus()
+  await page.keyboard.press('-')
+  await expect.poll(() => url().hash.split(';').length).toBe(5)
+})
+
+test('steps are chips: focus, hide, fold; each can be taken back, and a link carries them', async () => {
+  const flame = await fetchFlame(server, 'checkout')
+  const path = heaviestPath(flame, 12)
+  const [name, short] = [path[11], path[11].split('.').slice(-2).join('.')]
+  const profile = decode(flame)
+  const tree = buildTree(profile)
+  const row = topTable(profile, tree).find(r => r.name === name)
+  await open(CHECKOUT)
+  const at = await locateIn('checkout', path)
+  await page.mouse.click(at.x, at.y, { button: 'right' })
+  const card = page.locator('.frame-card')
+  await card.getByRole('button', { name: 'Focus' }).click()
+  await page.locator('.chips').getByText(short).waitFor()
+  await page.getByRole('application', { name: `shown: ${formatValue('ns', row?.total ?? 0)}` }).waitFor()
+  expect(url().searchParams.getAll('t')).toEqual([`focus:${name}`])
+  await page.getByRole('button', { name: /^JDK: in colour/ }).click()
+  await expect.poll(() => url().searchParams.get('grey')).toBe('jdk')
+  await page.getByRole('button', { name: /^JDK: in grey/ }).click()
+  await expect.poll(() => url().searchParams.get('fold')).toBe('jdk')
+  await expect.poll(() => page.locator('.top tbody th[title^="java."]').count()).toBe(0)
+  await page.reload()
+  await page.getByRole('button', { name: 'Take back: Folded JDK' }).click()
+  await page.getByRole('button', { name: `Take back: Only with ${short}` }).click()
+  await page.getByRole('application', { name: formatValue('ns', flame.total.value) }).waitFor()
+  expect(url().search).toBe(new URL(server.url + CHECKOUT).search)
+})
+
+test('callers and callees: from the card, with the sums of the API', async () => {
+  await open(`${CHECKOUT}&fn=java.util.regex.Matcher.find`)
+  await page.locator('.frame-card').getByRole('button', { name: 'Callers and callees' }).click()
+  const query = new URLSearchParams({
+    service: 'checkout',
+    type: 'cpu',
+    function: 'java.util.regex.Matcher.find',
+    from: String(HOUR.from),
+    to: String(HOUR.to),
+  })
+  const callers = (await (await fetch(`${server.url}/api/v1/callers?${query}`)).json()) as Flame
+  const inside = formatValue('ns', callers.total.value - callers.outside.value)
+  await page.getByRole('region', { name: 'Callers of Matcher.find' }).getByText(inside).waitFor()
+  await page.getByRole('region', { name: 'Matcher.find and what it calls' }).getByText(inside).waitFor()
+  expect(server.requests.some(r => r.startsWith('/api/v1/callees?'))).toBe(true)
+  await page.getByRole('application', { name: /^Callers of Matcher.find/ }).focus()
+  await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => url().searchParams.get('fn')).toBe('com.acme.pricing.DiscountRules.evaluate')
+})
+
+test('the graph has 65 % of the height, and is on the first screen of a phone', async () => {
+  await open(CHECKOUT)
+  const wide = await page.locator('.flame-host').boundingBox()
+  expect(wide?.height).toBeGreaterThanOrEqual(0.65 * 900)
+  expect((wide?.y ?? 900) + (wide?.height ?? 0)).toBeLessThanOrEqual(900)
+  await page.setViewportSize({ width: 390, height: 844 })
+  await expect.poll(async () => (await page.locator('.flame-host').boundingBox())?.y).toBeLessThan(844 / 2)
+})
+
+test('no cell of the table reaches into the next', async () => {
+  for (const width of [390, 768, 1440]) {
+    await page.setViewportSize({ width, height: 900 })
+    await open(CHECKOUT)
+    const wide = await page
+      .locator('.top td')
+      .evaluateAll(cells =>
+        cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent),
+      )
+    expect(wide).toEqual([])
+  }
+})
+
+test('the heatmap: a cell tells its window', async () => {
+  await open(`${CHECKOUT}&timeline=heat`)
+  const cell = page.locator('.heat rect').first()
+  await cell.hover()
+  await page
+    .locator('.timeline-tip')
+    .getByText(/cores, .* samples/)
+    .waitFor()
+})
+
+test('while the user points, new data waits for him', async () => {
+  const asked = () => server.requests.filter(r => r.startsWith('/api/v1/flame?')).length
+  await page.clock.install({ time: FIXTURE_NOW * 1000 })
+  await open(CHECKOUT.replace('range=1h', 'range=6h')) // which refreshes every two minutes
+  const box = await page.locator('.flame-host').boundingBox()
+  await page.mouse.move((box?.x ?? 0) + 30, (box?.y ?? 0) + 8)
+  await page.locator('.tooltip').waitFor()
+  const before = asked()
+  await page.clock.runFor(130_000)
+  await page.getByRole('button', { name: 'New data' }).waitFor()
+  expect(asked()).toBe(before)
+  await page.getByRole('button', { name: 'New data' }).click()
+  await expect.poll(asked).toBeGreaterThan(before)
+  await page.getByRole('button', { name: 'New data' }).waitFor({ state: 'detached' })
 })
 
 test('the keyboard alone: move, zoom, reset, next match', async () => {
@@ -107,9 +218,14 @@ test('the keyboard alone: move, zoom, reset, next match', async () => {
   await expect.poll(() => url().hash).toBe('')
   await page.getByLabel('Search functions').fill('Matcher.find')
   await page.locator('.search-result').getByText('1 frame').waitFor()
+  await page.keyboard.press('Enter')
+  await focused.getByText('java.util.regex.Matcher.find').waitFor()
   await page.keyboard.press('Escape')
   await page.keyboard.press('n')
   await focused.getByText('java.util.regex.Matcher.find').waitFor()
+  await page.keyboard.press('?')
+  await page.getByRole('dialog').getByText('Zoom out by one frame').waitFor()
+  await page.keyboard.press('Escape')
 })
 
 test('the top table holds the sums of the answer, in any order, and selects in the graph', async () => {
@@ -117,10 +233,16 @@ test('the top table holds the sums of the answer, in any order, and selects in t
   const rows = topTable(profile, buildTree(profile))
   const [bySelf, byTotal] = [sortTop(rows, 'self'), sortTop(rows, 'total')]
   await open(CHECKOUT)
-  const text = async () => (await nth(0).innerText()).replace(/\s+/g, ' ')
-  expect(await text()).toContain(formatValue('ns', bySelf[0].self).replaceAll('\u00a0', ' '))
-  await page.getByRole('button', { name: 'Total' }).click()
-  await expect.poll(text).toContain(formatValue('ns', byTotal[0].total).replaceAll('\u00a0', ' '))
+  const [self, total] = [scaleFor('ns', bySelf[0].self), scaleFor('ns', byTotal[0].total)]
+  const figures = () => nth(0).locator('.amount-value').allInnerTexts()
+  const figuresOf = (row: TopRow) => [formatScaled(self, row.self), formatScaled(total, row.total)]
+  expect(await figures()).toEqual(figuresOf(bySelf[0]))
+  await page.getByRole('button', { name: /^Total/ }).click()
+  await expect.poll(figures).toEqual(figuresOf(byTotal[0]))
+  await page.getByRole('button', { name: /^Total/ }).click()
+  await expect.poll(figures).toEqual(figuresOf(sortTop(rows, 'total', true)[0]))
+  await page.getByRole('button', { name: /^Total/ }).click()
+  await expect.poll(figures).toEqual(figuresOf(byTotal[0]))
   await nth(0).click()
   await expect.poll(() => url().searchParams.get('fn')).toBe(byTotal[0].name)
   await nth(0).click()
@@ -129,6 +251,7 @@ test('the top table holds the sums of the answer, in any order, and selects in t
 
 test('each type is shown in its unit', async () => {
   await open(CHECKOUT)
+  await openLedger()
   await page.locator('.summary').getByText('CPU time').waitFor()
   await page.getByRole('link', { name: 'Allocation' }).click()
   const flame = await fetchFlame(server, 'checkout', 'alloc')
@@ -143,18 +266,56 @@ test('each type is shown in its unit', async () => {
 test('the header adds up: windows, ledger, omitted', async () => {
   const { coverage } = await fetchFlame(server, 'checkout')
   await open(CHECKOUT)
+  await openLedger()
   const summary = (await page.locator('.summary').innerText()).replace(/\s+/g, ' ')
   const n = (x: number) => x.toLocaleString('en-US')
   expect(summary).toContain(`${coverage.windows.stored} / ${coverage.windows.expected}`)
   expect(summary).toContain(
     `${n(coverage.captured.count)} = ${n(coverage.stored.count)} stored + ${n(coverage.truncated.count)} truncated + ${n(coverage.dropped.count)} dropped`,
   )
-  await page.getByText(/^Why: 3 reasons/).click()
-  await page.locator('.loss-list').getByText('The sidecar was restarted').waitFor()
+  await page.getByText(/^Why: 4 reasons/).click()
+  const group = (name: string) => page.locator('.told', { hasText: name })
+  await group('Captured, then lost')
+    .getByText(`${n(coverage.truncated.count)} truncated + ${n(coverage.dropped.count)} dropped samples`)
+    .waitFor()
+  expect(await group('Captured, then lost').locator('li').count()).toBe(coverage.losses.length)
+  const sum = (key: 'count' | 'value') => coverage.losses.reduce((s, loss) => s + loss[key], 0)
+  expect(sum('count')).toBe(coverage.captured.count - coverage.stored.count)
+  await group('Never captured').getByText('The sidecar was restarted').waitFor()
+})
+
+test('the mean and the kernel’s account stand beside the total', async () => {
+  const { coverage } = await fetchFlame(server, 'checkout')
+  await open(CHECKOUT)
+  await openLedger()
+  const rate = formatRate('cpu', coverage.perSecond ?? Number.NaN)
+  await page.locator('.summary').getByText(`${rate} mean over`).waitFor()
+  const { chargedNs = 0, profiledNs = 0 } = coverage.kernelCpu ?? {}
+  const account = `profiled ${formatDuration(profiledNs)} of ${formatDuration(chargedNs)} that the kernel charged`
+  await page.locator('.summary').getByText(account).waitFor()
+  await page.getByRole('link', { name: 'Services' }).first().click()
+  await page.locator('tr', { hasText: 'checkout' }).locator('.rate-figure', { hasText: rate }).waitFor()
+})
+
+test('samples without a value are counted, drawn and told', async () => {
+  const flame = await fetchFlame(server, 'pricing')
+  await open('/profile?service=pricing&range=1h')
+  await openLedger()
+  const summary = page.locator('.summary')
+  await summary.getByText('not known', { exact: true }).waitFor()
+  await page.locator('.notice-fact').getByText('interval_unknown').waitFor()
+  await page
+    .locator('.notice-fact')
+    .getByText(`${flame.total.count.toLocaleString('en-US')} samples without a value`)
+    .waitFor()
+  await page.getByRole('application', { name: /samples, values unknown/ }).waitFor()
+  await expect.poll(() => page.locator('.top tbody tr[aria-rowindex]').count()).toBeGreaterThan(3)
+  expect(await page.locator('.top-foot').innerText()).toMatch(/% of [\d,]+\ssamples total/)
 })
 
 test('what pruning omitted is counted, and can be asked for', async () => {
   await open('/profile?service=orders&range=1h')
+  await openLedger()
   const omitted = page.locator('.fact', { hasText: 'Omitted by pruning' })
   await omitted.getByText(/frames/).waitFor()
   await expect.poll(() => server.requests.some(r => r.startsWith('/api/v1/top?'))).toBe(true)
@@ -186,6 +347,7 @@ test('a drag on the timeline chooses whole steps, and hovering tells their fate'
 
 test('when a refresh fails the old data stays, and says that it is old', async () => {
   await open(CHECKOUT)
+  await openLedger()
   const before = await page.locator('.summary').innerText()
   server.scenario = 'store-down'
   await page.clock.setFixedTime((FIXTURE_NOW + 60) * 1000)
@@ -196,6 +358,7 @@ test('when a refresh fails the old data stays, and says that it is old', async (
     .locator('.notice')
     .getByText(/The refresh failed.*as of 14:30:42/)
     .waitFor()
+  await live.click() // the next refresh is the user's
   expect(await page.locator('.summary').innerText()).toBe(before)
   server.scenario = 'normal'
   await page.clock.setFixedTime((FIXTURE_NOW + 120) * 1000)

@@ -2,38 +2,19 @@
 
 import type { AxeResults } from 'axe-core'
 import { source as axeSource } from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { launch, openPage } from './browser'
-import { type FixtureServer, startFixture } from './fixture/server'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import type { FleetTop, Services as ServicesAnswer } from '../src/api/types'
+import { formatCount } from '../src/profile/units'
+import { missingOf, sumWindows } from '../src/screens/ingest/completeness'
+import { open, page, server, setStage } from './stage'
 
-let server: FixtureServer
-let browser: Browser
-let page: Page
-let errors: string[]
+setStage()
 
-beforeAll(async () => {
-  server = await startFixture()
-  browser = await launch()
-})
-afterAll(async () => {
-  await browser?.close()
-  await server?.close()
-})
-beforeEach(async () => {
-  server.scenario = 'normal'
-  const opened = await openPage(browser)
-  page = opened.page
-  errors = opened.errors
-})
-afterEach(async () => {
-  await page.context().close()
-  expect(errors).toEqual([])
-})
-
-const open = (path: string) => page.goto(server.url + path)
 const heading = (name: string | RegExp) => page.getByRole('heading', { name }).waitFor()
 const services = () => page.locator('.row-target').allInnerTexts()
+
+const SERVICE_SCREENS = ['profile', 'compare', 'changes'].map(screen => `/${screen}?service=checkout`)
 
 describe('services', () => {
   test('sorted by cost or trouble, filtered, and each row is a link', async () => {
@@ -50,6 +31,26 @@ describe('services', () => {
     await page.goBack()
     await page.getByLabel('Filter services').fill('no such service')
     await heading(/No service matches/)
+  })
+
+  test('a version that is worse is marked, and leads to the comparison that says so', async () => {
+    await open('/?range=1h')
+    const mark = page.getByRole('link', { name: /^worse than 2\.14\.0, \+\d+(\.\d+)?.% CPU$/ })
+    await mark.click()
+    await heading('What changed')
+    const card = page.getByRole('region', { name: 'Verdict on the newest version' })
+    await card.getByText(/^Version 2\.14\.1 is worse than 2\.14\.0: the same work takes/).waitFor()
+    const url = new URL(page.url())
+    expect([url.searchParams.get('version'), url.searchParams.get('baseVersion')]).toEqual([
+      '2.14.1',
+      '2.14.0',
+    ])
+    expect(await card.getByRole('link', { name: 'Show this comparison' }).count()).toBe(0)
+    await card.getByRole('listitem').first().getByRole('link').click()
+    await heading('checkout')
+    expect(new URL(page.url()).searchParams.get('fn')).toMatch(/regex/i)
+    await open('/changes?service=search-index&namespace=search&cluster=prod-eu&range=1h')
+    await page.getByText(/^No verdict on a new version/).waitFor()
   })
 
   test('nothing there: what to do', async () => {
@@ -69,6 +70,9 @@ describe('services', () => {
 test('targets: state, reason, remedy; filtered by state', async () => {
   await open('/targets')
   await page.getByText('/opt/datadog/libjavaProfiler.so').first().waitFor()
+  const groups = page.getByRole('list', { name: 'Reasons of several targets' })
+  expect(await groups.getByText('Stop the other profiler').count()).toBe(1)
+  expect(await page.locator('.trouble').getByText('Stop the other profiler').count()).toBe(0)
   await page.getByRole('button', { name: /^Failed/ }).click()
   await expect.poll(() => page.locator('tbody.target').count()).toBe(1)
   await page
@@ -78,6 +82,81 @@ test('targets: state, reason, remedy; filtered by state', async () => {
   await page.locator('tbody.target a').click()
   await heading('inventory')
   expect(new URL(page.url()).searchParams.get('series')).toMatch(/^[0-9a-f]{16}$/)
+})
+
+describe('pods that asked for profiling', () => {
+  test('those without a profile are told, with reason and remedy', async () => {
+    await open('/targets')
+    const section = page.getByRole('region', { name: 'Pods that asked for profiling' })
+    await section.getByRole('heading', { name: '4 pods asked for profiling and have no profile' }).waitFor()
+    await section.getByText(/^2 pods: The pod asks for profiling but was created/).click()
+    await section.getByText('shop/billing-7d4b9-8wq2z').waitFor()
+    await open('/targets?service=ledger')
+    await section.getByRole('heading', { name: '1 pod asked for profiling and has no profile' }).waitFor()
+    await section.getByText('egress_denied').waitFor()
+  })
+
+  test('a webhook that does not answer is told, too', async () => {
+    server.scenario = 'sees-nothing'
+    await open('/targets')
+    await page.getByText(/have no sidecar are not known: ask for the webhook's audit/).waitFor()
+  })
+})
+
+describe('functions of all services', () => {
+  test('each with its share, and the way to the service that has most of it', async () => {
+    await open('/functions?range=1h')
+    const rows = page.locator('.functions-list tbody tr')
+    await rows.first().waitFor()
+    const asked = server.requests.find(request => request.startsWith('/api/v1/fleet/top'))
+    const answer = (await (await fetch(server.url + asked)).json()) as FleetTop
+    expect(await rows.count()).toBe(answer.functions.length)
+    expect(await rows.first().locator('th').getAttribute('title')).toBe(answer.functions[0].name)
+    await page
+      .getByRole('region', { name: 'All services together' })
+      .getByText(/€[\d.]+ a month$/)
+      .waitFor()
+    await page.getByText(/Not read: 2 services with/).waitFor()
+    await page.getByRole('group', { name: 'Order' }).getByRole('button', { name: 'Total' }).click()
+    await expect.poll(() => server.requests.some(r => /fleet\/top.*order=total/.test(r))).toBe(true)
+    await page.getByLabel('Filter functions').fill('matcher.find')
+    await expect.poll(() => rows.count()).toBe(1)
+    await rows.first().getByRole('link').click()
+    await heading(answer.functions.find(f => f.name === 'java.util.regex.Matcher.find')?.most.service ?? '')
+    expect(new URL(page.url()).searchParams.get('fn')).toBe('java.util.regex.Matcher.find')
+  })
+
+  test('nothing there: why', async () => {
+    server.scenario = 'empty'
+    await open('/functions')
+    await heading(/^No CPU samples: last 15 minutes/)
+    await page.getByText('no_target').waitFor()
+  })
+})
+
+describe('ingest', () => {
+  test('what is missing, why and what to do; the figures are those of the API', async () => {
+    await open('/ingest?range=1h')
+    await page.locator('.ingest-verdict').waitFor()
+    const asked = server.requests.find(request => request.startsWith('/api/v1/services'))
+    const answer = (await (await fetch(server.url + asked)).json()) as ServicesAnswer
+    const windows = sumWindows(answer.services)
+    const verdict = await page.locator('.ingest-verdict').innerText()
+    expect(verdict).toContain(`of ${formatCount(windows.expected)} expected windows are stored`)
+    expect(verdict).toContain(`${formatCount(windows.lost)} windows are lost`)
+    expect(verdict).toContain('Stop the other profiler')
+    await page.locator('.history svg').waitFor()
+    const reasons = page.locator('section', { hasText: 'What is lost, and why' }).locator('tbody tr')
+    expect(await reasons.count()).toBe(missingOf(answer.services).length)
+    await reasons.first().getByRole('link', { name: 'payments' }).click()
+    await heading('payments')
+  })
+
+  test('the history is for readers of every namespace, and others are told so', async () => {
+    server.scenario = 'sees-nothing'
+    await open('/ingest')
+    await page.getByText('shown to readers of every namespace').waitFor()
+  })
 })
 
 describe('why there is nothing to show', () => {
@@ -105,11 +184,51 @@ describe('why there is nothing to show', () => {
 
   test('the store is unavailable: a banner on every screen', async () => {
     server.scenario = 'store-down'
-    for (const path of ['/', '/targets', '/profile?service=checkout']) {
+    await open('/ingest')
+    await page.locator('.banner').getByText('queued in the sidecars').waitFor()
+    await page.getByText('Nothing can be stored: ClickHouse does not answer.').waitFor()
+    await page
+      .locator('main')
+      .getByText(/started again 2 times, last 5\sm ago \(signal: aborted\)/)
+      .waitFor()
+    for (const path of ['/', '/targets', ...SERVICE_SCREENS]) {
       await open(path)
       await page.locator('.banner').getByText('queued in the sidecars').waitFor()
       await heading('The store is unavailable')
     }
+  })
+
+  test.each([
+    ['/profile?service=checkout&from=1781533842&to=1781530242', 'from=1781533842', /swap them/],
+    ['/profile?service=checkout&type=heap', 'type=heap', /Use one of cpu, alloc, lock, wall/],
+    ['/profile', 'service=', /Name the service/],
+    ['/?range=99d', 'range=99d', /up to 31d/],
+  ])('%s is not answered with something else', async (path, part, remedy) => {
+    await open(path)
+    await heading('This address cannot be answered as it stands')
+    await page.locator('.empty').getByText(part).waitFor()
+    await page.locator('.empty').getByText(remedy).waitFor()
+    expect(await page.locator('.timeline, .summary, table').count()).toBe(0)
+    expect(server.requests.filter(r => /flame|series|services/.test(r))).toEqual([])
+  })
+
+  test('a service that nobody knows has no targets', async () => {
+    await open('/targets?service=nobody')
+    await heading('No target of a service nobody is known')
+  })
+
+  test('an unknown service: the way back, and what exists instead', async () => {
+    for (const screen of ['profile', 'changes', 'compare']) {
+      await open(`/${screen}?service=check`)
+      await heading(/No service check has data/)
+      await page.locator('.known-services a').first().waitFor()
+      expect(await page.locator('.known-services a').first().innerText()).toBe('checkout')
+    }
+    await page.locator('.known-services a').first().click()
+    await expect.poll(() => new URL(page.url()).pathname).toBe('/compare')
+    await page.goBack()
+    await page.getByRole('link', { name: 'Go to the services' }).click()
+    await page.locator('.row-target').first().waitFor()
   })
 
   test('no such page', async () => {
@@ -129,30 +248,89 @@ test('the theme is the system’s until the user chooses, and the choice is kept
   expect(await scheme()).toBe('light')
 })
 
+test('"?" lists the keys of what is on screen; Escape and the button close the list', async () => {
+  await open('/?range=1h')
+  await page.locator('.row-target').first().waitFor()
+  const list = page.getByRole('dialog', { name: 'Keyboard shortcuts' })
+  for (const close of [() => page.keyboard.press('Escape'), () => list.getByLabel('Close').click()]) {
+    await page.keyboard.press('?')
+    await list.getByText('Filter services').waitFor()
+    expect(await violations(page)).toEqual([])
+    await close()
+    await list.waitFor({ state: 'detached' })
+  }
+  await page.keyboard.press('/')
+  await page.keyboard.type('a?')
+  expect(await page.getByLabel('Filter services').inputValue()).toBe('a?')
+  expect(await list.count()).toBe(0)
+})
+
+test('Ctrl+K goes to a service, to a function of it, and does things', async () => {
+  await open('/?range=1h')
+  const box = page.getByRole('combobox', { name: 'Service, function or action' })
+  const option = page.getByRole('option', { selected: true })
+  await page.keyboard.press('Control+k')
+  await box.waitFor()
+  await page.keyboard.type('order')
+  await option.getByText('orders', { exact: true }).waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.keyboard.press('Enter')
+  await heading('orders')
+  await open('/profile?service=checkout&range=1h')
+  await heading('checkout')
+  await page.keyboard.press('Control+k')
+  await box.fill('matcher.find')
+  await option.getByText('java.util.regex.Matcher.find').waitFor()
+  await page.keyboard.press('Enter')
+  await expect.poll(() => new URL(page.url()).searchParams.get('fn')).toBe('java.util.regex.Matcher.find')
+  await page.keyboard.press('Control+k')
+  await box.fill('nothing like this')
+  await page.getByText('Nothing matches “nothing like this”.').waitFor()
+  await page.keyboard.press('Escape')
+  await box.waitFor({ state: 'detached' })
+})
+
 describe('accessible, and not wider than the window', () => {
   const screens = [
     '/?range=1h',
     '/targets',
+    '/functions?range=1h',
     '/profile?service=checkout&range=1h&q=regex',
+    '/profile?service=checkout&range=1h&timeline=heat&view=sandwich&color=package&fn=java.util.regex.Matcher.find',
+    '/profile?service=checkout&range=1h&timeline=line&t=focus:com.acme.pricing.PriceEngine.price&fold=jdk&up=1',
     '/profile?service=payments',
+    '/compare?service=checkout&namespace=shop&cluster=prod-eu&version=2.14.1&baseVersion=2.14.0',
+    '/changes?service=checkout&namespace=shop&cluster=prod-eu&range=1h',
+    '/ingest?range=1h',
   ]
-  test.each([
+  describe.each([
     ['dark', 1440],
     ['light', 1440],
-    ['dark', 420],
-    ['light', 420],
-  ] as const)('%s, %d wide', async (colorScheme, width) => {
-    await page.emulateMedia({ colorScheme })
-    await page.setViewportSize({ width, height: 860 })
-    for (const path of screens) {
+    ['dark', 768],
+    ['light', 390],
+    ['dark', 2200],
+  ] as const)('%s, %d wide', (colorScheme, width) => {
+    test.each(screens)('%s', async path => {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height: 860 })
       await open(path)
       await page.locator('main .card').first().waitFor()
-      await page.waitForLoadState('networkidle')
-      expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(width)
-      expect(await violations(page), path).toEqual([])
-    }
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+      expect(await page.locator('.header').evaluate(e => e.scrollWidth)).toBeLessThanOrEqual(width)
+      if (width >= 1440) expect(await cutTables(page)).toEqual([])
+      expect(await violations(page)).toEqual([])
+    })
   })
 })
+
+/** Tables that are wider than their place: on a wide screen nobody should have to scroll them. */
+function cutTables(page: Page): Promise<string[]> {
+  return page
+    .locator('.table-scroll')
+    .evaluateAll(all =>
+      all.filter(e => e.scrollWidth > e.clientWidth).map(e => `${e.scrollWidth} of ${e.clientWidth} px`),
+    )
+}
 
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axeSource)

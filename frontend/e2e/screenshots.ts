@@ -2,12 +2,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { launch, openPage } from './browser'
+import { launch, openPage, settled } from './browser'
 import { type FixtureServer, startFixture } from './fixture/server'
 
 const OUT = join(import.meta.dirname, 'out')
 const profile = (service: string, more = '') =>
   `/profile?namespace=shop&cluster=prod-eu&service=${service}${more}`
+const compare = (service: string, more = '') => profile(service, more).replace('/profile', '/compare')
 
 interface Shot {
   name: string
@@ -18,6 +19,8 @@ interface Shot {
 
 const SHOTS: Shot[] = [
   { name: 'services', path: '/?range=1h' },
+  { name: 'functions', path: '/functions?range=1h' },
+  { name: 'functions-none', path: '/functions', scenario: 'empty' },
   { name: 'profile', path: profile('checkout', '&range=1h'), act: page => hover(page, 0.3, 0.5) },
   {
     name: 'profile-search',
@@ -25,10 +28,44 @@ const SHOTS: Shot[] = [
     act: page => hoverTimeline(page, 0.3),
   },
   { name: 'profile-alloc', path: profile('checkout', '&range=1h&type=alloc&view=flame') },
-  { name: 'profile-zoom', path: profile('checkout', '&range=1h'), act: page => click(page, 0.3, 0.52) },
+  { name: 'profile-zoom', path: profile('checkout', '&range=1h'), act: page => click(page, 0.3, 0.42) },
+  {
+    name: 'profile-export',
+    path: profile('checkout', '&range=1h&view=flame'),
+    act: page => page.getByLabel('Export').click(),
+  },
+  {
+    name: 'profile-card',
+    path: profile('checkout', '&range=1h&fn=com.acme.pricing.DiscountRules.evaluate&color=package'),
+  },
+  { name: 'profile-first', path: profile('checkout', '&range=1h') },
+  { name: 'profile-line', path: profile('checkout', '&range=1h&timeline=line&up=1&color=package') },
+  { name: 'profile-heat', path: profile('checkout', '&range=1h&timeline=heat&grey=jdk') },
+  {
+    name: 'profile-steps',
+    path: profile('checkout', '&range=1h&t=focus:com.acme.pricing.PriceEngine.price&fold=jdk'),
+  },
+  {
+    name: 'profile-sandwich',
+    path: profile('checkout', '&range=1h&view=sandwich&fn=java.util.regex.Matcher.find'),
+  },
   { name: 'profile-huge', path: profile('search-index', '&nodes=100000') },
   { name: 'profile-pruned', path: profile('orders') },
+  { name: 'compare', path: compare('checkout', '&range=15m&version=2.14.1&baseVersion=2.14.0') },
+  { name: 'compare-sides', path: compare('checkout', '&range=1h&baseBefore=1d&compare=sides') },
+  {
+    name: 'compare-loss',
+    path: compare('checkout', '&from=1781533920&to=1781534280&baseFrom=1781530000&baseTo=1781532000'),
+  },
+  { name: 'changes', path: profile('checkout', '&range=1h').replace('/profile', '/changes') },
+  { name: 'changes-few', path: profile('mailer').replace('/profile', '/changes') },
+  { name: 'ingest', path: '/ingest?range=3h' },
+  { name: 'ingest-down', path: '/ingest', scenario: 'store-down' },
   { name: 'targets', path: '/targets' },
+  { name: 'why', path: profile('checkout', '&range=1h'), act: openWhy },
+  { name: 'unvalued', path: profile('pricing', '&range=1h') },
+  { name: 'notice', path: profile('checkout', '&range=1h&type=lock') },
+  { name: 'bad-address', path: profile('checkout', '&from=9&to=1&type=heap') },
   { name: 'idle', path: profile('mailer') },
   { name: 'conflict', path: profile('payments') },
   { name: 'lost', path: profile('inventory') },
@@ -38,6 +75,11 @@ const SHOTS: Shot[] = [
   { name: 'contradicting', path: profile('broken-proxy') },
   { name: 'empty', path: '/', scenario: 'empty' },
   { name: 'store-down', path: profile('checkout'), scenario: 'store-down' },
+  { name: 'login', path: '/', scenario: 'login' },
+  { name: 'login-expired', path: '/', scenario: 'login-expired' },
+  { name: 'login-token', path: '/', scenario: 'login-token' },
+  { name: 'sees-nothing', path: '/', scenario: 'sees-nothing' },
+  { name: 'account', path: '/?range=1h', act: page => page.getByLabel(/^Logged in/).click() },
   { name: 'health', path: '/?range=1h&sort=trouble', act: page => page.getByLabel(/^Health/).click() },
 ]
 
@@ -46,7 +88,12 @@ export async function main() {
   await mkdir(OUT, { recursive: true })
   const server = await startFixture()
   const browser = await launch()
-  const sizes = { wide: { width: 1440, height: 900 }, narrow: { width: 420, height: 860 } }
+  const sizes = {
+    phone: { width: 390, height: 844 },
+    tablet: { width: 768, height: 1024 },
+    wide: { width: 1440, height: 900 },
+    huge: { width: 2200, height: 1200 },
+  }
   for (const colorScheme of ['dark', 'light'] as const) {
     for (const [size, viewport] of Object.entries(sizes)) {
       const { page, errors } = await openPage(browser, { colorScheme, viewport })
@@ -55,8 +102,7 @@ export async function main() {
       )) {
         server.scenario = shot.scenario ?? 'normal'
         await page.goto(server.url + shot.path)
-        await page.locator('main h1, main h2').first().waitFor()
-        await page.waitForLoadState('networkidle')
+        await settled(page)
         await shot.act?.(page)
         await page.screenshot({ path: join(OUT, `${shot.name}-${colorScheme}-${size}.png`) })
       }
@@ -66,6 +112,11 @@ export async function main() {
   }
   await browser.close()
   await server.close()
+}
+
+async function openWhy(page: Page) {
+  await page.locator('.ledger-line > summary').click()
+  await page.getByText(/^Why: /).click()
 }
 
 async function pointIn(page: Page, selector: string, x: number, y: number) {

@@ -6,9 +6,15 @@ import './theme.css'
 import './styles/base.css'
 import './styles/header.css'
 import './styles/controls.css'
+import './styles/login.css'
 import './styles/table.css'
 import './styles/profile.css'
 import './styles/flame.css'
+import './styles/compare.css'
+import './styles/changes.css'
+import './styles/functions.css'
+import './styles/ingest.css'
+import './styles/dialog.css'
 
 applyTheme()
 const root = document.getElementById('root')

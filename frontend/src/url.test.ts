@@ -22,39 +22,86 @@ describe('url', () => {
       type: 'lock',
       series: '0123456789abcdef',
       version: '1.2+3',
-      view: 'top',
+      pod: 'check=out-7c9d',
+      container: 'app',
+      view: 'sandwich',
+      timeline: 'heat',
+      upward: true,
+      coloring: 'package',
+      grey: ['jdk', 'kernel'],
+      fold: ['native'],
+      steps: [
+        { kind: 'focus', name: 'a.B:c' },
+        { kind: 'library', name: 'java.util' },
+      ],
+      base: {
+        cluster: 'us',
+        namespace: 'old',
+        service: 'check',
+        version: '1.1',
+        pod: 'shop-1',
+        series: 'fedcba9876543210',
+        range: { kind: 'between', from: 1_600_000_000, to: 1_600_000_900 },
+      },
+      scale: 'share',
+      compare: 'sides',
       order: 'name',
+      ascending: true,
       sort: 'trouble',
       state: 'conflict',
       search: '/a?b#c/',
       fn: 'a.B$$Lambda.run',
       nodes: 32_768,
       zoom: ['java.lang.Thread.run', 'a;b', 'c#d%', ''],
+      bad: [],
     }
     expect(read(formatUrl(state))).toEqual(state)
   })
 
   test.each([
-    ['/profile', 'unknown'],
+    ['/profile', 'profile'],
+    ['/profile/', 'unknown'],
     ['/nowhere', 'unknown'],
     ['/targets', 'targets'],
     ['/profile?service=a', 'profile'],
+    ['/compare?service=a', 'compare'],
+    ['/changes?service=a', 'changes'],
+    ['/ingest', 'ingest'],
   ])('%s is %s', (href, screen) => expect(read(href).screen).toBe(screen))
 
   test.each([
-    'range=0m',
-    'range=99999d',
-    'range=x',
-    'from=5&to=5',
-    'from=9&to=1',
-    'from=-1&to=x',
-    'type=zap&view=zap&order=1&sort=1&series=XYZ&nodes=-4',
-  ])('%s falls back to the defaults', query => {
+    ['range=0m', ['range']],
+    ['range=99999d', ['range']],
+    ['range=x', ['range']],
+    ['from=5&to=5', ['from']],
+    ['from=9&to=1', ['from']],
+    ['from=9&range=1h', ['to']],
+    ['from=-1&to=x', ['from', 'to']],
+    [
+      'type=zap&view=zap&order=1&sort=1&series=XYZ&nodes=-4',
+      ['type', 'series', 'view', 'order', 'sort', 'nodes'],
+    ],
+    ['nodes=999999999', ['nodes']],
+    ['t=focus:', ['t']],
+    ['t=explode:a&up=2', ['up', 't']],
+    ['baseBefore=1y', ['baseBefore']],
+    ['baseFrom=9&baseTo=1', ['baseFrom']],
+    ['baseFrom=x&from=9&to=1', ['from', 'baseFrom', 'baseTo']],
+    ['baseSeries=1&scale=x&compare=x', ['baseSeries', 'scale', 'compare']],
+  ])('%s is not answered with something else', (query, names) => {
+    const { bad } = read(`/targets?${query}`)
+    expect(bad.map(part => part.name)).toEqual(names)
+    for (const part of bad) expect(part.remedy).not.toBe('')
     expect(formatUrl(read(`/targets?${query}`))).toBe('/targets')
   })
 
+  test('a profile is of a service', () => expect(read('/profile').bad.map(p => p.name)).toEqual(['service']))
+  test('a reversed range names both ends', () =>
+    expect(read('/?from=9&to=1').bad).toEqual([
+      { name: 'from', value: '9', remedy: 'It is not before to=1; swap them' },
+    ]))
+
   test('a broken fragment is no zoom', () => expect(read('/#zoom=%E0%A4%A').zoom).toEqual([]))
-  test('the number of nodes is bounded', () => expect(read('/?nodes=999999999').nodes).toBe(262_144))
 
   test('another screen keeps the range only', () => {
     const from = read('/profile?service=a&range=6h&type=lock&q=x#zoom=a')

@@ -1,13 +1,50 @@
 /** The URL is the state of the UI: what is here survives a reload and travels with a shared link. */
 import type { ProfileType } from './api/types'
 import type { TopOrder } from './profile/top'
+import { formatStep, parseStep, type Step } from './profile/transform'
 
-export type Screen = 'services' | 'profile' | 'targets' | 'unknown'
-export type View = 'both' | 'flame' | 'top'
+export type Screen =
+  | 'services'
+  | 'functions'
+  | 'profile'
+  | 'compare'
+  | 'changes'
+  | 'targets'
+  | 'ingest'
+  | 'unknown'
+export type View = 'both' | 'flame' | 'top' | 'sandwich'
+/** What the colour of a frame stands for: its kind of code, or its package. */
+export type Coloring = 'kind' | 'package'
+/** What the timeline draws: nothing but the fate of each window, the values, or each window as a cell. */
+export type TimelineView = 'slim' | 'line' | 'heat'
 export type ServicesOrder = 'cost' | 'trouble' | 'name'
 
 /** Relative to now, or between two instants (Unix seconds, `to` exclusive). */
 export type TimeRange = { kind: 'last'; seconds: number } | { kind: 'between'; from: number; to: number }
+
+/** When the other side of a comparison is: in the same range, that long before it, or between two instants. */
+export type BaseRange =
+  | { kind: 'same' }
+  | { kind: 'before'; seconds: number }
+  | Extract<TimeRange, { kind: 'between' }>
+
+/** In place of a version or pod of the other side: not as on this side, but all. */
+export const ALL = '*'
+
+/** The other side of a comparison, "A". An empty part is as on this side, "B". */
+export interface Base {
+  cluster: string
+  namespace: string
+  service: string
+  version: string
+  pod: string
+  series: string
+  range: BaseRange
+}
+
+/** How the sides of a comparison are made comparable: per second recorded, or as shares of their totals. */
+export type Scale = 'rate' | 'share'
+export type CompareView = 'diff' | 'sides'
 
 export interface UrlState {
   screen: Screen
@@ -18,14 +55,34 @@ export interface UrlState {
   type: ProfileType
   series: string // one target, or empty for all
   version: string
+  pod: string
+  container: string
+  base: Base
+  scale: Scale
+  compare: CompareView
   view: View
+  timeline: TimelineView
+  upward: boolean // the graph grows from its root upward
+  coloring: Coloring
+  grey: string[] // groups of functions drawn in grey
+  fold: string[] // groups of functions folded into their callers
+  steps: Step[] // what is done to the tree, in this order
   order: TopOrder
+  ascending: boolean // the order of the table, the other way round
   sort: ServicesOrder
   state: string // targets screen: only this state, or empty
   search: string
   fn: string // name of the selected function
   nodes: number // most nodes of the flame graph; 0 leaves it to the backend
   zoom: string[] // names from the root to the zoomed frame; in the fragment, which no server sees
+  bad: BadPart[] // parts of the address that cannot be answered as asked
+}
+
+/** A part of the address that is not valid. Another answer than the one asked for would mislead. */
+export interface BadPart {
+  name: string
+  value: string
+  remedy: string
 }
 
 export const DEFAULT_RANGE_SECONDS = 900
@@ -36,36 +93,184 @@ export const MAX_NODES = 262_144
 
 const PATHS: Record<Screen, string> = {
   services: '/',
+  functions: '/functions',
   profile: '/profile',
+  compare: '/compare',
+  changes: '/changes',
   targets: '/targets',
+  ingest: '/ingest',
   unknown: '/',
 }
+const SCREENS: readonly Screen[] = [
+  'services',
+  'functions',
+  'profile',
+  'compare',
+  'changes',
+  'targets',
+  'ingest',
+]
+const OF_A_SERVICE: readonly Screen[] = ['profile', 'compare', 'changes']
+const SERIES = /^[0-9a-f]{16}$/
+const SERIES_REMEDY = 'Use the 16 hexadecimal digits of a target'
+const SCALES: readonly Scale[] = ['rate', 'share']
+const COMPARE_VIEWS: readonly CompareView[] = ['diff', 'sides']
+export const NO_BASE: Base = {
+  cluster: '',
+  namespace: '',
+  service: '',
+  version: '',
+  pod: '',
+  series: '',
+  range: { kind: 'same' },
+}
+const COUNT = /^\d{1,12}$/
 const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
-const VIEWS: readonly View[] = ['both', 'flame', 'top']
+const VIEWS: readonly View[] = ['both', 'flame', 'top', 'sandwich']
+const TIMELINES: readonly TimelineView[] = ['slim', 'line', 'heat']
+const COLORINGS: readonly Coloring[] = ['kind', 'package']
+const MAX_STEPS = 20
+const FLAGS = ['', '1'] as const
 const TOP_ORDERS: readonly TopOrder[] = ['self', 'total', 'name']
 const SERVICE_ORDERS: readonly ServicesOrder[] = ['cost', 'trouble', 'name']
 
-/** Reads any URL; what is missing or not valid becomes the default. */
+/** Reads any URL. What is missing becomes the default; so does what is not valid, and `bad` says so. */
 export function parseUrl(pathname: string, search: string, hash: string): UrlState {
-  const params = new URLSearchParams(search)
-  const text = (name: string) => (params.get(name) ?? '').slice(0, MAX_TEXT)
+  const read = new Reader(new URLSearchParams(search))
+  const screen = parseScreen(pathname)
+  const service = read.text('service')
+  if (OF_A_SERVICE.includes(screen) && service === '') {
+    read.refuse('service', 'Name the service whose profile to show')
+  }
   return {
-    screen: parseScreen(pathname, text('service')),
-    cluster: text('cluster'),
-    namespace: text('namespace'),
-    service: text('service'),
-    range: parseRange(text('range'), text('from'), text('to')),
-    type: oneOf(TYPES, text('type')),
-    series: /^[0-9a-f]{16}$/.test(text('series')) ? text('series') : '',
-    version: text('version'),
-    view: oneOf(VIEWS, text('view')),
-    order: oneOf(TOP_ORDERS, text('order')),
-    sort: oneOf(SERVICE_ORDERS, text('sort')),
-    state: text('state'),
-    search: text('q'),
-    fn: text('fn'),
-    nodes: Math.min(parseCount(text('nodes')), MAX_NODES),
+    screen,
+    cluster: read.text('cluster'),
+    namespace: read.text('namespace'),
+    service,
+    range: read.range(),
+    type: read.oneOf('type', TYPES),
+    series: read.matching('series', SERIES, SERIES_REMEDY),
+    version: read.text('version'),
+    pod: read.text('pod'),
+    container: read.text('container'),
+    base: read.base(),
+    scale: read.oneOf('scale', SCALES),
+    compare: read.oneOf('compare', COMPARE_VIEWS),
+    view: read.oneOf('view', VIEWS),
+    timeline: read.oneOf('timeline', TIMELINES),
+    upward: read.oneOf('up', FLAGS) === '1',
+    coloring: read.oneOf('color', COLORINGS),
+    grey: read.list('grey'),
+    fold: read.list('fold'),
+    steps: read.steps(),
+    order: read.oneOf('order', TOP_ORDERS),
+    ascending: read.oneOf('asc', FLAGS) === '1',
+    sort: read.oneOf('sort', SERVICE_ORDERS),
+    state: read.text('state'),
+    search: read.text('q'),
+    fn: read.text('fn'),
+    nodes: read.nodes(),
     zoom: parseZoom(hash),
+    bad: read.bad,
+  }
+}
+
+/** Reads parameters and remembers those that are not valid. */
+class Reader {
+  readonly bad: BadPart[] = []
+  private readonly params: URLSearchParams
+
+  constructor(params: URLSearchParams) {
+    this.params = params
+  }
+
+  refuse(name: string, remedy: string) {
+    this.bad.push({ name, value: this.text(name), remedy })
+  }
+
+  text(name: string): string {
+    return (this.params.get(name) ?? '').slice(0, MAX_TEXT)
+  }
+
+  matching(name: string, pattern: RegExp, remedy: string): string {
+    const text = this.text(name)
+    if (text === '' || pattern.test(text)) return text
+    this.refuse(name, remedy)
+    return ''
+  }
+
+  oneOf<T extends string>(name: string, values: readonly T[]): T {
+    const text = this.text(name)
+    const found = values.find(value => value === text)
+    if (found === undefined && text !== '') this.refuse(name, `Use one of ${values.join(', ')}`)
+    return found ?? values[0]
+  }
+
+  list(name: string): string[] {
+    return this.text(name).split(',').filter(Boolean)
+  }
+
+  steps(): Step[] {
+    const texts = this.params.getAll('t').slice(0, MAX_STEPS)
+    const steps = texts.map(text => parseStep(text.slice(0, MAX_TEXT)))
+    if (steps.includes(undefined))
+      this.refuse('t', 'Use focus:, hide:, remove:, recursion: or library: and a name')
+    return steps.filter(step => step !== undefined)
+  }
+
+  nodes(): number {
+    const text = this.matching('nodes', COUNT, `Use a number up to ${MAX_NODES}`)
+    if (Number(text) <= MAX_NODES) return Number(text)
+    this.refuse('nodes', `Use a number up to ${MAX_NODES}`)
+    return 0
+  }
+
+  range(): TimeRange {
+    const byDefault: TimeRange = { kind: 'last', seconds: DEFAULT_RANGE_SECONDS }
+    const span = this.text('range')
+    if (this.text('from') !== '' || this.text('to') !== '') return this.between('from', 'to') ?? byDefault
+    if (span === '') return byDefault
+    const seconds = this.span('range')
+    return seconds === undefined ? byDefault : { kind: 'last', seconds }
+  }
+
+  base(): Base {
+    return {
+      cluster: this.text('baseCluster'),
+      namespace: this.text('baseNamespace'),
+      service: this.text('baseService'),
+      version: this.text('baseVersion'),
+      pod: this.text('basePod'),
+      series: this.matching('baseSeries', SERIES, SERIES_REMEDY),
+      range: this.baseRange(),
+    }
+  }
+
+  private baseRange(): BaseRange {
+    if (this.text('baseFrom') !== '' || this.text('baseTo') !== '') {
+      return this.between('baseFrom', 'baseTo') ?? NO_BASE.range
+    }
+    if (this.text('baseBefore') === '') return NO_BASE.range
+    const seconds = this.span('baseBefore')
+    return seconds === undefined ? NO_BASE.range : { kind: 'before', seconds }
+  }
+
+  private span(name: string): number | undefined {
+    const seconds = parseSpan(this.text(name))
+    if (seconds === undefined) {
+      this.refuse(name, `Use a span such as 15m, 6h or 7d, up to ${formatSpan(MAX_RANGE_SECONDS)}`)
+    }
+    return seconds
+  }
+
+  private between(first: string, last: string): Extract<TimeRange, { kind: 'between' }> | undefined {
+    const bad = [first, last].filter(name => !COUNT.test(this.text(name)))
+    for (const name of bad) this.refuse(name, `Use Unix seconds, ${first} before ${last}`)
+    if (bad.length > 0) return undefined
+    const [from, to] = [Number(this.text(first)), Number(this.text(last))]
+    if (from < to) return { kind: 'between', from, to }
+    this.refuse(first, `It is not before ${last}=${to}; ${from > to ? 'swap them' : 'choose a later end'}`)
+    return undefined
   }
 }
 
@@ -86,8 +291,20 @@ export function formatUrl(state: UrlState): string {
   put('type', state.type, TYPES[0])
   put('series', state.series)
   put('version', state.version)
+  put('pod', state.pod)
+  put('container', state.container)
+  putBase(state.base, put)
+  put('scale', state.scale, SCALES[0])
+  put('compare', state.compare, COMPARE_VIEWS[0])
   put('view', state.view, VIEWS[0])
+  put('timeline', state.timeline, TIMELINES[0])
+  put('up', state.upward ? '1' : '')
+  put('color', state.coloring, COLORINGS[0])
+  put('grey', state.grey.join(','))
+  put('fold', state.fold.join(','))
+  for (const step of state.steps.slice(0, MAX_STEPS)) params.append('t', formatStep(step))
   put('order', state.order, TOP_ORDERS[0])
+  put('asc', state.ascending ? '1' : '')
   put('sort', state.sort, SERVICE_ORDERS[0])
   put('state', state.state)
   put('q', state.search)
@@ -97,9 +314,30 @@ export function formatUrl(state: UrlState): string {
   return PATHS[state.screen] + (query && `?${query}`) + formatZoom(state.zoom)
 }
 
+function putBase(base: Base, put: (name: string, value: string | number) => void) {
+  put('baseCluster', base.cluster)
+  put('baseNamespace', base.namespace)
+  put('baseService', base.service)
+  put('baseVersion', base.version)
+  put('basePod', base.pod)
+  put('baseSeries', base.series)
+  if (base.range.kind === 'before') put('baseBefore', formatSpan(base.range.seconds))
+  if (base.range.kind === 'between') {
+    put('baseFrom', base.range.from)
+    put('baseTo', base.range.to)
+  }
+}
+
 /** A link to another screen keeps the time range and nothing else but what is given. */
 export function linkTo(current: UrlState, screen: Screen, change: Partial<UrlState> = {}): string {
   return formatUrl({ ...parseUrl(PATHS[screen], '', ''), screen, range: current.range, ...change })
+}
+
+/** What is on screen, as side B of a comparison with side A. Without a base the screen chooses the time before. */
+export function compareLink(current: UrlState, base: Partial<Base> = {}): string {
+  const { cluster, namespace, service, type, version, pod, series } = current
+  const selection = { cluster, namespace, service, type, version, pod, series }
+  return linkTo(current, 'compare', { ...selection, base: { ...NO_BASE, ...base } })
 }
 
 /** Unix seconds; relative ranges end at now. */
@@ -129,25 +367,8 @@ const SPANS: readonly (readonly [string, number])[] = [
   ['s', 1],
 ]
 
-function parseScreen(pathname: string, service: string): Screen {
-  if (pathname === PATHS.services) return 'services'
-  if (pathname === PATHS.targets) return 'targets'
-  return pathname === PATHS.profile && service !== '' ? 'profile' : 'unknown'
-}
-
-function parseRange(span: string, from: string, to: string): TimeRange {
-  const start = parseCount(from)
-  const end = parseCount(to)
-  if (end > start) return { kind: 'between', from: start, to: end }
-  return { kind: 'last', seconds: parseSpan(span) ?? DEFAULT_RANGE_SECONDS }
-}
-
-function parseCount(text: string): number {
-  return /^\d{1,12}$/.test(text) ? Number(text) : 0
-}
-
-function oneOf<T extends string>(values: readonly T[], text: string): T {
-  return values.find(value => value === text) ?? values[0]
+function parseScreen(pathname: string): Screen {
+  return SCREENS.find(screen => PATHS[screen] === pathname) ?? 'unknown'
 }
 
 const ZOOM_PREFIX = '#zoom='

@@ -23,7 +23,14 @@ const (
 	MemoryRequest = "profiling.io/memory-request" // Kubernetes quantity
 	MemoryLimit   = "profiling.io/memory-limit"   // Kubernetes quantity
 	NativeSidecar = "profiling.io/native-sidecar" // "true" or "false": overrides what the server version says
-	Status        = "profiling.io/status"         // written by the webhook: the decision, as JSON
+	MetricsPort   = "profiling.io/metrics-port"   // TCP port of the sidecar's /metrics; default: none is opened
+	// SignalLaunchers allows, by "true", the SIGQUIT that starts a JVM's attach
+	// listener also where another program than the java command runs the JVM.
+	SignalLaunchers = "profiling.io/signal-launchers"
+	// Capture asks for other events for a while; see ParseCapture. The sidecar reads
+	// it, and Events to LockThreshold, while the pod runs.
+	Capture = "profiling.io/capture"
+	Status  = "profiling.io/status" // written by the webhook: the decision, as JSON
 )
 
 // Prefix is what every annotation of ours begins with; an annotation that has
@@ -35,26 +42,44 @@ const ContainerName = "podflame"
 
 // Volumes of an injected pod.
 const (
-	SharedVolume = "podflame-shared" // emptyDir in every profiled container: library, recordings, session marker
-	StateVolume  = "podflame-state"  // emptyDir of the sidecar alone: spool and loss ledger
-	TmpVolume    = "podflame-tmp"    // prefix; emptyDir on /tmp of a container with a read-only root
-	TokenVolume  = "podflame-token"  // projected ServiceAccount token and trust bundle
+	RecordingsVolume = "podflame-rec"   // prefix; emptyDir of one profiled container and the sidecar: recordings, session markers
+	LibraryVolume    = "podflame-lib"   // emptyDir that the sidecar writes and the profiled containers mount read-only
+	StateVolume      = "podflame-state" // emptyDir of the sidecar alone: spool, loss ledger, metrics socket
+	PodVolume        = "podflame-pod"   // downward API: the pod's annotations, for the sidecar alone
+	TmpVolume        = "podflame-tmp"   // prefix; emptyDir on /tmp of a container with a read-only root
+	TokenVolume      = "podflame-token" // projected ServiceAccount token and trust bundle
 )
 
-// Mount paths. SharedPath is the same in every container, because the JVM is
-// told paths that the sidecar reads.
+// Mount paths, all below MountPath. The recordings of container NAME lie in
+// RecordingsPath/NAME, in that container and in the sidecar, because the JVM is
+// told paths that the sidecar reads; so does the library in LibraryPath.
 const (
-	SharedPath = "/var/run/podflame/shared"
-	StatePath  = "/var/run/podflame/state"
-	TokenPath  = "/var/run/podflame/credentials"
-	TokenFile  = TokenPath + "/token"
-	TrustFile  = TokenPath + "/ca.crt"
+	MountPath       = "/var/run/podflame"
+	RecordingsPath  = MountPath + "/recordings"
+	LibraryPath     = MountPath + "/library"
+	StatePath       = MountPath + "/state"
+	PodPath         = MountPath + "/pod"
+	AnnotationsFile = PodPath + "/annotations"
+	TokenPath       = MountPath + "/credentials"
+	TokenFile       = TokenPath + "/token"
+	TrustFile       = TokenPath + "/ca.crt"
+	MetricsSocket   = StatePath + "/metrics.sock" // /metrics and /livez, over HTTP
 )
 
-// Files in the shared volume.
+// A webhook of version 0.1 gives one volume for the recordings of all
+// containers and for the library, and sets no EnvRecordings. A sidecar of that
+// version knows nothing but EnvShared and EnvListen: it gets the recordings of
+// the first profiled container and a free port of the pod's own address.
 const (
-	MarkerFile       = "session.json"      // in the session's own directory: SharedPath/<pid>-<start ticks>/session.json
-	LibraryDirectory = "lib"               // content-addressed copies of the profiler library
+	LegacySharedVolume = "podflame-shared"
+	LegacySharedPath   = MountPath + "/shared"
+	LegacyListen       = "127.0.0.1:0"
+)
+
+// Files in the volumes.
+const (
+	MarkerFile       = "session.json"      // in a volume of recordings: <pid>-<start ticks>/session.json
+	LibraryDirectory = "lib"               // in the volume of the library: its content-addressed copies
 	LibraryPrefix    = "libasyncProfiler-" // followed by the SHA-256 prefix and ".so"
 )
 
@@ -74,29 +99,34 @@ const (
 const EnvContainer = "PODFLAME_CONTAINER"
 
 // Environment of the injected container. Each is the default of the sidecar's
-// flag of the same meaning.
+// flag of the same meaning. The container has neither command nor arguments:
+// without any, the sidecar is the first process of its container, which keeps a
+// child at work that is the sidecar proper.
 const (
-	EnvBackend       = "PODFLAME_BACKEND" // URL
-	EnvBackendCA     = "PODFLAME_BACKEND_CA"
-	EnvTokenFile     = "PODFLAME_TOKEN_FILE"
-	EnvShared        = "PODFLAME_SHARED_DIR"
-	EnvState         = "PODFLAME_STATE_DIR"
-	EnvCluster       = "PODFLAME_CLUSTER"
-	EnvNamespace     = "PODFLAME_NAMESPACE"
-	EnvPod           = "PODFLAME_POD"
-	EnvPodUID        = "PODFLAME_POD_UID"
-	EnvNode          = "PODFLAME_NODE"
-	EnvService       = "PODFLAME_SERVICE"
-	EnvVersion       = "PODFLAME_VERSION"
-	EnvContainers    = "PODFLAME_CONTAINERS" // comma-separated; empty means all
-	EnvEvents        = "PODFLAME_EVENTS"
-	EnvWindow        = "PODFLAME_WINDOW"
-	EnvCPUInterval   = "PODFLAME_CPU_INTERVAL"
-	EnvAllocInterval = "PODFLAME_ALLOC_INTERVAL"
-	EnvLockThreshold = "PODFLAME_LOCK_THRESHOLD"
-	EnvListen        = "PODFLAME_LISTEN"        // set where MetricsPort is not free
-	EnvDecodeMemory  = "PODFLAME_DECODE_MEMORY" // MiB, from the container's memory limit
+	EnvBackend         = "PODFLAME_BACKEND" // URL
+	EnvBackendCA       = "PODFLAME_BACKEND_CA"
+	EnvTokenFile       = "PODFLAME_TOKEN_FILE"
+	EnvRecordings      = "PODFLAME_RECORDINGS_DIR" // holds one directory per profiled container
+	EnvLibraryDir      = "PODFLAME_LIBRARY_DIR"
+	EnvShared          = "PODFLAME_SHARED_DIR" // for sidecars without EnvRecordings: one directory for all
+	EnvState           = "PODFLAME_STATE_DIR"
+	EnvAnnotations     = "PODFLAME_ANNOTATIONS_FILE"
+	EnvNativeSidecar   = "PODFLAME_NATIVE_SIDECAR" // "true" or "false": Kubernetes ends a native one itself
+	EnvCluster         = "PODFLAME_CLUSTER"
+	EnvNamespace       = "PODFLAME_NAMESPACE"
+	EnvPod             = "PODFLAME_POD"
+	EnvPodUID          = "PODFLAME_POD_UID"
+	EnvNode            = "PODFLAME_NODE"
+	EnvService         = "PODFLAME_SERVICE"
+	EnvVersion         = "PODFLAME_VERSION"
+	EnvContainers      = "PODFLAME_CONTAINERS" // comma-separated; empty means all
+	EnvEvents          = "PODFLAME_EVENTS"
+	EnvWindow          = "PODFLAME_WINDOW"
+	EnvCPUInterval     = "PODFLAME_CPU_INTERVAL"
+	EnvAllocInterval   = "PODFLAME_ALLOC_INTERVAL"
+	EnvLockThreshold   = "PODFLAME_LOCK_THRESHOLD"
+	EnvSignalLaunchers = "PODFLAME_SIGNAL_LAUNCHERS" // "true", else not set
+	EnvMetrics         = "PODFLAME_METRICS"          // address of /metrics and /livez: host:port or unix:PATH
+	EnvListen          = "PODFLAME_LISTEN"           // for sidecars without EnvMetrics
+	EnvDecodeMemory    = "PODFLAME_DECODE_MEMORY"    // MiB, from the container's memory limit
 )
-
-// MetricsPort is where the sidecar serves /metrics and /livez.
-const MetricsPort = 9467

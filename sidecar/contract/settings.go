@@ -45,11 +45,21 @@ func DefaultSettings() Settings {
 	}
 }
 
+// notOffered says why there is no profile of some events that the profiler has.
+var notOffered = map[string]string{
+	"live":       "the profiler writes live objects only when a session ends, and ours goes on for as long as the JVM",
+	"nativemem":  "allocations of native memory have no type of profile yet",
+	"nativelock": "waits for native locks have no type of profile yet",
+}
+
 // ParseEvents reads a comma-separated list of events.
 func ParseEvents(s string) ([]string, error) {
 	var events []string
 	for part := range strings.SplitSeq(s, ",") {
 		event := strings.TrimSpace(part)
+		if why := notOffered[event]; why != "" {
+			return nil, fmt.Errorf("event %q is not offered: %s", event, why)
+		}
 		if !slices.Contains(AllEvents(), event) {
 			return nil, fmt.Errorf("event %q is not one of %s", event, strings.Join(AllEvents(), ", "))
 		}

@@ -182,7 +182,7 @@ func watchHandshakes(replicas []*replica) *handshakes {
 }
 
 func (h *handshakes) connect(endpoint string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	fingerprint, err := handshake(ctx, endpoint)
 	h.mu.Lock()

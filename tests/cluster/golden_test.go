@@ -14,6 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podflame/podflame/sidecar/contract"
 )
 
 // goldenNamespace is one that the webhook's configuration excludes, so that the
@@ -25,22 +27,38 @@ const goldenNamespace = "kube-public"
 // its defaults filled in, the next injection finds in order.
 func TestAPIServerTakesInjectedPods(t *testing.T) {
 	ensureServiceAccount(t)
-	files, err := filepath.Glob(filepath.Join(shared.root, "webhook/internal/inject/testdata/golden/*.pod.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	if injected := judgeAll(t, filepath.Join(shared.root, "webhook/internal/inject/testdata/golden")); injected < 40 {
+		t.Errorf("%d pods were injected and judged, want at least 40", injected)
 	}
-	injected := 0
+}
+
+// TestAPIServerTakesPodsOfOthers is the same for the pods that TestCorpus of the
+// injection has written to the folder CORPUS_PODS.
+func TestAPIServerTakesPodsOfOthers(t *testing.T) {
+	folder := os.Getenv("CORPUS_PODS")
+	if folder == "" {
+		t.Skip("CORPUS_PODS names no folder with pods of other projects")
+	}
+	ensureServiceAccount(t)
+	t.Logf("%d pods were injected and judged", judgeAll(t, folder))
+}
+
+// judgeAll returns how many pods of a folder were injected and judged.
+func judgeAll(t *testing.T, folder string) (injected int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.pod.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d pods in %s: %v", len(files), folder, err)
+	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".pod.yaml"), func(t *testing.T) {
 			if stored := judge(t, file); stored != nil {
 				injected++
-				checkSettled(t, stored, flagsOf(t, file))
+				checkSettled(t, stored, append(flagsOf(t, file), "--namespace-labels", namespaceLabels(t, file)))
 			}
 		})
 	}
-	if injected < 40 {
-		t.Errorf("%d pods were injected and judged, want at least 40", injected)
-	}
+	return injected
 }
 
 // judge returns the injected pod as the API server would store it; nil if
@@ -73,10 +91,36 @@ func checkSettled(t *testing.T, stored *corev1.Pod, flags []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output, decisions := injectCommand(t, text, append(flags, "--namespace-labels", "profiling.io/enabled=true")...)
+	output, decisions := injectCommand(t, text, flags...)
 	if !strings.Contains(decisions, ": already_injected") || !bytes.Equal(text, output) {
 		t.Errorf("the second injection changes the pod: %s", decisions)
 	}
+}
+
+// namespaceLabels are those of the namespace in a golden file, which asks for
+// injection in any case.
+func namespaceLabels(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []string{contract.Enabled + "=true"}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		var object metav1.PartialObjectMetadata
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatal(err)
+		}
+		if object.Kind != "Namespace" {
+			continue
+		}
+		for key, value := range object.Labels {
+			if key != contract.Enabled {
+				list = append(list, key+"="+value)
+			}
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 // injectCommand is "webhook inject"; code 3 says that no pod was injected.

@@ -45,6 +45,11 @@ func annotated(pairs ...string) func(*corev1.Pod) {
 	}
 }
 
+// labelled sets the label of the same name as the annotation that opts in.
+func labelled(value string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Labels = map[string]string{contract.Enabled: value} }
+}
+
 // restricted makes a pod pass Pod Security restricted.
 func restricted(pod *corev1.Pod) {
 	pod.Spec.SecurityContext.RunAsNonRoot = new(true)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -22,15 +23,24 @@ var allVerbs = []string{"get", "list", "watch", "create", "update", "patch", "de
 func TestRightsAreExactlyThese(t *testing.T) {
 	want := map[string][]string{
 		"podflame-webhook": {
+			"everywhere: apps/replicasets get",
+			"everywhere: apps/statefulsets get",
+			"everywhere: batch/jobs get",
 			"everywhere: configmaps create",
 			"everywhere: events.k8s.io/events create,patch",
+			"everywhere: limitranges get,list,watch",
 			"everywhere: namespaces get,list,watch",
+			"everywhere: networking.k8s.io/networkpolicies get,list,watch",
 			"everywhere: pods get,list,watch",
+			"everywhere: resourcequotas get,list,watch",
 			"ours: coordination.k8s.io/leases create",
 			"ours: events create,patch",
 			"ours: secrets create",
 		},
-		"podflame-backend": nil,
+		"podflame-backend": {
+			"everywhere: authentication.k8s.io/tokenreviews create",
+			"everywhere: authorization.k8s.io/subjectaccessreviews create",
+		},
 	}
 	resources := serverResources(t)
 	everybody := rights(t, "default", "default", resources)
@@ -98,6 +108,43 @@ func TestDeniedForReal(t *testing.T) {
 				t.Errorf("%s tries to %s: %v, want Forbidden", account, attempt, err)
 			}
 		}
+	}
+}
+
+// TestCreatesByNameOnly shows what RBAC cannot: the webhook creates objects of
+// its own names only, and nobody else is held up.
+func TestCreatesByNameOnly(t *testing.T) {
+	ctx := testContext(t)
+	namespace := newNamespace(t, "creates", nil)
+	webhook := clientAs(t, systemNamespace, "podflame-webhook")
+	configMap := func(client kubernetes.Interface, meta metav1.ObjectMeta) error {
+		_, err := client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{})
+		return err
+	}
+	secret := func(meta metav1.ObjectMeta) error {
+		_, err := webhook.CoreV1().Secrets(systemNamespace).Create(ctx, &corev1.Secret{ObjectMeta: meta}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	eventually(t, "the policy is in force", func(context.Context) (bool, string) {
+		err := configMap(webhook, metav1.ObjectMeta{GenerateName: "any-"})
+		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "podflame-webhook-creates"), fmt.Sprint(err)
+	})
+	if err := configMap(webhook, metav1.ObjectMeta{Name: "kube-root-ca.crt"}); !apierrors.IsForbidden(err) {
+		t.Errorf("ConfigMap of another name: %v", err)
+	}
+	if err := configMap(webhook, metav1.ObjectMeta{Name: "podflame-trust"}); err != nil {
+		t.Errorf("trust bundle: %v", err)
+	}
+	for _, meta := range []metav1.ObjectMeta{{Name: "bootstrap-token"}, {GenerateName: "podflame-backend-tls"}} {
+		if err := secret(meta); !apierrors.IsForbidden(err) {
+			t.Errorf("Secret %+v: %v", meta, err)
+		}
+	}
+	if err := secret(metav1.ObjectMeta{Name: "podflame-webhook-certs"}); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Errorf("own Secret: %v", err)
+	}
+	if err := configMap(shared.Client, metav1.ObjectMeta{Name: "somebody-elses"}); err != nil {
+		t.Errorf("ConfigMap of somebody else: %v", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/tests/cluster/kube"
+	"github.com/podflame/podflame/tests/internal/freeport"
+	"github.com/podflame/podflame/tests/internal/keep"
 )
 
 // webhookAccount is the ServiceAccount whose token the replicas use.
@@ -83,9 +84,7 @@ func startReplica(t testing.TB, flags ...string) *replica {
 		if err := process.Stop(); err != nil { // in order, which gives up the lease
 			t.Error(err)
 		}
-		if t.Failed() {
-			t.Logf("end of the log of the webhook at port %d:\n%s", ports[0], process.LogTail())
-		}
+		keep.Logs(t, process.LogPath)
 	})
 	return &replica{
 		Process:  process,
@@ -106,7 +105,7 @@ func (r *replica) awaitReady(t testing.TB) {
 		default:
 		}
 		code, body, err := fetch(ctx, r.health+"/readyz")
-		return code == http.StatusOK, fmt.Sprintf("%d %s %v; log: %s", code, body, err, r.LogTail())
+		return code == http.StatusOK, fmt.Sprintf("%d %s %v", code, body, err)
 	})
 }
 
@@ -125,7 +124,7 @@ func awaitLeader(t testing.TB, replicas []*replica) {
 
 // fetch gets a URL; the body is read up to 16 MiB.
 func fetch(ctx context.Context, url string) (code int, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -142,14 +141,9 @@ func fetch(ctx context.Context, url string) (code int, body []byte, err error) {
 
 func freePorts(t testing.TB, count int) []int {
 	t.Helper()
-	var ports []int
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close() // held until all are chosen, so that they differ
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	ports, err := freeport.Choose(count)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return ports
 }

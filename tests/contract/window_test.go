@@ -20,7 +20,7 @@ import (
 // released versions, v1 and so on, are never written again.
 var update = flag.Bool("update", false, "write the golden window of the version in work")
 
-const current = "v1"
+const current = "v2"
 
 // TestReleasedWindowsAreStillRead decodes the window of every version and
 // compares it with what it meant when it was written.
@@ -101,8 +101,9 @@ func example() *profile.Window {
 			Container: "app", PID: 17, JVMStart: start.Add(-90 * time.Minute), JVMVersion: "17.0.15+6", MainClass: "shop.Main",
 		},
 		Session: "01JD8Q", Start: start, End: start.Add(time.Minute),
-		Recorded: profile.Span{Start: start.Add(3 * time.Millisecond), End: start.Add(time.Minute + 4*time.Millisecond)},
-		Settings: profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 512 << 10, LockThreshold: 10 * time.Millisecond, WallInterval: 50 * time.Millisecond},
+		Recorded:  profile.Span{Start: start.Add(3 * time.Millisecond), End: start.Add(time.Minute + 4*time.Millisecond)},
+		KernelCPU: new(31 * time.Second),
+		Settings:  profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 512 << 10, LockThreshold: 10 * time.Millisecond, WallInterval: 50 * time.Millisecond, Tick: 4 * time.Millisecond},
 		Losses: []profile.Loss{
 			{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: 4},
 			{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: 5 * time.Millisecond},
@@ -116,8 +117,11 @@ func example() *profile.Window {
 		b.Add([]uint32{main, b.Function("shop.Cart.add", profile.Java), b.Function("libc.so.6", profile.Native), b.Function("do_syscall_64", profile.Kernel)}, profile.Amount{Value: 20, Count: 2})
 		b.Add([]uint32{main, b.Function("byte[]", profile.Class)}, profile.Amount{Value: 10, Count: 1})
 		b.Lose(profile.Dropped, profile.StackMissing, profile.Amount{Value: 5, Count: 1})
+		b.Add([]uint32{main}, profile.Amount{Count: 2})
 		b.AddRaw(61)
 		set, coverage := b.Build()
+		coverage.AddLoss(profile.Unvalued, profile.IntervalUnknown, profile.Amount{Count: 2})
+		coverage.AddLoss(profile.Noticed, profile.VirtualThreadLocks, profile.Amount{})
 		w.Sets, w.Coverage = append(w.Sets, set), append(w.Coverage, coverage)
 	}
 	w.ID = profile.NewWindowID(w.Target.SeriesID(), w.Session, w.Start)

@@ -16,12 +16,14 @@ func (a amount) add(b amount) amount { return amount{a.Value + b.Value, a.Count 
 type coverage struct {
 	Windows                              struct{ Expected, Stored, Lost int }
 	Captured, Stored, Truncated, Dropped amount
-	Losses                               []struct {
-		Outcome, Reason string
-		Routine         bool
-		Value, Count    int64
-		DurationNs      int64
-	}
+	Losses, NotCaptured                  []loss
+}
+
+type loss struct {
+	Outcome, Reason string
+	Routine         bool
+	Value, Count    int64
+	DurationNs      int64
 }
 
 type top struct {
@@ -46,20 +48,28 @@ func (t top) total(name string) amount {
 type flame struct {
 	Functions []string
 	Kinds     []string
-	Frames    [][]int
+	Parents   []int // by node, as the others below
+	Frames    []int
 	Values    []int64
 	Counts    []int64
 	Total     amount
 	Coverage  coverage
 }
 
-// stacks returns each stack as the names of its functions, root first.
+// stacks returns each stack in which something was measured, as the names of
+// its functions, root first.
 func (f flame) stacks() [][]string {
-	stacks := make([][]string, len(f.Frames))
-	for i, frames := range f.Frames {
-		for _, function := range frames {
-			stacks[i] = append(stacks[i], f.Functions[function])
+	var stacks [][]string
+	for node, count := range f.Counts {
+		if count == 0 {
+			continue
 		}
+		var stack []string
+		for ; f.Parents[node] >= 0; node = f.Parents[node] {
+			stack = append(stack, f.Functions[f.Frames[node]])
+		}
+		slices.Reverse(stack)
+		stacks = append(stacks, stack)
 	}
 	return stacks
 }
@@ -82,12 +92,12 @@ func (f flame) hasPath(functions ...string) bool {
 type series struct {
 	StepSeconds int
 	Points      []struct {
-		Start   time.Time
-		Value   int64
-		Count   int64
-		Status  string
-		Windows struct{ Expected, Stored, Lost int }
-		Losses  []struct{ Reason string }
+		Start       time.Time
+		Value       int64
+		Count       int64
+		Status      string
+		Windows     struct{ Expected, Stored, Lost int }
+		NotCaptured []loss
 	}
 }
 

@@ -27,7 +27,7 @@ func TestAnotherProfilerIsLeftAlone(t *testing.T) {
 			return false, err.Error()
 		}
 		for _, point := range got.Points {
-			if point.Status == "lost" && len(point.Losses) > 0 && point.Losses[0].Reason == "conflict" {
+			if point.Status == "lost" && len(point.NotCaptured) > 0 && point.NotCaptured[0].Reason == "conflict" {
 				return true, ""
 			}
 		}
@@ -35,8 +35,8 @@ func TestAnotherProfilerIsLeftAlone(t *testing.T) {
 	})
 	var graph flame
 	c.get("/api/v1/flame", c.span("cpu"), &graph)
-	reasons := make([]string, 0, len(graph.Coverage.Losses))
-	for _, loss := range graph.Coverage.Losses {
+	reasons := make([]string, 0, len(graph.Coverage.NotCaptured))
+	for _, loss := range graph.Coverage.NotCaptured {
 		reasons = append(reasons, loss.Reason)
 	}
 	if graph.Total != (amount{}) || !slices.Contains(reasons, "conflict") {

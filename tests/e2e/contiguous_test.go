@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/tests/internal/freeport"
 	"github.com/podflame/podflame/tests/internal/stack"
 )
 
@@ -24,7 +25,7 @@ func TestWindowsMeetWithoutAGap(t *testing.T) {
 	}
 	t.Cleanup(shop.Stop)
 	c.shop = shop
-	nowhere, err := stack.FreeAddress()
+	nowhere, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}

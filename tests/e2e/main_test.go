@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podflame/podflame/tests/internal/freeport"
+	"github.com/podflame/podflame/tests/internal/keep"
 	"github.com/podflame/podflame/tests/internal/stack"
 )
 
@@ -37,18 +39,10 @@ func paths(t *testing.T) stack.Paths {
 	return p
 }
 
-// keepLogs shows the end of each log when a test has failed.
+// keepLogs keeps the logs when a test has failed.
 func keepLogs(t *testing.T, work string) {
-	if !t.Failed() {
-		return
-	}
 	logs, _ := filepath.Glob(filepath.Join(work, "*.log"))
-	for _, path := range logs {
-		data, err := os.ReadFile(path)
-		if err == nil {
-			t.Logf("%s ends:\n%s", filepath.Base(path), data[max(0, len(data)-8<<10):])
-		}
-	}
+	keep.Logs(t, logs...)
 }
 
 // chain is a running backend, shop and sidecar.
@@ -68,7 +62,7 @@ func startChain(t *testing.T, javaOptions ...string) *chain {
 	defer cancel()
 	c := &chain{t: t, paths: paths(t), started: time.Now()}
 	var err error
-	if c.listen, err = stack.FreeAddress(); err != nil {
+	if c.listen, err = freeport.Address(); err != nil {
 		t.Fatal(err)
 	}
 	c.startBackend(ctx)

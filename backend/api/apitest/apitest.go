@@ -53,8 +53,14 @@ func (c *Client) Do(t testing.TB, r *http.Request) *httptest.ResponseRecorder {
 	}
 	w := httptest.NewRecorder()
 	c.handler.ServeHTTP(w, r)
+	request := &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: pathParams, Route: route, Options: &openapi3filter.Options{ExcludeRequestBody: true, SkipSettingDefaults: true},
+	}
+	if err := openapi3filter.ValidateRequest(context.Background(), request); err != nil && w.Code < 300 {
+		t.Errorf("%s %s is outside the contract, and was answered: %v", r.Method, r.URL, err)
+	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams, Route: route},
+		RequestValidationInput: request,
 		Status:                 w.Code,
 		Header:                 w.Header(),
 		Body:                   io.NopCloser(bytes.NewReader(w.Body.Bytes())),

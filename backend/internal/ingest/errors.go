@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
@@ -18,9 +17,15 @@ func (in *Ingest) storeError(err error) error {
 	if ok && e.Class == store.Refused {
 		return api.Errorf(profile.StoreRejected, "ClickHouse refused the data for good").Because(err)
 	}
+	if ok && e.Class == store.IDTaken {
+		return api.Errorf(profile.IDTaken, "the pod has used this window id for another target, service or start").Because(err)
+	}
 	wait := 5 * time.Second
 	if ok && e.RetryAfter > 0 {
 		wait = e.RetryAfter
+	}
+	if ok && e.Class == store.Busy {
+		return api.Errorf(profile.Overloaded, "too many windows wait for ClickHouse").Because(err).Retry(wait)
 	}
 	return api.Errorf(profile.StoreUnavailable, "ClickHouse did not confirm the data").Because(err).Retry(wait)
 }
@@ -29,23 +34,13 @@ func (in *Ingest) storeError(err error) error {
 func finals() []profile.Reason {
 	return []profile.Reason{
 		profile.Malformed, profile.UnsupportedFormat, profile.BodyTooLarge, profile.DecodedTooLarge,
-		profile.LimitExceeded, profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture,
-		profile.StoreRejected, profile.Unauthenticated, profile.Internal,
+		profile.LimitExceeded, profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture, profile.IDTaken,
+		profile.StoreRejected, profile.Internal, profile.Unauthenticated, profile.TokenMalformed, profile.TokenExpired,
+		profile.TokenAudience, profile.TokenRefused, profile.TokenUnbound, profile.NotOwnPod,
 	}
 }
 
 // temporaries are the reasons for which an upload shall come again.
 func temporaries() []profile.Reason {
-	return []profile.Reason{profile.Overloaded, profile.StoreUnavailable, profile.BackendUnreached}
-}
-
-// unknownReason stands for reasons of a newer sidecar where an open set of
-// values would be a hazard: in labels and in sums.
-const unknownReason profile.Reason = "unknown"
-
-func known(r profile.Reason) profile.Reason {
-	if slices.ContainsFunc(profile.ReasonTexts(), func(t profile.ReasonText) bool { return t.Reason == r }) {
-		return r
-	}
-	return unknownReason
+	return []profile.Reason{profile.Overloaded, profile.TooManyRefusals, profile.StoreUnavailable, profile.BackendUnreached, profile.ReviewUnavailable}
 }

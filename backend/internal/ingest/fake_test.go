@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/api/apitest"
+	"github.com/podflame/podflame/backend/internal/access"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
@@ -41,9 +43,16 @@ func (f *fakeStore) Insert(ctx context.Context, w *profile.Window) (store.Result
 	if f.err != nil {
 		return store.Result{}, f.err
 	}
-	_, duplicate := f.windows[w.ID]
-	f.windows[w.ID] = w
-	return store.Result{Duplicate: duplicate}, ctx.Err()
+	first, duplicate := f.windows[w.ID]
+	if !duplicate {
+		f.windows[w.ID], first = w, w
+	}
+	result := store.Result{Duplicate: duplicate, Stored: map[profile.Type]profile.Amount{}}
+	for _, c := range first.Coverage {
+		result.Stored[c.Type] = c.Stored
+		result.Conflict = result.Conflict || c.Stored != w.CoverageOf(c.Type).Stored
+	}
+	return result, ctx.Err()
 }
 
 func (f *fakeStore) PutTargets(_ context.Context, targets []store.TargetStatus) error {
@@ -92,6 +101,11 @@ func newHarness(t *testing.T, change func(*Config)) *harness {
 	h.handler = engine
 	h.Client = apitest.New(t, engine)
 	return h
+}
+
+// health is what a reader of everything sees.
+func (h *harness) health() api.IngestHealth {
+	return h.ingest.Health(access.Into(context.Background(), access.Everything()))
 }
 
 // window returns a valid window that started some time ago.

@@ -3,11 +3,11 @@ package ingest
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/auth"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,7 +25,8 @@ type Store interface {
 // Config is what New needs. Zero Limits are not replaced.
 type Config struct {
 	Store    Store
-	Auth     *TokenFile // nil lets everybody write
+	Senders  auth.Senders // says who uploads; nil is auth.Anyone
+	Pauses   *Pauses      // what must not be profiled; nil pauses nothing
 	Limits   Limits
 	Now      func() time.Time // nil is time.Now
 	Log      *slog.Logger
@@ -35,11 +36,14 @@ type Config struct {
 // Ingest is the write side of the API. It is safe for concurrent use.
 type Ingest struct {
 	Config
-	inFlight *semaphore.Weighted // bytes
+	bodies   *budget             // being received or decoded
+	memory   *budget             // of windows that are being decoded or stored
 	decoding *semaphore.Weighted // windows
 	metrics  *metrics
 	tally    *tally
+	refused  *refusals
 	logged   *rate.Limiter
+	words    vocabulary
 }
 
 // New returns an Ingest.
@@ -47,14 +51,21 @@ func New(cfg Config) *Ingest {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Senders == nil {
+		cfg.Senders = auth.Anyone{}
+	}
 	in := &Ingest{
 		Config:   cfg,
-		inFlight: semaphore.NewWeighted(cfg.Limits.BytesInFlight),
+		bodies:   newBudget("bytes in flight", cfg.Limits.BytesInFlight),
+		memory:   newBudget("memory of windows", cfg.Limits.Memory),
 		decoding: semaphore.NewWeighted(int64(cfg.Limits.Decoding)),
 		tally:    newTally(cfg.Now()),
+		refused:  newRefusals(),
 		logged:   rate.NewLimiter(10, 50),
+		words:    newVocabulary(),
 	}
-	in.metrics = newMetrics(cfg.Registry, cfg.Limits, func() float64 { return float64(in.tally.inFlight.Load()) })
+	in.metrics = newMetrics(cfg.Registry, cfg.Limits,
+		func() float64 { return float64(in.bodies.inUse()) }, func() float64 { return float64(in.memory.inUse()) })
 	return in
 }
 
@@ -67,44 +78,48 @@ func (in *Ingest) Routes(r gin.IRouter) {
 // handle authenticates and checks the media type, then answers what next
 // returns as an error. Asking for a media type that no HTML form can send keeps
 // web pages from writing through a user's browser.
-func (in *Ingest) handle(mediaType string, next func(*gin.Context) error) gin.HandlerFunc {
+func (in *Ingest) handle(mediaType string, next func(*gin.Context, auth.Sender) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		err := in.authenticate(c.Request)
+		sender, err := in.Senders.Sender(c.Request)
 		if err == nil && c.ContentType() != mediaType {
 			err = api.Errorf(profile.Malformed, "Content-Type is %.80q, not %q", c.ContentType(), mediaType)
 		}
 		if err == nil {
-			err = next(c)
+			err = next(c, sender)
 		}
 		if err != nil {
-			in.refuse(c, mediaType == profile.ContentType, api.AsError(err))
+			in.refuse(c, sender, mediaType == profile.ContentType, api.AsError(err))
 		}
 	}
-}
-
-func (in *Ingest) authenticate(r *http.Request) error {
-	if in.Auth == nil {
-		return nil
-	}
-	return in.Auth.Check(r.Header.Get("Authorization"))
 }
 
 // refuse answers with an error and counts it.
-func (in *Ingest) refuse(c *gin.Context, isWindow bool, e *api.Error) {
+func (in *Ingest) refuse(c *gin.Context, sender auth.Sender, isWindow bool, e *api.Error) {
 	outcome := store.Rejected
 	if e.RetryAfter > 0 {
 		outcome = store.Retryable
 	}
 	if isWindow {
 		in.metrics.windows.WithLabelValues(string(outcome), string(e.Code)).Inc()
-		in.tally.refused(outcome, e.Code)
+		in.tally.refused(namespaceOf(sender), outcome, e.Code)
 		in.Store.Record(store.Event{Outcome: outcome, Reason: e.Code, Windows: 1, Bytes: max(c.Request.ContentLength, 0)})
 	} else {
 		in.metrics.reports.WithLabelValues(string(outcome), string(e.Code)).Inc()
 	}
+	if outcome == store.Rejected {
+		in.refused.add(in.Now(), sender, c.Request.RemoteAddr, e)
+	}
 	if in.logged.Allow() { // the counters have all of them
 		in.Log.Warn("upload refused", "path", c.FullPath(), "outcome", outcome, "reason", e.Code,
-			"error", e, "remote", c.Request.RemoteAddr)
+			"error", e, "pod", sender.Pod(), "remote", c.Request.RemoteAddr)
 	}
 	api.WriteError(c.Writer, e)
+}
+
+// namespaceOf is the namespace of a sender; empty if it is not known.
+func namespaceOf(sender auth.Sender) string {
+	if pod := sender.Pod(); pod != nil {
+		return pod.Namespace
+	}
+	return ""
 }

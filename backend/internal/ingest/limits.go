@@ -9,9 +9,10 @@ import (
 // Limits bound what ingest accepts.
 type Limits struct {
 	Report        int64         // bytes of a report
-	BytesInFlight int64         // of all bodies that are being received or stored
-	Decoding      int           // windows that are being decoded or stored at a time
-	DecodingWait  time.Duration // how long an upload waits for its turn
+	BytesInFlight int64         // of all bodies that are being received or decoded
+	Memory        int64         // bytes of all windows that are being decoded or stored
+	Decoding      int           // windows that are being decoded at a time
+	DecodingWait  time.Duration // how long an upload waits for its turn and for memory
 	BodyTimeout   time.Duration // to receive one body
 	Retention     time.Duration // older windows are refused
 	Ahead         time.Duration // windows that end later than this from now are refused
@@ -23,9 +24,10 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Report:        1 << 20,
-		BytesInFlight: 256 << 20,
-		Decoding:      8,
-		DecodingWait:  time.Second,      // with the insert, less than the sidecar waits
+		BytesInFlight: 128 << 20,
+		Memory:        160 << 20,
+		Decoding:      4,
+		DecodingWait:  3 * time.Second,  // with the insert, less than the sidecar waits
 		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer
 		Retention:     7 * 24 * time.Hour,
 		Ahead:         10 * time.Minute,

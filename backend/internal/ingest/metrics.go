@@ -3,6 +3,7 @@ package ingest
 import (
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/reason"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -16,7 +17,7 @@ type metrics struct {
 	insertSeconds prometheus.Histogram
 }
 
-func newMetrics(registry prometheus.Registerer, limits Limits, inFlight func() float64) *metrics {
+func newMetrics(registry prometheus.Registerer, limits Limits, inFlight, memory func() float64) *metrics {
 	with := promauto.With(registry)
 	buckets := prometheus.ExponentialBuckets(0.002, 2, 14)
 	m := &metrics{
@@ -40,14 +41,21 @@ func newMetrics(registry prometheus.Registerer, limits Limits, inFlight func() f
 		}),
 	}
 	with.NewGauge(prometheus.GaugeOpts{
-		Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or stored at a time.",
+		Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or decoded at a time.",
 	}).Set(float64(limits.BytesInFlight))
 	with.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "podflame_ingest_in_flight_bytes", Help: "Bytes of bodies that are being received or stored.",
+		Name: "podflame_ingest_in_flight_bytes", Help: "Bytes of bodies that are being received or decoded.",
 	}, inFlight)
+	with.NewGauge(prometheus.GaugeOpts{
+		Name: "podflame_ingest_memory_limit_bytes", Help: "Most memory of windows that are decoded or stored at a time.",
+	}).Set(float64(limits.Memory))
+	with.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podflame_ingest_memory_bytes", Help: "Memory of windows that are being decoded or stored.",
+	}, memory)
 	for _, outcome := range []store.EventOutcome{store.Accepted, store.Duplicate} {
 		m.windows.WithLabelValues(string(outcome), "")
 	}
+	m.windows.WithLabelValues(string(store.Duplicate), string(profile.IDConflict))
 	m.reports.WithLabelValues(string(store.Accepted), "")
 	for _, vec := range []*prometheus.CounterVec{m.windows, m.reports} {
 		for _, r := range finals() {
@@ -57,11 +65,10 @@ func newMetrics(registry prometheus.Registerer, limits Limits, inFlight func() f
 			vec.WithLabelValues(string(store.Retryable), string(r))
 		}
 	}
-	for _, o := range []profile.Outcome{profile.Truncated, profile.Dropped, profile.Shortened} {
-		for _, t := range profile.ReasonTexts() {
+	for _, o := range profile.Outcomes() {
+		for _, t := range reason.Profiling() {
 			m.lostSamples.WithLabelValues(o.String(), string(t.Reason))
 		}
-		m.lostSamples.WithLabelValues(o.String(), string(unknownReason))
 	}
 	return m
 }

@@ -1,39 +1,51 @@
 package ingest
 
 import (
+	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/access"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/reason"
 )
 
-// Health returns what ingest did since this process started. Of the store it
-// knows only how long inserts take.
-func (in *Ingest) Health() api.IngestHealth {
-	h := in.tally.health(in.Now())
-	h.BytesInFlightLimit = in.Limits.BytesInFlight
+// Health returns what ingest did since this process started, for the namespaces
+// in the scope of the context. Of the store it knows only how long inserts take.
+func (in *Ingest) Health(ctx context.Context) api.IngestHealth {
+	s, _ := access.From(ctx)
+	h := in.tally.health(in.Now(), s)
+	h.BytesInFlight, h.BytesInFlightLimit = in.bodies.inUse(), in.Limits.BytesInFlight
+	h.Refusals = in.refused.list(s)
 	return h
 }
 
 const (
-	tallyMinutes   = 60
-	tallyDurations = 1024 // latest inserts
+	tallyMinutes    = 60
+	tallyDurations  = 1024 // latest inserts
+	tallyNamespaces = 1000 // more are counted under unnamed
+	// unnamed is what cannot be told by namespace: uploads of an unknown sender.
+	unnamed = ""
 )
 
-// tally keeps the numbers of Health in a fixed amount of memory.
+// tally keeps the numbers of Health in a bounded amount of memory.
 type tally struct {
-	since                          time.Time
-	accepted, duplicates, inFlight atomic.Int64
+	since time.Time
 
 	mu        sync.Mutex
-	refusals  map[store.EventOutcome]map[profile.Reason]int64
-	minutes   [tallyMinutes]minute // by Unix minute modulo its length
+	of        map[string]*namespaceTally
 	durations []time.Duration
 	next      int
+}
+
+// namespaceTally holds the numbers of one namespace.
+type namespaceTally struct {
+	accepted, duplicates int64
+	refusals             map[store.EventOutcome]map[profile.Reason]int64
+	minutes              [tallyMinutes]minute // by Unix minute modulo its length
 }
 
 type minute struct {
@@ -42,15 +54,44 @@ type minute struct {
 }
 
 func newTally(now time.Time) *tally {
-	return &tally{since: now, refusals: map[store.EventOutcome]map[profile.Reason]int64{
-		store.Rejected: {}, store.Retryable: {},
-	}}
+	return &tally{since: now, of: map[string]*namespaceTally{}}
 }
 
-func (t *tally) refused(o store.EventOutcome, r profile.Reason) {
+// in calls change with the numbers of a namespace.
+func (t *tally) in(namespace string, change func(*namespaceTally)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.refusals[o][r]++
+	if t.of[namespace] == nil && len(t.of) >= tallyNamespaces {
+		namespace = unnamed
+	}
+	if t.of[namespace] == nil {
+		t.of[namespace] = &namespaceTally{refusals: map[store.EventOutcome]map[profile.Reason]int64{store.Rejected: {}, store.Retryable: {}}}
+	}
+	change(t.of[namespace])
+}
+
+func (t *tally) accepted(namespace string) {
+	t.in(namespace, func(n *namespaceTally) { n.accepted++ })
+}
+
+func (t *tally) duplicate(namespace string) {
+	t.in(namespace, func(n *namespaceTally) { n.duplicates++ })
+}
+
+func (t *tally) refused(namespace string, o store.EventOutcome, r profile.Reason) {
+	t.in(namespace, func(n *namespaceTally) { n.refusals[o][r]++ })
+}
+
+// lost enters a loss whose reason is known.
+func (t *tally) lost(now time.Time, namespace string, l profile.Loss) {
+	at := now.Unix() / 60
+	t.in(namespace, func(n *namespaceTally) {
+		m := &n.minutes[at%tallyMinutes]
+		if m.at != at {
+			*m = minute{at: at}
+		}
+		m.losses = profile.AddLosses(m.losses, l)
+	})
 }
 
 func (t *tally) inserted(d time.Duration) {
@@ -64,32 +105,27 @@ func (t *tally) inserted(d time.Duration) {
 	t.next = (t.next + 1) % tallyDurations
 }
 
-// lost enters a loss whose reason is known.
-func (t *tally) lost(now time.Time, l profile.Loss) {
+func (t *tally) health(now time.Time, s access.Scope) api.IngestHealth {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := now.Unix() / 60
-	m := &t.minutes[at%tallyMinutes]
-	if m.at != at {
-		*m = minute{at: at}
-	}
-	m.losses = profile.AddLosses(m.losses, l)
-}
-
-func (t *tally) health(now time.Time) api.IngestHealth {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	h := api.IngestHealth{
-		Since: t.since.UTC(), Accepted: t.accepted.Load(), Duplicates: t.duplicates.Load(), BytesInFlight: t.inFlight.Load(),
-		Rejected: counts(t.refusals[store.Rejected]), Retryable: counts(t.refusals[store.Retryable]),
-	}
+	h := api.IngestHealth{Since: t.since.UTC()}
+	rejected, retryable := map[profile.Reason]int64{}, map[profile.Reason]int64{}
 	var losses []profile.Loss
-	for _, m := range t.minutes {
-		if m.at > now.Unix()/60-tallyMinutes {
-			losses = profile.AddLosses(losses, m.losses...)
+	for name, n := range t.of {
+		if !s.Allows(name) {
+			continue
+		}
+		h.Accepted += n.accepted
+		h.Duplicates += n.duplicates
+		add(rejected, n.refusals[store.Rejected])
+		add(retryable, n.refusals[store.Retryable])
+		for _, m := range n.minutes {
+			if m.at > now.Unix()/60-tallyMinutes {
+				losses = profile.AddLosses(losses, m.losses...)
+			}
 		}
 	}
-	h.Losses = api.Losses(losses)
+	h.Rejected, h.Retryable, h.Losses = counts(rejected), counts(retryable), api.Losses(losses)
 	if sorted := slices.Sorted(slices.Values(t.durations)); len(sorted) > 0 {
 		h.Store.InsertP50MS = milliseconds(sorted[len(sorted)/2])
 		h.Store.InsertP99MS = milliseconds(sorted[len(sorted)*99/100])
@@ -97,12 +133,18 @@ func (t *tally) health(now time.Time) api.IngestHealth {
 	return h
 }
 
+func add(to, from map[profile.Reason]int64) {
+	for r, n := range from {
+		to[r] += n
+	}
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// counts lists the reasons in the order of profile.ReasonTexts.
+// counts lists the reasons in the order of reason.Profiling.
 func counts(by map[profile.Reason]int64) []api.ReasonCount {
 	list := []api.ReasonCount{}
-	for _, text := range profile.ReasonTexts() {
+	for _, text := range reason.Profiling() {
 		if n := by[text.Reason]; n > 0 {
 			list = append(list, api.ReasonCount{ReasonText: text, Count: n})
 		}

@@ -21,7 +21,7 @@ func report() *profile.Report {
 		Instance: "i-1", Version: "0.1.0", ReportedAt: now,
 		Spool: profile.Spool{Windows: 3, Bytes: 1234, LimitBytes: 5678, OldestSeconds: 90},
 		Targets: []profile.TargetReport{
-			{Identity: profiletest.Target("checkout", "a"), State: profile.TargetState{State: profile.StateProfiled, Session: "s", WindowSeconds: 60, LastWindowEnd: &end, ProfilerVersion: "4.5"}},
+			{Identity: profiletest.Target("checkout", "a"), State: profile.TargetState{State: profile.StateProfiled, Session: "s", WindowSeconds: 60, LastWindowEnd: &end, ProfilerVersion: "4.5", Since: end, Events: []string{"cpu", "from_the_future"}}},
 			{Identity: profiletest.Target("checkout", "b"), State: profile.TargetState{State: profile.StateConflict, Reason: profile.Conflict, Detail: "/opt/lib.so"}},
 		},
 	}
@@ -39,7 +39,8 @@ func TestReportIsStored(t *testing.T) {
 	want := []store.TargetStatus{
 		{
 			Target: profiletest.Target("checkout", "a"), State: "profiled", Session: "s", Profiler: "4.5", Sidecar: "0.1.0",
-			SpoolWindows: 3, SpoolBytes: 1234, SpoolOldest: now.Add(-90 * time.Second), LastWindow: now.Add(-time.Minute),
+			SpoolWindows: 3, SpoolBytes: 1234, SpoolOldest: now.Add(-90 * time.Second), LastEnd: now.Add(-time.Minute),
+			Since: now.Add(-time.Minute), WindowLength: time.Minute, Events: []profile.Type{profile.CPU},
 		},
 		{
 			Target: profiletest.Target("checkout", "b"), State: "conflict", Reason: profile.Conflict, Detail: "/opt/lib.so", Sidecar: "0.1.0",
@@ -98,7 +99,7 @@ func TestBadReports(t *testing.T) {
 // rates miss it.
 func TestReasonLabelsStartAtZero(t *testing.T) {
 	h := newHarness(t, nil)
-	want := 2 + len(finals()) + len(temporaries())
+	want := 3 + len(finals()) + len(temporaries()) // accepted, and duplicates with and without a conflict
 	if n := testutil.CollectAndCount(h.ingest.metrics.windows); n != want {
 		t.Errorf("%d series of podflame_ingest_windows_total at the start, want %d", n, want)
 	}
@@ -127,7 +128,7 @@ func TestUnknownReasonsShareOneLabel(t *testing.T) {
 	if after := testutil.CollectAndCount(h.ingest.metrics.lostSamples); after != before {
 		t.Errorf("%d series became %d", before, after)
 	}
-	if n := testutil.ToFloat64(h.ingest.metrics.lostSamples.WithLabelValues("dropped", string(unknownReason))); n != 7 {
+	if n := testutil.ToFloat64(h.ingest.metrics.lostSamples.WithLabelValues("dropped", string(profile.UnknownReason))); n != 7 {
 		t.Errorf("%v samples with an unknown reason, want 7", n)
 	}
 }

@@ -3,52 +3,114 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/auth"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 )
 
-func (in *Ingest) putWindow(c *gin.Context) error {
+func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	begin := time.Now()
-	body, release, err := in.body(c.Writer, c.Request, int64(in.Limits.Decode.MaxEncoded))
+	source := sourceOf(sender, c.Request)
+	body, release, err := in.body(c.Writer, c.Request, source, int64(in.Limits.Decode.MaxEncoded))
 	if err != nil {
 		return err
 	}
-	defer release()
-	done, err := in.turn(c.Request.Context())
+	size := int64(len(body))
+	w, free, err := in.decode(c.Request.Context(), source, body, func(w *profile.Window) error {
+		if err := sender.Own(&w.Target); err != nil {
+			return err
+		}
+		in.words.translate(w)
+		return in.acceptable(w)
+	})
+	release()
 	if err != nil {
 		return err
 	}
-	defer done()
-	w, err := profile.Decode(body, in.Limits.Decode)
-	if err != nil {
-		return fmt.Errorf("window of %d bytes: %w", len(body), err)
-	}
-	if err := in.acceptable(w); err != nil {
-		return err
-	}
+	defer free()
 	result, err := in.insert(c.Request.Context(), w)
 	if err != nil {
 		return err
 	}
-	in.count(w, result, int64(len(body)), time.Since(begin))
+	in.count(w, result, size, time.Since(begin))
 	api.Write(c.Writer, http.StatusOK, receipt(w, result))
 	return nil
 }
 
-// turn waits until one more window may be decoded.
-func (in *Ingest) turn(ctx context.Context) (done func(), err error) {
+// sourceOf is who shares the limits of a source: a namespace, or an address where
+// senders do not show who they are.
+func sourceOf(sender auth.Sender, r *http.Request) string {
+	if namespace := namespaceOf(sender); namespace != "" {
+		return "namespace " + namespace
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return "address " + host
+	}
+	return "address " + r.RemoteAddr
+}
+
+// decode builds a window that is acceptable. Its memory is admitted before it is
+// made, and stays so until free is called. Who waits for memory holds up no other.
+func (in *Ingest) decode(ctx context.Context, source string, body []byte, acceptable func(*profile.Window) error) (w *profile.Window, free func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, in.Limits.DecodingWait)
 	defer cancel()
+	limits := in.Limits.Decode
+	unpacked := max(profile.UnpackedSize(body, limits), 1<<10)
+	if err := in.admit(ctx, source, unpacked); err != nil {
+		return nil, nil, err
+	}
+	defer in.memory.give(source, unpacked)
+	limits.MaxDecoded = int(unpacked) // not more than it said
+	var packed *profile.Packed
+	err = in.turn(ctx, func() (err error) {
+		packed, err = profile.Unpack(body, limits)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	built := packed.Memory()
+	if largest := in.Limits.Memory/4*3 - unpacked; built > largest {
+		return nil, nil, api.Exceeded(profile.DecodedTooLarge, "memory of the window", built, largest)
+	}
+	if err := in.admit(ctx, source, built); err != nil {
+		return nil, nil, err
+	}
+	err = in.turn(ctx, func() (err error) {
+		if w, err = packed.Window(); err != nil {
+			return err
+		}
+		return acceptable(w)
+	})
+	if err != nil {
+		in.memory.give(source, built)
+		return nil, nil, err
+	}
+	return w, func() { in.memory.give(source, built) }, nil
+}
+
+// turn works on a window when fewer than Limits.Decoding others are worked on.
+func (in *Ingest) turn(ctx context.Context, work func() error) error {
 	if in.decoding.Acquire(ctx, 1) != nil {
-		return nil, api.Errorf(profile.Overloaded, "%d windows are being stored, and none was finished within %s",
+		return api.Errorf(profile.Overloaded, "%d windows are being decoded, and none was finished within %s",
 			in.Limits.Decoding, in.Limits.DecodingWait).Retry(in.Limits.RetryAfter)
 	}
-	return func() { in.decoding.Release(1) }, nil
+	defer in.decoding.Release(1)
+	return work()
+}
+
+// admit waits for memory.
+func (in *Ingest) admit(ctx context.Context, source string, bytes int64) error {
+	if err := in.memory.take(ctx, source, bytes); err != nil {
+		return in.overloaded(fmt.Errorf("%w, and none came free within %s", err, in.Limits.DecodingWait))
+	}
+	return nil
 }
 
 // acceptable says why a well-formed window is not taken, or nil.
@@ -94,14 +156,17 @@ func (in *Ingest) insert(ctx context.Context, w *profile.Window) (store.Result, 
 func receipt(w *profile.Window, result store.Result) api.Receipt {
 	r := api.Receipt{
 		ID: w.ID, Status: api.Accepted,
-		Stored:    map[profile.Type]profile.Amount{},
+		Stored:    result.Stored,
 		Truncated: map[profile.Type]profile.Amount{},
 	}
 	if result.Duplicate {
 		r.Status = api.Duplicate
 	}
-	for _, c := range w.Coverage {
-		r.Stored[c.Type] = c.Stored
+	if result.Conflict {
+		r.Reason = profile.IDConflict
+	}
+	if r.Stored == nil {
+		r.Stored = map[profile.Type]profile.Amount{}
 	}
 	return r
 }
@@ -110,9 +175,13 @@ func receipt(w *profile.Window, result store.Result) api.Receipt {
 func (in *Ingest) count(w *profile.Window, result store.Result, bytes int64, elapsed time.Duration) {
 	in.metrics.windowSeconds.Observe(elapsed.Seconds())
 	if result.Duplicate {
-		in.metrics.windows.WithLabelValues(string(store.Duplicate), "").Inc()
-		in.tally.duplicates.Add(1)
-		in.Store.Record(store.Event{Outcome: store.Duplicate, Windows: 1, Bytes: bytes})
+		why := profile.Reason("")
+		if result.Conflict {
+			why = profile.IDConflict
+		}
+		in.metrics.windows.WithLabelValues(string(store.Duplicate), string(why)).Inc()
+		in.tally.duplicate(w.Target.Namespace)
+		in.Store.Record(store.Event{Outcome: store.Duplicate, Reason: why, Windows: 1, Bytes: bytes})
 		return
 	}
 	accepted := store.Event{Outcome: store.Accepted, Windows: 1, Bytes: bytes}
@@ -122,13 +191,12 @@ func (in *Ingest) count(w *profile.Window, result store.Result, bytes int64, ela
 		losses = profile.AddLosses(losses, c.Losses...)
 	}
 	in.metrics.windows.WithLabelValues(string(store.Accepted), "").Inc()
-	in.tally.accepted.Add(1)
+	in.tally.accepted(w.Target.Namespace)
 	in.Store.Record(accepted)
 	for _, l := range losses {
-		l.Reason = known(l.Reason)
 		l.Value = 0 // ns of one type and bytes of another do not add up
 		in.metrics.lostSamples.WithLabelValues(l.Outcome.String(), string(l.Reason)).Add(float64(l.Count))
-		in.tally.lost(in.Now(), l)
+		in.tally.lost(in.Now(), w.Target.Namespace, l)
 		if outcome, ok := eventOf(l.Outcome); ok {
 			in.Store.Record(store.Event{Outcome: outcome, Reason: l.Reason, Windows: 1, Bytes: l.Bytes, Samples: l.Count})
 		}

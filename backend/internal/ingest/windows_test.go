@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +38,28 @@ func TestWindowIsStoredAndReceipted(t *testing.T) {
 	if again.Status != api.Duplicate {
 		t.Errorf("second receipt is %+v", again)
 	}
-	health := h.ingest.Health()
+	health := h.health()
 	if health.Accepted != 1 || health.Duplicates != 1 || health.BytesInFlight != 0 || len(health.Losses) == 0 {
 		t.Errorf("health is %+v", health)
+	}
+}
+
+// The receipt of a window that was stored before with other content tells what is
+// stored, not what was sent.
+func TestReceiptOfAConflictTellsWhatIsStored(t *testing.T) {
+	h := newHarness(t, nil)
+	first, rebuilt := window(time.Hour), window(time.Hour)
+	c := &rebuilt.Coverage[0]
+	extra := rebuilt.Sets[0].Stacks[0].Value
+	rebuilt.Sets[0].Stacks[0].Value += extra
+	c.Stored.Value, c.Captured.Value = c.Stored.Value+extra, c.Captured.Value+extra
+	h.put(t, encode(t, first))
+	got := apitest.Decode[api.Receipt](t, h.Post(t, "/api/v1/windows", profile.ContentType, encode(t, rebuilt)))
+	if got.Status != api.Duplicate || got.Reason != profile.IDConflict || got.Stored[c.Type] != first.Coverage[0].Stored {
+		t.Errorf("receipt is %+v, want a conflict with %+v", got, first.Coverage[0].Stored)
+	}
+	if n := testutil.ToFloat64(h.ingest.metrics.windows.WithLabelValues("duplicate", "id_conflict")); n != 1 {
+		t.Errorf("counted %v times", n)
 	}
 }
 
@@ -56,8 +73,8 @@ func TestReceiptComesOnlyAfterTheInsert(t *testing.T) {
 	answered := make(chan *httptest.ResponseRecorder, 1)
 	go func() { answered <- h.Post(t, "/api/v1/windows", profile.ContentType, body) }()
 	<-h.store.entered
-	if h.ingest.Health().BytesInFlight != int64(len(body)) {
-		t.Errorf("%d bytes in flight, want %d", h.ingest.Health().BytesInFlight, len(body))
+	if h.ingest.memory.inUse() == 0 {
+		t.Error("no memory is admitted for a window that is being stored")
 	}
 	select {
 	case r := <-answered:
@@ -126,8 +143,8 @@ func TestBadUploads(t *testing.T) {
 			if !strings.Contains(h.log.String(), "reason="+string(c.code)) {
 				t.Errorf("not logged: %s", h.log)
 			}
-			if left := h.ingest.Health().BytesInFlight; left != 0 {
-				t.Errorf("%d bytes still admitted", left)
+			if bodies, memory := h.health().BytesInFlight, h.ingest.memory.inUse(); bodies != 0 || memory != 0 {
+				t.Errorf("%d bytes of bodies and %d of windows still admitted", bodies, memory)
 			}
 			// Nothing else is lost: the next good one goes in.
 			if c.limits == nil {
@@ -165,6 +182,8 @@ func TestStoreErrors(t *testing.T) {
 		{"unavailable", &store.Error{Class: store.Unavailable, Op: "insert", Err: errors.New("refused"), RetryAfter: 1500 * time.Millisecond}, 503, profile.StoreUnavailable, "2"},
 		{"unknown outcome", &store.Error{Class: store.UnknownOutcome, Op: "insert", Err: errors.New("EOF")}, 503, profile.StoreUnavailable, "5"},
 		{"no store error at all", fmt.Errorf("surprise"), 503, profile.StoreUnavailable, "5"},
+		{"queue full", &store.Error{Class: store.Busy, Op: "insert", Err: errors.New("full"), RetryAfter: 2 * time.Second}, 429, profile.Overloaded, "2"},
+		{"id of another", &store.Error{Class: store.IDTaken, Op: "insert", Err: errors.New("secret")}, 422, profile.IDTaken, ""},
 		{"refused", &store.Error{Class: store.Refused, Op: "insert", Err: errors.New("secret DSN")}, 422, profile.StoreRejected, ""},
 	}
 	for _, c := range cases {
@@ -185,40 +204,5 @@ func TestStoreErrors(t *testing.T) {
 				t.Errorf("the same window afterwards is answered %d %s", code, answer)
 			}
 		})
-	}
-}
-
-func TestTokenFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token")
-	write := func(token string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("s3cret\n")
-	auth, err := NewTokenFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := newHarness(t, func(c *Config) { c.Auth = auth })
-	body := encode(t, window(time.Hour))
-	send := func(authorization string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodPost, "/api/v1/windows", bytes.NewReader(body))
-		r.Header.Set("Content-Type", profile.ContentType)
-		r.Header.Set("Authorization", authorization)
-		return h.Do(t, r)
-	}
-	for _, wrong := range []string{"", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3cretx", "Basic s3cret", "s3cret"} {
-		apitest.Refused(t, send(wrong), 401, profile.Unauthenticated)
-	}
-	apitest.Decode[api.Receipt](t, send("Bearer s3cret"))
-	write("rotated")
-	apitest.Refused(t, send("Bearer s3cret"), 401, profile.Unauthenticated)
-	apitest.Decode[api.Receipt](t, send("bearer rotated"))
-	write("")
-	apitest.Refused(t, send("Bearer "), 503, profile.StoreUnavailable)
-	if _, err := NewTokenFile(path); err == nil {
-		t.Error("an empty token file was taken at the start")
 	}
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/api/apitest"
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
+	"github.com/podflame/podflame/reason"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 )
@@ -35,21 +37,24 @@ func tenMinutes() []*profile.Window {
 	return out
 }
 
-// setOf reads the stack set back out of a flame graph.
-func setOf(f api.Flame) profile.StackSet {
+// treeOf reads the tree back out of a graph.
+func treeOf(g api.Graph) *calltree.Tree {
 	kinds := map[string]profile.Kind{}
 	for k := profile.Java; k <= profile.Omitted; k++ {
 		kinds[k.String()] = k
 	}
-	s := profile.StackSet{Type: f.Type}
-	for i, name := range f.Functions {
-		s.Functions = append(s.Functions, profile.Function{Name: name, Kind: kinds[f.Kinds[i]]})
+	t := &calltree.Tree{Parent: g.Parents, Function: g.Frames, Self: make([][]profile.Amount, 1)}
+	for i, name := range g.Functions {
+		t.Functions = append(t.Functions, profile.Function{Name: name, Kind: kinds[g.Kinds[i]]})
 	}
-	for i, frames := range f.Frames {
-		s.Stacks = append(s.Stacks, profile.Stack{Frames: frames, Value: f.Values[i], Count: f.Counts[i]})
+	for i := range g.Values {
+		t.Self[0] = append(t.Self[0], profile.Amount{Value: g.Values[i], Count: g.Counts[i]})
 	}
-	return s
+	return t
 }
+
+// setOf reads the stack set back out of a flame graph.
+func setOf(f api.Flame) profile.StackSet { return treeOf(f.Graph).StackSet(0, f.Type) }
 
 func TestFlameIsTheMergedWindows(t *testing.T) {
 	h := newHarness(t, nil)
@@ -104,20 +109,35 @@ func TestWhyARangeIsEmpty(t *testing.T) {
 	reporting := func(state profile.State, reason profile.Reason, ago time.Duration) []store.TargetStatus {
 		return []store.TargetStatus{{Target: profiletest.Target("checkout", "checkout-0"), State: string(state), Reason: reason, ReportedAt: now.Add(-ago)}}
 	}
+	recording := func(event string) []store.TargetStatus {
+		list := reporting(profile.StateProfiled, "", time.Second)
+		extra, err := profile.EncodeReport(&profile.Report{Instance: "i", ReportedAt: now, Targets: []profile.TargetReport{
+			{Identity: list[0].Target, State: profile.TargetState{State: profile.StateProfiled, WindowSeconds: 60, Events: []string{event}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[0].Extra = string(extra)
+		return list
+	}
 	cases := []struct {
 		name    string
 		windows []*profile.Window
 		targets []store.TargetStatus
 		query   string
-		want    profile.Reason
+		want    []profile.Reason
 	}{
-		{"conflict", nil, reporting(profile.StateConflict, profile.Conflict, time.Second), selection + hour, profile.Conflict},
-		{"silent", nil, reporting(profile.StateProfiled, "", time.Hour), selection + hour, profile.NoReport},
-		{"just started", nil, reporting(profile.StateProfiled, "", time.Second), selection + hour, profile.WindowNotYetArrived},
-		{"nobody was there", tenMinutes(), nil, fmt.Sprintf("%sfrom=%d&to=%d", selection, now.Unix()-7200, now.Unix()-3600), profile.NoTarget},
-		{"type not recorded", tenMinutes(), nil, strings.Replace(selection, "cpu", "wall", 1) + hour, profile.NotRecorded},
-		{"other version", tenMinutes(), nil, selection + hour + "&version=9", profile.NoTarget},
-		{"long ago", tenMinutes(), nil, selection + "from=1000&to=2000", profile.BeforeRetention},
+		{"conflict", nil, reporting(profile.StateConflict, profile.Conflict, time.Second), selection + hour, []profile.Reason{profile.Conflict}},
+		{"silent", nil, reporting(profile.StateProfiled, "", time.Hour), selection + hour, []profile.Reason{profile.NoReport}},
+		{"failed, then silent", nil, reporting(profile.StateFailed, profile.AttachTimeout, time.Hour), selection + hour, []profile.Reason{profile.AttachTimeout, profile.NoReport}},
+		{"not recorded, nothing stored", nil, recording("alloc"), selection + hour, []profile.Reason{profile.NotRecorded}},
+		{"just started, with a bad annotation", nil, reporting(profile.StateProfiled, profile.AnnotationRefused, time.Second), selection + hour, []profile.Reason{profile.AnnotationRefused, profile.WindowNotYetArrived}},
+		{"another target failed", nil, reporting(profile.StateFailed, profile.AccessDenied, time.Second), selection + hour + "&series=00000000000000ff", []profile.Reason{profile.NoTarget}},
+		{"just started", nil, reporting(profile.StateProfiled, "", time.Second), selection + hour, []profile.Reason{profile.WindowNotYetArrived}},
+		{"nobody was there", tenMinutes(), nil, fmt.Sprintf("%sfrom=%d&to=%d", selection, now.Unix()-7200, now.Unix()-3600), []profile.Reason{profile.NoTarget}},
+		{"type not recorded", tenMinutes(), nil, strings.Replace(selection, "cpu", "wall", 1) + hour, []profile.Reason{profile.NotRecorded}},
+		{"other version", tenMinutes(), nil, selection + hour + "&version=9", []profile.Reason{profile.NoTarget}},
+		{"long ago", tenMinutes(), nil, selection + "from=1000&to=2000", []profile.Reason{profile.BeforeRetention}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,8 +150,12 @@ func TestWhyARangeIsEmpty(t *testing.T) {
 					whole := apitest.Decode[api.Coverage](t, w)
 					coverage = &whole
 				}
-				if len(coverage.Losses) != 1 || coverage.Losses[0].Reason != c.want || coverage.Losses[0].Text == "" {
-					t.Errorf("%s says %+v, want %s", endpoint, coverage.Losses, c.want)
+				var got []profile.Reason
+				for _, l := range coverage.NotCaptured {
+					got = append(got, l.Reason)
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" || len(coverage.Losses)+len(coverage.Notices) > 0 {
+					t.Errorf("%s says %+v (-want +got):\n%s", endpoint, coverage.Told, diff)
 				}
 			}
 		})
@@ -175,8 +199,7 @@ func TestStepLaw(t *testing.T) {
 			t.Fatalf("step %s of windows of %s", step, window)
 		}
 		cells := 0
-		sel := aligned(store.Selection{Range: store.Range{From: r.From, To: r.To}}, window)
-		for at := sel.From; at.Before(r.To); at = at.Add(step) {
+		for at := aligned(store.Range{From: r.From, To: r.To}, window); at.Before(r.To); at = at.Add(step) {
 			cells++
 		}
 		if cells > n {
@@ -222,7 +245,7 @@ func TestServicesHasThoseInTrouble(t *testing.T) {
 		t.Fatalf("services are %+v", got.Services)
 	}
 	broken, checkout := got.Services[0], got.Services[1]
-	if broken.Targets["conflict"] != 1 || broken.LastWindow != nil || len(broken.Types) != 0 {
+	if broken.Targets["conflict"] != 1 || broken.LastWindowEnd != nil || len(broken.Types) != 0 {
 		t.Errorf("broken is %+v", broken)
 	}
 	if checkout.Targets["profiled"] != 1 || checkout.Targets["silent"] != 1 || checkout.WindowSeconds != 60 || checkout.Windows.Stored != 10 || len(checkout.Types) != 3 {
@@ -273,6 +296,7 @@ func TestErrorsOfTheStore(t *testing.T) {
 	}{
 		{"down", &store.Error{Class: store.Unavailable, Op: "sum", Err: errors.New("connection refused")}, 503, profile.StoreUnavailable},
 		{"too expensive", &store.Error{Class: store.TooExpensive, Op: "sum", Err: errors.New("would read 3e9 rows")}, 422, profile.QueryTooExpensive},
+		{"too large", &store.Error{Class: store.SumTooLarge, Op: "sum", Err: errors.New("a sum is 2^63 or more")}, 422, profile.SumTooLarge},
 		{"bad selection", &store.Error{Class: store.BadSelection, Op: "sum", Err: errors.New("too many pods")}, 400, profile.BadParameter},
 		{"refused", &store.Error{Class: store.Refused, Op: "sum", Err: errors.New("password of user x")}, 500, profile.Internal},
 		{"no store error", errors.New("surprise"), 500, profile.Internal},
@@ -350,13 +374,21 @@ func TestHangingUpCancels(t *testing.T) {
 func TestIngestHealth(t *testing.T) {
 	h := newHarness(t, nil)
 	h.store.health.Tables = []store.TableHealth{{Table: "samples", Parts: 3, Bytes: 100}, {Table: "stacks", Parts: 2, Bytes: 50}}
+	h.store.health.Room.Used = 150
 	up := apitest.Decode[api.IngestHealth](t, h.Get(t, "/api/v1/ingest/health"))
+	if up.Store.Ended != nil {
+		t.Errorf("a store that has not ended: %+v", up.Store.Ended)
+	}
 	if !up.Store.Available || up.Store.Mode != "embedded" || up.Store.ActiveParts != 5 || up.Store.DiskUsedBytes != 150 {
 		t.Errorf("health is %+v", up.Store)
 	}
-	h = newHarness(t, nil)
+	ended := api.StoreEnded{Count: 2, Last: now, How: "signal: aborted"}
+	h = newHarness(t, func(c *Config) { c.Ended = func() *api.StoreEnded { return &ended } })
 	h.store.health = store.Health{Error: "connection refused"}
 	down := apitest.Decode[api.IngestHealth](t, h.Get(t, "/api/v1/ingest/health"))
+	if down.Store.Ended == nil || *down.Store.Ended != ended {
+		t.Errorf("ended: %+v", down.Store.Ended)
+	}
 	if down.Store.Available || down.Store.Reason != profile.StoreUnavailable || down.Store.Message == "" {
 		t.Errorf("health is %+v", down.Store)
 	}
@@ -365,7 +397,7 @@ func TestIngestHealth(t *testing.T) {
 func TestReasonsExplainsAll(t *testing.T) {
 	h := newHarness(t, nil)
 	got := apitest.Decode[api.Reasons](t, h.Get(t, "/api/v1/reasons"))
-	if diff := cmp.Diff(profile.ReasonTexts(), got.Reasons); diff != "" {
+	if diff := cmp.Diff(reason.All(), got.Reasons); diff != "" {
 		t.Errorf("reasons differ (-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
@@ -21,22 +22,53 @@ func (q *Query) coverage(ctx context.Context, r request) (any, error) {
 // explained is the coverage of a selection, with the reason if there is
 // nothing in it. It returns an error if nobody knows the service.
 func (q *Query) explained(ctx context.Context, r request, c *store.Coverage) (api.Coverage, error) {
-	losses := profile.AddLosses(append([]profile.Loss(nil), c.Ledger.Losses...), c.Losses...)
+	unclaimed := c.Losses
 	if c.Windows == (store.WindowCount{}) {
 		why, err := q.whyEmpty(ctx, r)
 		if err != nil {
 			return api.Coverage{}, err
 		}
-		losses = profile.AddLosses(losses, why...)
+		unclaimed = profile.AddLosses(slices.Clone(unclaimed), why...)
 	}
-	return api.Coverage{
+	return told(c, unclaimed), nil
+}
+
+// told is a coverage in the words of the API, with losses that no type can claim.
+func told(c *store.Coverage, unclaimed []profile.Loss) api.Coverage {
+	out := api.Coverage{
 		Windows:   windows(c.Windows),
 		Captured:  c.Ledger.Captured,
 		Stored:    c.Ledger.Stored,
 		Truncated: c.Ledger.Sum(profile.Truncated),
 		Dropped:   c.Ledger.Sum(profile.Dropped),
-		Losses:    api.Losses(losses),
-	}, nil
+		Told:      api.Tell(c.Ledger.Losses, unclaimed),
+		Mean:      mean(c.Time, c.Ledger.Stored),
+	}
+	if c.Uncounted {
+		out.Notices = append(out.Notices, notice(profile.TargetsUncounted, profile.Amount{})...)
+	}
+	if k := c.Kernel; k.Windows > 0 {
+		out.KernelCPU = &api.KernelCPU{Windows: k.Windows, ChargedNS: int64(k.Charged), ProfiledNS: int64(k.Profiled)}
+	}
+	return out
+}
+
+func notice(r profile.Reason, a profile.Amount) []api.Loss {
+	return api.Losses([]profile.Loss{{Outcome: profile.Noticed, Reason: r, Value: a.Value, Count: a.Count}})
+}
+
+func mean(t store.Time, stored profile.Amount) api.Mean {
+	return api.Mean{RecordedSeconds: t.Recorded.Seconds(), MeanTargets: t.Targets(), PerSecond: perSecond(t, stored)}
+}
+
+// perSecond is nil if nothing was recorded, or if none of the samples has a
+// value.
+func perSecond(t store.Time, stored profile.Amount) *float64 {
+	v, ok := t.PerSecond(stored.Value)
+	if !ok || stored.Value == 0 && stored.Count > 0 {
+		return nil
+	}
+	return &v
 }
 
 func windows(c store.WindowCount) api.Windows {

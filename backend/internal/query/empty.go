@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/podflame/podflame/backend/api"
@@ -46,7 +47,8 @@ func absentPart(r request, s *store.Service) profile.Reason {
 	return profile.NotRecorded
 }
 
-// reasonsOf are the reasons for which targets sent nothing in the range.
+// reasonsOf are the reasons for which targets sent nothing in the range. A
+// target that has fallen silent keeps the reason that it gave before.
 func (q *Query) reasonsOf(r request, targets []store.TargetStatus) []profile.Reason {
 	now := q.Now()
 	if r.rng.To.Before(now.Add(-q.Limits.Retention)) {
@@ -54,12 +56,19 @@ func (q *Query) reasonsOf(r request, targets []store.TargetStatus) []profile.Rea
 	}
 	var reasons []profile.Reason
 	for _, t := range targets {
-		switch target := q.target(t); {
-		case t.JVMStart.After(r.rng.To): // not running yet
+		if !concerns(r, t) {
+			continue
+		}
+		target := q.target(t)
+		if t.Reason != "" {
+			reasons = append(reasons, t.Reason)
+		}
+		switch {
 		case target.Silent:
 			reasons = append(reasons, profile.NoReport)
-		case t.Reason != "":
-			reasons = append(reasons, t.Reason)
+		case t.Reason != "" && t.State != string(profile.StateProfiled):
+		case len(target.State.Events) > 0 && !slices.Contains(target.State.Events, string(r.sel.Type)):
+			reasons = append(reasons, profile.NotRecorded)
 		case t.State == string(profile.StateProfiled) && r.rng.To.After(now.Add(-patience(target.State.WindowSeconds))):
 			reasons = append(reasons, profile.WindowNotYetArrived)
 		}
@@ -68,6 +77,18 @@ func (q *Query) reasonsOf(r request, targets []store.TargetStatus) []profile.Rea
 		reasons = append(reasons, profile.NoTarget)
 	}
 	return reasons
+}
+
+// concerns reports whether a target is in the selection and was running in its
+// range.
+func concerns(r request, t store.TargetStatus) bool {
+	return !t.JVMStart.After(r.rng.To) && among(r.sel.Versions, t.Version) && among(r.sel.Pods, t.Pod) &&
+		among(r.sel.Containers, t.Container) && among(r.sel.Nodes, t.Node) && among(r.sel.Series, t.SeriesID)
+}
+
+// among reports whether a list that narrows lets a value through.
+func among[T comparable](list []T, value T) bool {
+	return len(list) == 0 || slices.Contains(list, value)
 }
 
 // because enters each reason once, as time of the range that nobody profiled.

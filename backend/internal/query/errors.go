@@ -28,8 +28,8 @@ func (q *Query) asError(ctx context.Context, err error) *api.Error {
 	switch e.Class {
 	case store.Unavailable, store.UnknownOutcome:
 		return api.Errorf(profile.StoreUnavailable, "ClickHouse did not answer").Because(err).Retry(max(e.RetryAfter, 2*time.Second))
-	case store.TooExpensive:
-		return api.Errorf(profile.QueryTooExpensive, "%v", e.Err).Because(err)
+	case store.TooExpensive, store.SumTooLarge:
+		return api.Errorf(e.Reason(), "%v", e.Err).Because(err)
 	case store.BadSelection:
 		return api.Errorf(profile.BadParameter, "%v", e.Err).Because(err)
 	}
@@ -40,7 +40,7 @@ func (q *Query) asError(ctx context.Context, err error) *api.Error {
 func outcomes() []string {
 	list := []string{"ok"}
 	for _, r := range []profile.Reason{
-		profile.BadParameter, profile.UnknownService, profile.QueryTooExpensive, profile.Overloaded,
+		profile.BadParameter, profile.UnknownService, profile.QueryTooExpensive, profile.SumTooLarge, profile.Overloaded,
 		profile.StoreUnavailable, profile.BackendUnreached, profile.Internal,
 	} {
 		list = append(list, string(r))

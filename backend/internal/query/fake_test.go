@@ -1,8 +1,8 @@
 package query
 
 import (
-	"cmp"
 	"context"
+	"encoding/binary"
 	"log/slog"
 	"slices"
 	"sync"
@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/api/apitest"
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +25,10 @@ type fakeStore struct {
 	windows []*profile.Window
 	list    []store.TargetStatus
 	health  store.Health
-	omitted profile.Amount                  // that StackSet leaves out
+	events  []store.EventCell
+	stored  store.Storage
+	omitted profile.Amount                  // that Sums leaves out
+	excess  profile.Amount                  // of Sums
 	before  func(ctx context.Context) error // runs first in each read
 	asked   int                             // reads
 }
@@ -49,7 +53,8 @@ func (f *fakeStore) selected(sel store.Selection) []*profile.Window {
 	var out []*profile.Window
 	for _, w := range f.windows {
 		if keyOf(w.Target) == sel.ServiceKey && in(sel.Range, w.Start) &&
-			(sel.Version == "" || sel.Version == w.Target.Version) &&
+			(sel.Versions == nil || slices.Contains(sel.Versions, w.Target.Version)) &&
+			(sel.Pods == nil || slices.Contains(sel.Pods, w.Target.Pod)) &&
 			(sel.Series == nil || slices.Contains(sel.Series, w.Target.SeriesID())) {
 			out = append(out, w)
 		}
@@ -72,7 +77,7 @@ func (f *fakeStore) Services(ctx context.Context, filter store.ServiceFilter) ([
 			byKey[s.ServiceKey] = s
 		}
 		s.Windows++
-		s.LastWindow = w.End
+		s.LastEnd = w.End
 		for _, c := range w.Coverage {
 			i := slices.IndexFunc(s.Types, func(t store.TypeTotal) bool { return t.Type == c.Type })
 			if i < 0 {
@@ -104,43 +109,135 @@ func (f *fakeStore) Targets(ctx context.Context, filter store.TargetFilter) ([]s
 	return out, false, store.Cost{}, nil
 }
 
-func (f *fakeStore) Activity(ctx context.Context, filter store.ServiceFilter, step time.Duration) (map[store.ServiceKey]*store.Activity, store.Cost, error) {
-	if err := f.enter(ctx); err != nil {
-		return nil, store.Cost{}, err
+func (f *fakeStore) Overview(ctx context.Context, filter store.ServiceFilter, first time.Time, step time.Duration) (*store.Overview, error) {
+	list, _, _, err := f.Services(ctx, filter)
+	if err != nil {
+		return nil, err
 	}
-	out := map[store.ServiceKey]*store.Activity{}
-	for _, w := range f.windows {
-		if !in(filter.Range, w.Start) {
-			continue
-		}
-		a := out[keyOf(w.Target)]
-		if a == nil {
-			a = &store.Activity{WindowSeconds: 60, Steps: map[profile.Type][]store.ActivityStep{}}
-			out[keyOf(w.Target)] = a
-		}
-		a.Windows.Expected++
-		a.Windows.Stored++
-		for _, c := range w.Coverage {
-			if a.Steps[c.Type] == nil {
-				a.Steps[c.Type] = make([]store.ActivityStep, (filter.To.Sub(filter.From)+step-1)/step)
+	out := &store.Overview{Services: list, Activity: map[store.ServiceKey]*store.Activity{}}
+	for _, s := range list {
+		a := &store.Activity{WindowLength: time.Minute, Types: map[profile.Type]*store.TypeActivity{}}
+		out.Activity[s.ServiceKey] = a
+		for _, t := range s.Types {
+			sel := store.Selection{ServiceKey: s.ServiceKey, Type: t.Type, Range: filter.Range}
+			total := f.account(sel)
+			steps := make([]store.Account, (filter.To.Sub(first)+step-1)/step)
+			for i := range steps {
+				sel.Range = store.Range{From: first.Add(time.Duration(i) * step), To: first.Add(time.Duration(i+1) * step)}
+				steps[i] = f.account(sel)
 			}
-			cell := &a.Steps[c.Type][w.Start.Sub(filter.From)/step]
-			cell.Stored = cell.Stored.Add(c.Stored)
-			cell.Windows++
+			a.Windows, a.Types[t.Type] = total.Windows, &store.TypeActivity{Total: total, Steps: steps}
 		}
 	}
-	return out, store.Cost{}, nil
+	return out, nil
+}
+
+func (f *fakeStore) WindowLength(ctx context.Context, _ store.ServiceKey) (time.Duration, error) {
+	return 0, f.enter(ctx)
+}
+
+// account is of the windows of a selection, each of which lasts as long as it
+// should.
+func (f *fakeStore) account(sel store.Selection) store.Account {
+	a := store.Account{Ledger: profile.Coverage{Type: sel.Type}}
+	for _, w := range f.selected(sel) {
+		if c := w.CoverageOf(sel.Type); c != nil {
+			a.Ledger = profile.MergeCoverage(sel.Type, a.Ledger, *c)
+			a.Windows.Expected++
+			a.Windows.Stored++
+			a.Losses = profile.AddLosses(a.Losses, w.Losses...)
+			length := w.End.Sub(w.Start)
+			a.Time = store.Time{Recorded: a.Time.Recorded + length, Lived: a.Time.Lived + length, Covered: a.Time.Covered + length}
+		}
+	}
+	return a
 }
 
 func (f *fakeStore) Health(context.Context) store.Health { return f.health }
 
-func (f *fakeStore) StackSet(ctx context.Context, sel store.Selection) (*store.Sums, error) {
+func (f *fakeStore) Events(ctx context.Context, _ store.Range, _ time.Duration) ([]store.EventCell, store.Cost, error) {
+	return f.events, store.Cost{}, f.enter(ctx)
+}
+
+func (f *fakeStore) Storage(ctx context.Context) (*store.Storage, error) {
+	return &f.stored, f.enter(ctx)
+}
+
+func (f *fakeStore) Sums(ctx context.Context, selections ...store.Selection) (*store.Sums, error) {
 	if err := f.enter(ctx); err != nil {
 		return nil, err
 	}
-	set := merged(f.selected(sel), sel.Type)
-	slices.SortFunc(set.Stacks, func(a, b profile.Stack) int { return cmp.Compare(b.Value, a.Value) })
-	return &store.Sums{Set: set, Total: set.Total().Add(f.omitted), Omitted: f.omitted, Cost: store.Cost{RowsRead: 10, BytesRead: 100}}, nil
+	out := &store.Sums{Cost: store.Cost{RowsRead: 11, BytesRead: 110}}
+	d := calltree.NewDictionary(1 << 30)
+	var lists [][]calltree.Sum
+	for _, sel := range selections {
+		set := merged(f.selected(sel), sel.Type)
+		lists = append(lists, enter(d, set))
+		out.Sides = append(out.Sides, store.Side{
+			Total: set.Total().Add(f.omitted), Omitted: f.omitted, Excess: f.excess, Coverage: &store.Coverage{Account: f.account(sel)},
+		})
+	}
+	out.Tree, _ = d.Tree(lists...)
+	return out, nil
+}
+
+func (f *fakeStore) Blocks(ctx context.Context, sel store.Selection, groups, slices int, each func(store.Block) error) (store.Cost, error) {
+	if err := f.enter(ctx); err != nil {
+		return store.Cost{}, err
+	}
+	slice := max(sel.To.Sub(sel.From)/time.Duration(slices), time.Minute)
+	for group := range groups {
+		for at := sel.From; at.Before(sel.To); at = at.Add(slice) {
+			var windows []*profile.Window
+			for _, w := range f.selected(sel) {
+				if int(w.Target.SeriesID()%uint64(groups)) == group && in(store.Range{From: at, To: at.Add(slice)}, w.Start) {
+					windows = append(windows, w)
+				}
+			}
+			if set := merged(windows, sel.Type); len(set.Stacks) > 0 {
+				if err := each(store.Block{Group: group, Total: set.Total(), Tree: whole(set)}); err != nil {
+					return store.Cost{}, err
+				}
+			}
+		}
+	}
+	return store.Cost{RowsRead: 7}, nil
+}
+
+func (f *fakeStore) Versions(ctx context.Context, sel store.Selection) ([]store.VersionSpan, store.Cost, error) {
+	if err := f.enter(ctx); err != nil {
+		return nil, store.Cost{}, err
+	}
+	var out []store.VersionSpan
+	for _, w := range f.selected(sel) {
+		i := slices.IndexFunc(out, func(v store.VersionSpan) bool { return v.Version == w.Target.Version })
+		if i < 0 {
+			out = append([]store.VersionSpan{{Version: w.Target.Version, First: w.Start}}, out...)
+			i = 0
+		}
+		out[i].Last = w.Start
+	}
+	return out, store.Cost{}, nil
+}
+
+// enter puts the stacks of a set into a dictionary.
+func enter(d *calltree.Dictionary, set profile.StackSet) []calltree.Sum {
+	var sums []calltree.Sum
+	for _, stack := range set.Stacks {
+		var ids []uint64
+		var packed []byte
+		for _, f := range stack.Frames {
+			ids = append(ids, profile.FunctionID(set.Functions[f]))
+			packed = binary.LittleEndian.AppendUint64(packed, ids[len(ids)-1])
+		}
+		id := profile.StackID(ids)
+		d.Add(id, packed)
+		sums = append(sums, calltree.Sum{Stack: id, Amount: profile.Amount{Value: stack.Value, Count: stack.Count}})
+	}
+	for _, f := range set.Functions {
+		d.Name(profile.FunctionID(f), f)
+	}
+	return sums
 }
 
 // merged is what the stacks of windows must add up to.
@@ -158,45 +255,65 @@ func (f *fakeStore) Coverage(ctx context.Context, sel store.Selection) (*store.C
 	if err := f.enter(ctx); err != nil {
 		return nil, err
 	}
-	out := &store.Coverage{Ledger: profile.Coverage{Type: sel.Type}, Cost: store.Cost{RowsRead: 1, BytesRead: 10}}
-	for _, w := range f.selected(sel) {
-		if c := w.CoverageOf(sel.Type); c != nil {
-			out.Ledger = profile.MergeCoverage(sel.Type, out.Ledger, *c)
-			out.Windows.Expected++
-			out.Windows.Stored++
-			out.Losses = profile.AddLosses(out.Losses, w.Losses...)
-			out.Targets = 1
-		}
+	out := &store.Coverage{Account: f.account(sel), Cost: store.Cost{RowsRead: 1, BytesRead: 10}}
+	if out.Windows.Stored > 0 {
+		out.Targets = 1
 	}
 	return out, nil
 }
 
-func (f *fakeStore) Timeline(ctx context.Context, sel store.Selection, step time.Duration) ([]store.Cell, store.Cost, error) {
-	if err := f.enter(ctx); err != nil {
-		return nil, store.Cost{}, err
+func (f *fakeStore) Timeline(ctx context.Context, sel store.Selection, first time.Time, step time.Duration) ([]store.Cell, *store.Coverage, error) {
+	whole, err := f.Coverage(ctx, sel)
+	if err != nil {
+		return nil, nil, err
 	}
 	var cells []store.Cell
-	for at := sel.From; at.Before(sel.To); at = at.Add(step) {
-		c := store.Cell{Start: at, Status: store.CellNone}
+	for at := first; at.Before(sel.To); at = at.Add(step) {
 		one := sel
 		one.Range = store.Range{From: at, To: at.Add(step)}
-		for _, w := range f.selected(one) {
-			if l := w.CoverageOf(sel.Type); l != nil {
-				c.Stored, c.Status = c.Stored.Add(l.Stored), store.CellOK
-				c.Windows.Expected++
-				c.Windows.Stored++
-			}
+		c := store.Cell{Start: at, Status: store.CellNone, Account: f.account(one)}
+		if c.Windows.Stored > 0 {
+			c.Status = store.CellOK
 		}
 		cells = append(cells, c)
 	}
-	return cells, store.Cost{}, nil
+	return cells, whole, nil
+}
+
+func (f *fakeStore) Parts(ctx context.Context, sel store.Selection, first time.Time, step time.Duration, by store.Column) ([]store.Cell, []store.Part, *store.Coverage, error) {
+	cells, whole, err := f.Timeline(ctx, sel, first, step)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	names := map[string]bool{}
+	for _, w := range f.selected(sel) {
+		names[map[store.Column]string{store.ByVersion: w.Target.Version, store.ByPod: w.Target.Pod}[by]] = true
+	}
+	var parts []store.Part
+	for name := range names {
+		one := sel
+		if by == store.ByPod {
+			one.Pods = []string{name}
+		} else {
+			one.Versions = []string{name}
+		}
+		p := store.Part{Name: name}
+		of, _, _ := f.Timeline(ctx, one, first, step)
+		for _, c := range of {
+			p.Total = p.Total.Add(c.Ledger.Stored)
+			p.Stored, p.Windows = append(p.Stored, c.Ledger.Stored), append(p.Windows, c.Windows.Stored)
+		}
+		parts = append(parts, p)
+	}
+	slices.SortFunc(parts, func(a, b store.Part) int { return int(b.Total.Value - a.Total.Value) })
+	return cells, parts, whole, nil
 }
 
 // fakeUploads is an ingest that did nothing.
 type fakeUploads struct{}
 
-func (fakeUploads) Health() api.IngestHealth {
-	return api.IngestHealth{Since: now, Rejected: []api.ReasonCount{}, Retryable: []api.ReasonCount{}, Losses: []api.Loss{}}
+func (fakeUploads) Health(context.Context) api.IngestHealth {
+	return api.IngestHealth{Since: now, Rejected: []api.ReasonCount{}, Retryable: []api.ReasonCount{}, Refusals: []api.Refusal{}, Losses: []api.Loss{}}
 }
 
 var now = time.Date(2026, 11, 22, 12, 0, 30, 0, time.UTC)

@@ -4,82 +4,77 @@ import (
 	"context"
 
 	"github.com/podflame/podflame/backend/api"
-	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
-	"golang.org/x/sync/errgroup"
 )
 
 func (q *Query) flame(ctx context.Context, r request) (any, error) {
-	sums, coverage, scanned, err := q.sums(ctx, r)
+	s, err := q.stacks(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	set := profile.Merge(r.sel.Type, &sums.Set) // into canonical order, which Prune needs
-	pruned, report := profile.Prune(&set, r.nodes)
-	pruned = withOmitted(&pruned, sums.Omitted)
-	f := columns(&pruned)
-	f.Range, f.Unit, f.CountUnit = r.rng, r.sel.Type.Unit(), r.sel.Type.CountUnit()
-	f.Total, f.Coverage, f.Scanned = sums.Total, coverage, scanned
-	// Of a stack that was not read it is only known that it has a node of its own.
-	f.Nodes = report.Nodes + int(sums.OmittedStacks)
-	f.Omitted = api.OmittedNodes{
-		Nodes: report.OmittedNodes + int(sums.OmittedStacks),
-		Value: report.Omitted.Value + sums.Omitted.Value,
-		Count: report.Omitted.Count + sums.Omitted.Count,
-	}
-	return f, nil
+	return s.flame(r), nil
 }
 
-// sums reads the stacks and the coverage of a selection at the same time.
-func (q *Query) sums(ctx context.Context, r request) (sums *store.Sums, coverage api.Coverage, scanned api.Scanned, err error) {
-	g, ctx2 := errgroup.WithContext(ctx)
-	var ledger *store.Coverage
-	g.Go(func() (err error) {
-		sums, err = q.Samples.StackSet(ctx2, r.sel)
-		return err
-	})
-	g.Go(func() (err error) {
-		ledger, err = q.Samples.Coverage(ctx2, r.sel)
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return nil, api.Coverage{}, api.Scanned{}, err
-	}
-	coverage, err = q.explained(ctx, r, ledger)
-	return sums, coverage, q.scanned(sums.Cost, ledger.Cost), err
+func (q *Query) callers(ctx context.Context, r request) (any, error) {
+	return q.sandwich(ctx, r, (*calltree.Tree).Callers)
 }
 
-// withOmitted adds what the store left out as one frame, so that the values of
-// the stacks sum to the total.
-func withOmitted(s *profile.StackSet, a profile.Amount) profile.StackSet {
-	if a == (profile.Amount{}) {
-		return *s
-	}
-	rest := profile.StackSet{
-		Type:      s.Type,
-		Functions: []profile.Function{{Name: profile.OmittedFrames, Kind: profile.Omitted}},
-		Stacks:    []profile.Stack{{Frames: []uint32{0}, Value: a.Value, Count: a.Count}},
-	}
-	return profile.Merge(s.Type, s, &rest)
+func (q *Query) callees(ctx context.Context, r request) (any, error) {
+	return q.sandwich(ctx, r, (*calltree.Tree).Callees)
 }
 
-func columns(s *profile.StackSet) api.Flame {
-	f := api.Flame{
-		Type:      s.Type,
-		Functions: make([]string, len(s.Functions)),
-		Kinds:     make([]string, len(s.Functions)),
-		Frames:    make([][]uint32, len(s.Stacks)),
-		Values:    make([]int64, len(s.Stacks)),
-		Counts:    make([]int64, len(s.Stacks)),
+func (q *Query) sandwich(ctx context.Context, r request, around func(*calltree.Tree, string) (*calltree.Tree, []profile.Amount)) (any, error) {
+	s, err := q.stacks(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	for i, function := range s.Functions {
-		f.Functions[i], f.Kinds[i] = function.Name, function.Kind.String()
+	tree, outside := around(s.tree, r.function)
+	if s.tree.Size() > 0 && tree.Size() == 0 {
+		return nil, api.Errorf(profile.NotFound, "no stack of the selection has a function %q", r.function)
 	}
-	for i, stack := range s.Stacks {
-		f.Frames[i], f.Values[i], f.Counts[i] = stack.Frames, stack.Value, stack.Count
-		if stack.Frames == nil {
-			f.Frames[i] = []uint32{}
-		}
+	s.leave(tree, outside)
+	return s.flame(r), nil
+}
+
+// flame is the answer with the heaviest nodes.
+func (s *stacks) flame(r request) api.Flame {
+	pruned, report := s.tree.Prune(r.nodes, s.unread()...)
+	only := &s.sides[0]
+	return api.Flame{
+		Range: r.rng, Type: r.sel.Type, Unit: r.sel.Type.Unit(), CountUnit: r.sel.Type.CountUnit(),
+		Graph: graph(pruned), Total: only.Total, Outside: only.outside,
+		Nodes: report.Nodes + only.unreadNodes(),
+		Omitted: api.OmittedNodes{
+			Nodes: report.OmittedNodes + only.unreadNodes(), Value: report.Omitted[0].Value, Count: report.Omitted[0].Count,
+		},
+		Coverage: only.coverage, Scanned: s.scanned,
 	}
-	return f
+}
+
+// unreadNodes is the least number of nodes that were not read: of a stack that
+// was not read it is only known that it has a node of its own.
+func (s *side) unreadNodes() int { return int(s.OmittedStacks) }
+
+func graph(t *calltree.Tree) api.Graph {
+	names, kinds := functionColumns(t.Functions)
+	g := api.Graph{Functions: names, Kinds: kinds, Parents: t.Parent, Frames: t.Function}
+	g.Values, g.Counts = amountColumns(t.Self[0])
+	return g
+}
+
+func functionColumns(functions []profile.Function) (names, kinds []string) {
+	names, kinds = make([]string, len(functions)), make([]string, len(functions))
+	for i, f := range functions {
+		names[i], kinds[i] = f.Name, f.Kind.String()
+	}
+	return names, kinds
+}
+
+func amountColumns(amounts []profile.Amount) (values, counts []int64) {
+	values, counts = make([]int64, len(amounts)), make([]int64, len(amounts))
+	for i, a := range amounts {
+		values[i], counts[i] = a.Value, a.Count
+	}
+	return values, counts
 }

@@ -8,26 +8,37 @@ import (
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/reason"
 	"golang.org/x/sync/singleflight"
 )
 
 func (q *Query) ingestHealth(ctx context.Context, _ request) (any, error) {
-	out := q.Uploads.Health()
+	out := q.Uploads.Health(ctx)
 	s := q.storeHealth(ctx)
 	out.Store.Available, out.Store.Mode, out.Store.Version = s.Reachable, q.Mode, s.Version
-	if !s.Reachable {
+	switch {
+	case !s.Reachable:
 		out.Store.Reason, out.Store.Message = profile.StoreUnavailable, s.Error
+	case s.WriteError != "":
+		out.Store.Available = false
+		out.Store.Reason, out.Store.Message = profile.StoreUnavailable, s.WriteError
+	}
+	if q.Ended != nil {
+		out.Store.Ended = q.Ended()
 	}
 	for _, t := range s.Tables {
 		out.Store.ActiveParts += t.Parts
-		out.Store.DiskUsedBytes += t.Bytes
 	}
-	out.Store.DiskFreeBytes = s.DiskFree
+	out.Store.DiskUsedBytes, out.Store.DiskFreeBytes, out.Store.DiskLimitBytes = s.Room.Used, s.Room.Free, s.Room.Limit
+	out.Store.GivenUp = []api.GivenUpDay{}
+	for _, d := range s.Room.GivenUp {
+		out.Store.GivenUp = append(out.Store.GivenUp, api.GivenUpDay{Day: d.Day.Format(time.DateOnly), Bytes: d.Bytes, At: d.At.UTC(), Reason: profile.StoreFull})
+	}
 	return out, nil
 }
 
 func (q *Query) reasons(context.Context, request) (any, error) {
-	return api.Reasons{Reasons: profile.ReasonTexts()}, nil
+	return api.Reasons{Reasons: reason.All()}, nil
 }
 
 // storeHealth is the state of the store, at most Limits.HealthFor old.

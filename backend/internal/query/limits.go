@@ -14,8 +14,13 @@ type Limits struct {
 	MaxNodes     int
 	Points       int // of a timeline, unless asked otherwise
 	MaxPoints    int
+	Parts        int // of a timeline that is taken apart, unless asked otherwise
+	MaxParts     int
+	MaxRows      int // of a heat map
 	Functions    int // of a top table, unless asked otherwise
 	MaxFunctions int
+	Fleet        int           // services whose stacks are read for a table over all
+	FleetNames   int           // functions that such a table keeps in mind
 	SparkPoints  int           // of the timelines in a list of services
 	HealthFor    time.Duration // for which the state of the store is remembered
 }
@@ -33,8 +38,13 @@ func DefaultLimits() Limits {
 		MaxNodes:     262_144,
 		Points:       360,
 		MaxPoints:    2_000,
+		Parts:        20,
+		MaxParts:     200,
+		MaxRows:      360,
 		Functions:    500,
 		MaxFunctions: 10_000,
+		Fleet:        50,
+		FleetNames:   200_000,
 		SparkPoints:  30,
 		HealthFor:    2 * time.Second,
 	}

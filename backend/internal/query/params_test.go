@@ -44,7 +44,20 @@ func TestBadParameters(t *testing.T) {
 		{checkout + hour + "&cluster=" + strings.Repeat("c", 257), "parameter cluster is 257, the limit is 256"},
 		{checkout + hour + "&cluster=%ff", "is not UTF-8"},
 		{checkout + hour + "&cluster=%zz", "cannot be parsed"},
-		{checkout + hour + "&cluster=" + strings.Repeat("c", 5000), "length of the query string"},
+		{checkout + hour + "&cluster=" + strings.Repeat("c", 70_000), "length of the query string"},
+		{checkout + hour + "&include=" + strings.Repeat("i", 10_000), "parameter include: it has 10000 bytes, at most 256 are allowed"},
+		{checkout + hour + "&include=/(a/", "parameter include: error parsing regexp: missing closing )"},
+		{checkout + hour + "&exclude=/(a%7B1000%7D)%7B1000%7D/", "parameter exclude: error parsing regexp: invalid repeat count"},
+		{checkout + hour + "&exclude=/%5Ba-z%5D%7B999%7D%5Ba-z%5D%7B9%7D/", "at most 1000 are allowed"},
+		{checkout + hour + "&include=a&include=b", "parameter include: given 2 times"},
+		{checkout + hour + "&package=" + strings.Repeat("p", 257), "parameter package is 257, the limit is 256"},
+		{checkout + hour + "&path=" + strings.Repeat("p", 1025), "parameter path is 1025, the limit is 1024"},
+		{checkout + hour + strings.Repeat("&path=a", 1001), "number of times that path is given is 1001, the limit is 1000"},
+		{checkout + hour + "&pod=%ff", "parameter pod: \"\\xff\" is not UTF-8"},
+		{checkout + hour + "&node=" + strings.Repeat("n", 10_000), "parameter node is 10000, the limit is 256"},
+		{checkout + hour + "&function=main", `parameter "function": not known here`},
+		{"/api/v1/callers?service=checkout&type=cpu&" + hour, "parameter function: required"},
+		{"/api/v1/callees?service=checkout&type=cpu&function=" + strings.Repeat("f", 1025) + "&" + hour, "parameter function is 1025, the limit is 1024"},
 		{"/api/v1/series?service=checkout&type=cpu&" + hour + "&points=2001", "parameter points is 2001, the limit is 2000"},
 		{"/api/v1/top?service=checkout&type=cpu&" + hour + "&limit=10001", "parameter limit is 10001, the limit is 10000"},
 		{"/api/v1/top?service=checkout&type=cpu&" + hour + "&order=name", `parameter order: "name" is not one of self, total`},
@@ -100,4 +113,17 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is asked wrongly is answered with what to do about it.
+func TestRefusedParametersHaveARemedy(t *testing.T) {
+	h := newHarness(t, nil)
+	for query, hint := range map[string]string{
+		selection + fmt.Sprintf("from=%d&to=%d", now.Unix(), now.Unix()-60): "Swap them",
+		strings.Replace(selection, "cpu", "heap", 1) + hour:                 "cpu, alloc, lock, wall",
+	} {
+		if e := apitest.Refused(t, h.Get(t, "/api/v1/flame?"+query), 400, profile.BadParameter); !strings.Contains(e.Hint, hint) {
+			t.Errorf("%s: hint is %q, want %q", query, e.Hint, hint)
+		}
+	}
 }

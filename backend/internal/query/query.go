@@ -18,24 +18,30 @@ import (
 type Catalog interface {
 	Services(ctx context.Context, f store.ServiceFilter) ([]store.Service, bool, store.Cost, error)
 	Targets(ctx context.Context, f store.TargetFilter) ([]store.TargetStatus, bool, store.Cost, error)
-	Activity(ctx context.Context, f store.ServiceFilter, step time.Duration) (map[store.ServiceKey]*store.Activity, store.Cost, error)
+	Overview(ctx context.Context, f store.ServiceFilter, first time.Time, step time.Duration) (*store.Overview, error)
+	WindowLength(ctx context.Context, key store.ServiceKey) (time.Duration, error)
 }
 
-// Prober says how the store is.
+// Prober says how the store is, and what became of uploads. Its errors are *store.Error.
 type Prober interface {
 	Health(ctx context.Context) store.Health
+	Events(ctx context.Context, r store.Range, step time.Duration) ([]store.EventCell, store.Cost, error)
+	Storage(ctx context.Context) (*store.Storage, error)
 }
 
 // Samples sums up samples. Its errors are *store.Error.
 type Samples interface {
-	StackSet(ctx context.Context, sel store.Selection) (*store.Sums, error)
-	Timeline(ctx context.Context, sel store.Selection, step time.Duration) ([]store.Cell, store.Cost, error)
+	Sums(ctx context.Context, selections ...store.Selection) (*store.Sums, error)
+	Timeline(ctx context.Context, sel store.Selection, first time.Time, step time.Duration) ([]store.Cell, *store.Coverage, error)
+	Parts(ctx context.Context, sel store.Selection, first time.Time, step time.Duration, by store.Column) ([]store.Cell, []store.Part, *store.Coverage, error)
 	Coverage(ctx context.Context, sel store.Selection) (*store.Coverage, error)
+	Blocks(ctx context.Context, sel store.Selection, groups, slices int, each func(store.Block) error) (store.Cost, error)
+	Versions(ctx context.Context, sel store.Selection) ([]store.VersionSpan, store.Cost, error)
 }
 
 // Uploads says what ingest did.
 type Uploads interface {
-	Health() api.IngestHealth
+	Health(ctx context.Context) api.IngestHealth
 }
 
 // Config is what New needs. Zero Limits are not replaced.
@@ -44,7 +50,10 @@ type Config struct {
 	Samples  Samples
 	Prober   Prober
 	Uploads  Uploads
-	Mode     string // of the store: embedded or external
+	Mode     string                 // of the store: embedded or external
+	Ended    func() *api.StoreEnded // of the ClickHouse inside; nil if there is none
+	OTLP     bool                   // whether OTLP profiles of OTLPVersion are offered
+	Price    api.Price
 	Limits   Limits
 	Now      func() time.Time // nil is time.Now
 	Log      *slog.Logger
@@ -56,6 +65,7 @@ type Query struct {
 	Config
 	running *semaphore.Weighted
 	waiting *semaphore.Weighted
+	fleets  *semaphore.Weighted // tables over all services: one at a time
 	metrics *metrics
 	health  *healthMemory
 }
@@ -69,6 +79,7 @@ func New(cfg Config) *Query {
 		Config:  cfg,
 		running: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)),
 		waiting: semaphore.NewWeighted(int64(cfg.Limits.Waiting)),
+		fleets:  semaphore.NewWeighted(1),
 		metrics: newMetrics(cfg.Registry, cfg.Limits),
 		health:  newHealthMemory(cfg.Prober, cfg.Limits.HealthFor, cfg.Now),
 	}
@@ -93,17 +104,35 @@ type endpoint struct {
 
 func (q *Query) endpoints() []endpoint {
 	selection := params{
-		"cluster": optional, "namespace": optional, "service": required, "type": required,
-		"version": optional, "series": optional, "from": required, "to": required,
+		"cluster": optional, "namespace": optional, "service": required, "type": required, "from": required, "to": required,
+		"version": repeated, "pod": repeated, "container": repeated, "node": repeated, "series": optional,
+	}
+	stacks := selection.with(params{"include": optional, "exclude": optional, "package": optional, "path": repeated})
+	sandwich := stacks.with(params{"nodes": optional, "function": required})
+	base := params{
+		"baseFrom": optional, "baseTo": optional, "baseCluster": optional, "baseNamespace": optional, "baseService": optional, "baseSeries": optional,
+		"baseVersion": repeated, "basePod": repeated, "baseContainer": repeated, "baseNode": repeated,
 	}
 	return []endpoint{
 		{path: "services", takes: params{"from": required, "to": required}, answer: q.services},
 		{path: "targets", takes: params{"cluster": optional, "namespace": optional, "service": optional}, answer: q.targets},
-		{path: "series", takes: selection.and("points"), answer: q.series},
-		{path: "flame", takes: selection.and("nodes"), answer: q.flame},
-		{path: "top", takes: selection.and("limit", "order"), answer: q.top},
+		{path: "series", takes: selection.and("points", "by", "parts"), answer: q.series},
+		{path: "heatmap", takes: selection.and("rows"), answer: q.heatmap},
+		{path: "flame", takes: stacks.and("nodes"), answer: q.flame},
+		{path: "callers", takes: sandwich, answer: q.callers},
+		{path: "callees", takes: sandwich, answer: q.callees},
+		{path: "diff", takes: stacks.and("nodes").with(base), answer: q.diff},
+		{path: "changes", takes: stacks.and("limit").with(base), answer: q.changes},
+		{path: "export", takes: stacks.with(params{"nodes": optional, "format": required, "amount": optional}), answer: q.export},
+		{path: "top", takes: stacks.and("limit", "order"), answer: q.top},
+		{path: "fleet/top", takes: params{
+			"cluster": optional, "namespace": optional, "type": required, "from": required, "to": required,
+			"include": optional, "exclude": optional, "package": optional, "limit": optional, "order": optional,
+		}, answer: q.fleetTop},
 		{path: "coverage", takes: selection, answer: q.coverage},
 		{path: "ingest/health", takes: params{}, answer: q.ingestHealth, cheap: true},
+		{path: "ingest/history", takes: params{"from": required, "to": required, "points": optional}, answer: q.ingestHistory},
+		{path: "ingest/storage", takes: params{}, answer: q.ingestStorage},
 		{path: "reasons", takes: params{}, answer: q.reasons, cheap: true},
 	}
 }
@@ -121,7 +150,7 @@ func (q *Query) handle(e endpoint) gin.HandlerFunc {
 			}
 			api.WriteError(c.Writer, failure)
 		} else {
-			api.Write(c.Writer, 200, answer)
+			api.Answer(c.Writer, c.Request, answer)
 		}
 		q.metrics.requests.WithLabelValues(e.path, outcome).Inc()
 		q.metrics.seconds.WithLabelValues(e.path).Observe(time.Since(begin).Seconds())

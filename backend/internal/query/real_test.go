@@ -149,7 +149,7 @@ func sameAs(t *testing.T, c *apitest.Client, query string, kind profile.Type, wi
 		t.Errorf("total %+v, omitted %+v, scanned %+v", flame.Total, flame.Omitted, flame.Scanned)
 	}
 	top := apitest.Decode[api.Top](t, c.Get(t, "/api/v1/top?limit=10000&"+query))
-	if diff := cmp.Diff(topOf(&want, 10000, false).Functions, top.Functions); diff != "" {
+	if diff := cmp.Diff(topOf(whole(want), 10000, false).Functions, top.Functions); diff != "" {
 		t.Errorf("table differs from that of the merged windows (-want +got):\n%.4000s", diff)
 	}
 	coverage := apitest.Decode[api.Coverage](t, c.Get(t, "/api/v1/coverage?"+query))
@@ -173,15 +173,24 @@ func sameAs(t *testing.T, c *apitest.Client, query string, kind profile.Type, wi
 	}
 }
 
+func ledgerOf(windows []*profile.Window, kind profile.Type) *profile.Coverage {
+	ledger := profile.Coverage{Type: kind}
+	for _, w := range windows {
+		if c := w.CoverageOf(kind); c != nil {
+			ledger = profile.MergeCoverage(kind, ledger, *c)
+		}
+	}
+	return &ledger
+}
+
 // coverageOf merges the ledgers of windows that all arrived.
 func coverageOf(windows []*profile.Window, kind profile.Type) api.Coverage {
-	ledger := profile.Coverage{Type: kind}
+	ledger := ledgerOf(windows, kind)
 	var losses []profile.Loss
 	out := api.Coverage{}
 	for _, w := range windows {
 		losses = profile.AddLosses(losses, w.Losses...)
-		if c := w.CoverageOf(kind); c != nil {
-			ledger = profile.MergeCoverage(kind, ledger, *c)
+		if w.CoverageOf(kind) != nil {
 			out.Windows.Stored++
 		} else {
 			out.Windows.Lost++
@@ -190,8 +199,22 @@ func coverageOf(windows []*profile.Window, kind profile.Type) api.Coverage {
 	}
 	out.Captured, out.Stored = ledger.Captured, ledger.Stored
 	out.Truncated, out.Dropped = ledger.Sum(profile.Truncated), ledger.Sum(profile.Dropped)
-	out.Losses = api.Losses(profile.AddLosses(losses, ledger.Losses...))
+	out.Told = api.Tell(ledger.Losses, losses)
+	out.Mean = meanOf(windows, kind)
 	return out
+}
+
+// meanOf is the mean of windows of targets that lived at the same time.
+func meanOf(windows []*profile.Window, kind profile.Type) api.Mean {
+	set := merged(windows, kind)
+	targets := map[uint64]bool{}
+	var recorded time.Duration
+	for _, w := range windows {
+		targets[w.Target.SeriesID()] = true
+		recorded += w.Recorded.End.Sub(w.Recorded.Start)
+	}
+	perSecond := float64(set.Total().Value) / recorded.Seconds() * float64(len(targets))
+	return api.Mean{RecordedSeconds: recorded.Seconds(), MeanTargets: float64(len(targets)), PerSecond: &perSecond}
 }
 
 func sameServices(t *testing.T, c *apitest.Client, whole string, all []*profile.Window) {
@@ -205,22 +228,22 @@ func sameServices(t *testing.T, c *apitest.Client, whole string, all []*profile.
 		if want := coverageOf(windows, profile.CPU).Windows; s.Service != name || s.Windows != want || !slices.Equal(s.Versions, []string{"v0", "v1"}) {
 			t.Errorf("service is %s %v %+v, want %s %+v", s.Service, s.Versions, s.Windows, name, want)
 		}
-		if last := windows[len(windows)-1].End; s.LastWindow == nil || !s.LastWindow.Equal(last) {
-			t.Errorf("last window of %s is %v, want %v", name, s.LastWindow, last)
+		if last := windows[len(windows)-1].End; s.LastWindowEnd == nil || !s.LastWindowEnd.Equal(last) {
+			t.Errorf("last window of %s is %v, want %v", name, s.LastWindowEnd, last)
 		}
 		for _, kind := range s.Types {
 			want := merged(windows, kind.Type)
 			if kind.Total != want.Total() {
 				t.Errorf("%s of %s is %+v, want %+v", kind.Type, name, kind.Total, want.Total())
 			}
-			var sum float64
-			for _, v := range kind.Spark {
-				if v != nil {
-					sum += *v
-				}
+			if diff := cmp.Diff(meanOf(windows, kind.Type), kind.Mean); diff != "" {
+				t.Errorf("mean of %s of %s (-want +got):\n%s", kind.Type, name, diff)
 			}
-			if step := float64(3600 / len(kind.Spark)); int64(sum*step+0.5) != want.Total().Value {
-				t.Errorf("spark of %s of %s sums to %f, want %d", kind.Type, name, sum*step, want.Total().Value)
+			if unvalued := ledgerOf(windows, kind.Type).Sum(profile.Unvalued).Count; kind.Unvalued != unvalued || unvalued == 0 {
+				t.Errorf("%d samples of %s of %s have no value, want %d", kind.Unvalued, kind.Type, name, unvalued)
+			}
+			if !slices.ContainsFunc(kind.Spark, func(v *float64) bool { return v != nil && *v > 0 }) {
+				t.Errorf("spark of %s of %s is empty", kind.Type, name)
 			}
 		}
 		if len(s.Types) != 3 || len(s.Losses) == 0 {
@@ -266,7 +289,7 @@ func TestReportsComeBackAsTargets(t *testing.T) {
 	}
 	// The service has sent nothing, and is known: the answer says why.
 	flame := apitest.Decode[api.Flame](t, c.Get(t, fmt.Sprintf("/api/v1/flame?%sfrom=%d&to=%d", selection, end.Unix()-600, end.Unix())))
-	if len(flame.Frames) != 0 || len(flame.Coverage.Losses) != 1 || flame.Coverage.Losses[0].Reason != profile.Conflict {
+	if len(flame.Frames) != 1 || len(flame.Coverage.NotCaptured) != 1 || flame.Coverage.NotCaptured[0].Reason != profile.Conflict {
 		t.Errorf("flame graph is %+v", flame)
 	}
 	services := apitest.Decode[api.Services](t, c.Get(t, fmt.Sprintf("/api/v1/services?from=%d&to=%d", end.Unix()-600, end.Unix()+1)))
@@ -301,7 +324,34 @@ func TestTypeThatIsNotRecorded(t *testing.T) {
 	upload(t, c, []*profile.Window{profiletest.Window(profiletest.Options{Start: end.Add(-10 * time.Minute), Lossy: true})})
 	span := fmt.Sprintf("from=%d&to=%d", end.Unix()-3600, end.Unix())
 	flame := apitest.Decode[api.Flame](t, c.Get(t, "/api/v1/flame?"+strings.Replace(selection, "cpu", "wall", 1)+span))
-	if !slices.ContainsFunc(flame.Coverage.Losses, func(l api.Loss) bool { return l.Reason == profile.NotRecorded }) {
+	if !slices.ContainsFunc(flame.Coverage.NotCaptured, func(l api.Loss) bool { return l.Reason == profile.NotRecorded }) {
 		t.Errorf("coverage is %+v", flame.Coverage)
+	}
+}
+
+// The same 70 s have the same mean in every range and on every screen: to the
+// digit, as services are sorted by it.
+func TestMeanIsOverTheTimeThatWasRecorded(t *testing.T) {
+	c := real(t)
+	end := time.Now().UTC().Truncate(time.Minute)
+	whole := profiletest.Window(profiletest.Options{Seed: 1, Start: end.Add(-4 * time.Minute)})
+	rest := profiletest.Window(profiletest.Options{Seed: 2, Start: end.Add(-3 * time.Minute)})
+	rest.Recorded.End = rest.Start.Add(10 * time.Second) // then the JVM ended
+	windows := []*profile.Window{whole, rest}
+	upload(t, c, windows)
+	for _, length := range []time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour, 6*24*time.Hour + 7*time.Second} {
+		span := fmt.Sprintf("from=%d&to=%d", end.Add(-length).Unix(), end.Unix())
+		services := apitest.Decode[api.Services](t, c.Get(t, "/api/v1/services?"+span))
+		for i, kind := range []profile.Type{profile.CPU, profile.Alloc, profile.Lock} {
+			want := meanOf(windows, kind)
+			query := strings.Replace(selection, "cpu", string(kind), 1) + span
+			flame := apitest.Decode[api.Flame](t, c.Get(t, "/api/v1/flame?"+query))
+			series := apitest.Decode[api.Series](t, c.Get(t, "/api/v1/series?"+query))
+			for what, got := range map[string]api.Mean{"flame": flame.Coverage.Mean, "series": series.Coverage.Mean, "services": services.Services[0].Types[i].Mean} {
+				if diff := cmp.Diff(want, got); diff != "" || got.RecordedSeconds != 70 {
+					t.Errorf("%s of %s over %s (-want +got):\n%s", what, kind, length, diff)
+				}
+			}
+		}
 	}
 }

@@ -1,12 +1,12 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
-	"golang.org/x/sync/errgroup"
 )
 
 func (q *Query) series(ctx context.Context, r request) (any, error) {
@@ -15,29 +15,39 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	step := stepOf(r.rng, r.points, window)
-	timeline := aligned(r.sel, window)
+	first := aligned(r.sel.Range, window)
 	var cells []store.Cell
+	var parts []store.Part
 	var ledger *store.Coverage
-	g, ctx2 := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		cells, _, err = q.Samples.Timeline(ctx2, timeline, step)
-		return err
-	})
-	g.Go(func() (err error) {
-		ledger, err = q.Samples.Coverage(ctx2, r.sel)
-		return err
-	})
-	if err := g.Wait(); err != nil {
+	if r.by == "" {
+		cells, ledger, err = q.Samples.Timeline(ctx, r.sel, first, step)
+	} else {
+		cells, parts, ledger, err = q.Samples.Parts(ctx, r.sel, first, step, r.by)
+	}
+	if err != nil {
 		return nil, err
 	}
 	coverage, err := q.explained(ctx, r, ledger)
 	if err != nil {
 		return nil, err
 	}
+	shown, others := partsOf(parts, r.parts)
 	return api.Series{
 		Range: r.rng, Type: r.sel.Type, Unit: r.sel.Type.Unit(), CountUnit: r.sel.Type.CountUnit(),
 		StepSeconds: int64(step / time.Second), Targets: ledger.Targets, Points: points(cells), Coverage: coverage,
+		By: string(r.by), Parts: shown, OtherParts: others,
 	}, nil
+}
+
+// partsOf returns the heaviest parts and the number of the others.
+func partsOf(parts []store.Part, limit int) (shown []api.Part, others int) {
+	shown = []api.Part{}
+	for _, p := range parts[:min(len(parts), limit)] {
+		one := api.Part{Name: p.Name, Total: p.Total, Windows: p.Windows}
+		one.Values, one.Counts = amountColumns(p.Stored)
+		shown = append(shown, one)
+	}
+	return shown, len(parts) - len(shown)
 }
 
 // stepOf is the shortest multiple of the window that divides the range into at
@@ -49,21 +59,21 @@ func stepOf(r api.Range, n int, window time.Duration) time.Duration {
 	return time.Duration(max(perStep, 1)) * window
 }
 
-// aligned begins a selection where the first window in it starts, so that cells
-// begin where windows do.
-func aligned(sel store.Selection, window time.Duration) store.Selection {
-	if from := sel.From.Add(window - 1).Truncate(window); from.Before(sel.To) {
-		sel.From = from
+// aligned is where the first window in a range starts, so that steps begin where
+// windows do.
+func aligned(r store.Range, window time.Duration) time.Time {
+	if first := r.From.Add(window - 1).Truncate(window); first.Before(r.To) {
+		return first
 	}
-	return sel
+	return r.From
 }
 
 func points(cells []store.Cell) []api.Point {
 	out := make([]api.Point, 0, len(cells))
 	for _, c := range cells {
 		out = append(out, api.Point{
-			Start: c.Start.UTC(), Value: c.Stored.Value, Count: c.Stored.Count,
-			Windows: windows(c.Windows), Status: status(c), Losses: api.Losses(c.Losses),
+			Start: c.Start.UTC(), Value: c.Ledger.Stored.Value, Count: c.Ledger.Stored.Count, PerSecond: perSecond(c.Time, c.Ledger.Stored),
+			Windows: windows(c.Windows), Status: status(c), Told: api.Tell(c.Ledger.Losses, c.Losses),
 		})
 	}
 	return out
@@ -86,21 +96,8 @@ func status(c store.Cell) api.Status {
 // windowLength is the longest window that the targets of a service report, or
 // the default of a sidecar.
 func (q *Query) windowLength(ctx context.Context, key store.ServiceKey) (time.Duration, error) {
-	list, _, _, err := q.Catalog.Targets(ctx, store.TargetFilter{
-		Clusters: []string{key.Cluster}, Namespaces: []string{key.Namespace}, Service: key.Service,
-		Since: q.Now().Add(-q.Limits.Retention),
-	})
-	if err != nil {
-		return 0, err
-	}
-	seconds := 0
-	for _, t := range list {
-		seconds = max(seconds, q.target(t).State.WindowSeconds)
-	}
-	if seconds == 0 {
-		seconds = defaultWindowSeconds
-	}
-	return time.Duration(seconds) * time.Second, nil
+	length, err := q.Catalog.WindowLength(ctx, key)
+	return cmp.Or(length, defaultWindowSeconds*time.Second), err
 }
 
 // defaultWindowSeconds is the length of a window unless it is set otherwise.

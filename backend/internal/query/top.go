@@ -6,52 +6,29 @@ import (
 	"slices"
 
 	"github.com/podflame/podflame/backend/api"
-	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/backend/internal/calltree"
 )
 
 func (q *Query) top(ctx context.Context, r request) (any, error) {
-	sums, coverage, scanned, err := q.sums(ctx, r)
+	s, err := q.stacks(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	t := topOf(&sums.Set, r.functions, r.byTotal)
+	t := topOf(s.tree, r.functions, r.byTotal)
 	t.Range, t.Type, t.Unit, t.CountUnit = r.rng, r.sel.Type, r.sel.Type.Unit(), r.sel.Type.CountUnit()
-	t.Total, t.Coverage, t.Scanned = sums.Total, coverage, scanned
-	t.Omitted.Self = t.Omitted.Self.Add(sums.Omitted)
+	only := s.sides[0]
+	t.Total, t.Outside, t.Coverage, t.Scanned = only.Total, only.outside, only.coverage, s.scanned
+	t.Omitted.Self = t.Omitted.Self.Add(only.Omitted)
 	return t, nil
 }
 
-// topOf makes the table of the heaviest functions. A sample counts once in the
-// total of a function, however often the function is in its stack. Frames of
-// kind omitted are no functions; what is theirs is in Omitted.
-func topOf(s *profile.StackSet, limit int, byTotal bool) api.Top {
-	self := make([]profile.Amount, len(s.Functions))
-	total := make([]profile.Amount, len(s.Functions))
-	seen := make([]int, len(s.Functions)) // by function: 1 + the last stack that it was found in
-	top := api.Top{}
-	for i, stack := range s.Stacks {
-		a := profile.Amount{Value: stack.Value, Count: stack.Count}
-		for _, f := range stack.Frames {
-			if seen[f] != i+1 {
-				seen[f] = i + 1
-				total[f] = total[f].Add(a)
-			}
-		}
-		if n := len(stack.Frames); n > 0 {
-			leaf := stack.Frames[n-1]
-			self[leaf] = self[leaf].Add(a)
-		} else {
-			top.Omitted.Self = top.Omitted.Self.Add(a)
-		}
-	}
-	top.Functions = make([]api.TopFunction, 0, len(s.Functions))
-	for i, f := range s.Functions {
-		switch {
-		case f.Kind == profile.Omitted:
-			top.Omitted.Self = top.Omitted.Self.Add(self[i])
-		case seen[i] > 0:
-			top.Functions = append(top.Functions, api.TopFunction{Name: f.Name, Kind: f.Kind.String(), Self: self[i], Total: total[i]})
-		}
+// topOf makes the table of the heaviest functions.
+func topOf(tree *calltree.Tree, limit int, byTotal bool) api.Top {
+	list, rest := tree.Top()
+	top := api.Top{Functions: make([]api.TopFunction, len(list))}
+	top.Omitted.Self = rest[0]
+	for i, f := range list {
+		top.Functions[i] = api.TopFunction{Name: f.Name, Kind: f.Kind.String(), Self: f.Self[0], Total: f.Total[0]}
 	}
 	slices.SortFunc(top.Functions, func(a, b api.TopFunction) int { return compareTop(a, b, byTotal) })
 	return cut(top, limit)

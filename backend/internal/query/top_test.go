@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
 	"pgregory.net/rapid"
 )
@@ -32,6 +33,13 @@ func stackSets() *rapid.Generator[profile.StackSet] {
 	})
 }
 
+// whole is the tree of a set.
+func whole(set profile.StackSet) *calltree.Tree {
+	d := calltree.NewDictionary(1 << 20)
+	tree, _ := d.Tree(enter(d, set))
+	return tree
+}
+
 // The table against the definition of self and total.
 func TestTopIsSelfAndTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -53,7 +61,7 @@ func TestTopIsSelfAndTotal(t *testing.T) {
 				self[name] = self[name].Add(a)
 			}
 		}
-		got := topOf(&set, 1000, rapid.Bool().Draw(t, "byTotal"))
+		got := topOf(whole(set), 1000, rapid.Bool().Draw(t, "byTotal"))
 		if len(got.Functions) != len(total) {
 			t.Fatalf("%d functions, want %d", len(got.Functions), len(total))
 		}
@@ -70,7 +78,7 @@ func TestTopAddsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		set := stackSets().Draw(t, "set")
 		limit := rapid.IntRange(1, 12).Draw(t, "limit")
-		top := topOf(&set, limit, rapid.Bool().Draw(t, "byTotal"))
+		top := topOf(whole(set), limit, rapid.Bool().Draw(t, "byTotal"))
 		sum := top.Omitted.Self
 		for _, f := range top.Functions {
 			sum = sum.Add(f.Self)
@@ -89,21 +97,21 @@ func TestTopCountsRecursionOnceAndOrders(t *testing.T) {
 	mainF, loop, leaf := b.Function("main", profile.Java), b.Function("loop", profile.Java), b.Function("leaf", profile.Native)
 	b.Add([]uint32{mainF, loop, loop, loop}, profile.Amount{Value: 5, Count: 1})
 	b.Add([]uint32{mainF, loop, leaf}, profile.Amount{Value: 7, Count: 2})
-	b.Add([]uint32{mainF, b.Function(profile.OmittedFrames, profile.Omitted)}, profile.Amount{Value: 100, Count: 3})
+	b.Add([]uint32{mainF, b.Function(calltree.OmittedFrames, profile.Omitted)}, profile.Amount{Value: 100, Count: 3})
 	set, _ := b.Build()
 	want := []api.TopFunction{
 		{Name: "leaf", Kind: "native", Self: profile.Amount{Value: 7, Count: 2}, Total: profile.Amount{Value: 7, Count: 2}},
 		{Name: "loop", Kind: "java", Self: profile.Amount{Value: 5, Count: 1}, Total: profile.Amount{Value: 12, Count: 3}},
 		{Name: "main", Kind: "java", Total: profile.Amount{Value: 112, Count: 6}},
 	}
-	got := topOf(&set, 10, false)
+	got := topOf(whole(set), 10, false)
 	if diff := cmp.Diff(want, got.Functions); diff != "" {
 		t.Errorf("by self (-want +got):\n%s", diff)
 	}
 	if want := (api.OmittedFunctions{Self: profile.Amount{Value: 100, Count: 3}}); got.Omitted != want {
 		t.Errorf("omitted is %+v, want %+v", got.Omitted, want)
 	}
-	got = topOf(&set, 1, true)
+	got = topOf(whole(set), 1, true)
 	if diff := cmp.Diff([]api.TopFunction{want[2]}, got.Functions); diff != "" {
 		t.Errorf("by total, first row (-want +got):\n%s", diff)
 	}

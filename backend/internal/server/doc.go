@@ -1,6 +1,7 @@
-// Package server is the HTTP server of the backend: routes, listeners, limits
-// of connections, TLS, and an end in good order.
+// Package server is the HTTP server of the backend: doors, their limits, TLS, and
+// an end in good order.
 //
-// All listeners serve the same: the API, the user interface, /metrics, /livez
-// (this process runs) and /readyz (it can take windows and answer queries).
+// A door is a listener for one kind of caller: sidecars, which write; people, who
+// read; and operations, with /metrics, /livez (this process runs) and /readyz (it
+// can take windows and answer queries). On loopback one door may serve them all.
 package server

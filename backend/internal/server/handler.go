@@ -23,29 +23,65 @@ type Routes interface {
 	Routes(r gin.IRouter)
 }
 
-// Site is what the server serves.
+// Parts are several parts of the API as one.
+type Parts []Routes
+
+// Routes implements Routes.
+func (p Parts) Routes(r gin.IRouter) {
+	for _, part := range p {
+		part.Routes(r)
+	}
+}
+
+// Site is what one door serves. Parts that are nil are not there.
 type Site struct {
-	API      []Routes
-	UI       http.Handler
+	Uploads  Routes          // for sidecars
+	Sessions Routes          // for people who log in
+	Guarded  Routes          // for people whom Guard lets pass
+	Guard    gin.HandlerFunc // puts the scope of a reader into his request
+	// Assistants serves those whom Guard lets pass; what it asks api for is asked
+	// as the caller. Nil serves none.
+	Assistants func(api http.Handler) http.Handler
+	Protect    func(http.Handler) http.Handler
+	UI         http.Handler
+	Operations *Operations
+	Log        *slog.Logger
+	Panics     prometheus.Counter
+}
+
+// Operations is what probes and Prometheus ask for.
+type Operations struct {
 	Ready    func(ctx context.Context) error // an *api.Error, or nil
-	Log      *slog.Logger
 	Registry *prometheus.Registry
+}
+
+// NewPanics registers the counter that all sites share.
+func NewPanics(registry prometheus.Registerer) prometheus.Counter {
+	return promauto.With(registry).NewCounter(prometheus.CounterOpts{
+		Name: "podflame_http_panics_total", Help: "Requests that failed by a panic.",
+	})
 }
 
 // Handler returns the handler of a site.
 func (s Site) Handler() (http.Handler, error) {
-	panics := promauto.With(s.Registry).NewCounter(prometheus.CounterOpts{
-		Name: "podflame_http_panics_total", Help: "Requests that failed by a panic.",
-	})
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
-	engine.Use(s.recovery(panics))
-	engine.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
-	engine.GET("/readyz", s.readyz)
-	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})))
-	for _, part := range s.API {
-		part.Routes(engine)
+	engine.Use(s.recovery(s.Panics))
+	if s.Operations != nil {
+		s.Operations.routes(engine)
+	}
+	for _, part := range []Routes{s.Uploads, s.Sessions} {
+		if part != nil {
+			part.Routes(engine)
+		}
+	}
+	if s.Guarded != nil {
+		guarded := engine.Group("", s.Guard)
+		s.Guarded.Routes(guarded)
+		if s.Assistants != nil {
+			guarded.POST("/api/v1/mcp", gin.WrapH(s.Assistants(engine)))
+		}
 	}
 	engine.NoRoute(s.noRoute)
 	engine.NoMethod(func(c *gin.Context) {
@@ -57,17 +93,27 @@ func (s Site) Handler() (http.Handler, error) {
 		return nil, fmt.Errorf("set up compression: %w", err)
 	}
 	compressed := compress(engine)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			compressed.ServeHTTP(w, r)
 			return
 		}
 		engine.ServeHTTP(w, r) // uploads need the deadlines of the bare writer
-	}), nil
+	})
+	if s.Protect != nil {
+		all = s.Protect(all)
+	}
+	return all, nil
 }
 
-func (s Site) readyz(c *gin.Context) {
-	if err := s.Ready(c.Request.Context()); err != nil {
+func (o *Operations) routes(r gin.IRouter) {
+	r.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
+	r.GET("/readyz", o.readyz)
+	r.GET("/metrics", gin.WrapH(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})))
+}
+
+func (o *Operations) readyz(c *gin.Context) {
+	if err := o.Ready(c.Request.Context()); err != nil {
 		api.WriteError(c.Writer, err)
 		return
 	}
@@ -77,7 +123,7 @@ func (s Site) readyz(c *gin.Context) {
 func (s Site) noRoute(c *gin.Context) {
 	path := c.Request.URL.Path
 	reading := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
-	if path == "/api" || strings.HasPrefix(path, "/api/") || !reading {
+	if s.UI == nil || path == "/api" || strings.HasPrefix(path, "/api/") || !reading {
 		api.WriteError(c.Writer, api.Errorf(profile.NotFound, "there is no %.200s", path))
 		return
 	}

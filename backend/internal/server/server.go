@@ -15,15 +15,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Limits bound connections and what one may cost.
+// Limits bound the connections of a door and what one may cost.
 type Limits struct {
-	Connections   int           // per listener; more wait in the backlog
+	Connections   int           // at a time; more wait in the backlog
 	HeaderBytes   int           // of a request
 	HeaderTimeout time.Duration // to receive them
 	ReadTimeout   time.Duration // to receive a whole request
 	WriteTimeout  time.Duration // from there to the end of the answer
 	IdleTimeout   time.Duration // between requests of a connection
-	DrainTimeout  time.Duration // for requests in progress at the end
 }
 
 // DefaultLimits returns limits that suit sidecars and browsers.
@@ -35,14 +34,17 @@ func DefaultLimits() Limits {
 		ReadTimeout:   30 * time.Second,
 		WriteTimeout:  60 * time.Second,
 		IdleTimeout:   2 * time.Minute,
-		DrainTimeout:  20 * time.Second,
 	}
 }
 
-// Endpoint is a listener and, unless TLS is nil, how it speaks TLS.
-type Endpoint struct {
+// Door is a listener with what it serves and, unless TLS is nil, how it speaks
+// TLS.
+type Door struct {
+	Name string // for the log
 	net.Listener
-	TLS *tls.Config
+	TLS     *tls.Config
+	Handler http.Handler
+	Limits  Limits
 }
 
 // Listen opens an address. Its error says what to do next.
@@ -58,25 +60,25 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 }
 
 // Serve serves until ctx ends, then waits for requests in progress for at most
-// Limits.DrainTimeout. The endpoints are closed when it returns.
-func Serve(ctx context.Context, handler http.Handler, limits Limits, log *slog.Logger, endpoints ...Endpoint) error {
+// the given time. The doors are closed when it returns.
+func Serve(ctx context.Context, patience time.Duration, log *slog.Logger, doors ...Door) error {
 	g, serving := errgroup.WithContext(ctx)
-	for _, e := range endpoints {
+	for _, d := range doors {
 		s := &http.Server{
-			Handler:           handler,
-			TLSConfig:         e.TLS,
-			MaxHeaderBytes:    limits.HeaderBytes,
-			ReadHeaderTimeout: limits.HeaderTimeout,
-			ReadTimeout:       limits.ReadTimeout,
-			WriteTimeout:      limits.WriteTimeout,
-			IdleTimeout:       limits.IdleTimeout,
+			Handler:           d.Handler,
+			TLSConfig:         d.TLS,
+			MaxHeaderBytes:    d.Limits.HeaderBytes,
+			ReadHeaderTimeout: d.Limits.HeaderTimeout,
+			ReadTimeout:       d.Limits.ReadTimeout,
+			WriteTimeout:      d.Limits.WriteTimeout,
+			IdleTimeout:       d.Limits.IdleTimeout,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
-		listener := netutil.LimitListener(e.Listener, limits.Connections)
+		listener := netutil.LimitListener(d.Listener, d.Limits.Connections)
 		g.Go(func() error { return serve(s, listener) })
 		g.Go(func() error {
 			<-serving.Done()
-			return drain(ctx, s, limits.DrainTimeout)
+			return drain(ctx, s, patience)
 		})
 	}
 	return g.Wait()

@@ -35,12 +35,14 @@ type routes struct {
 
 func (r routes) Routes(router gin.IRouter) { router.Handle(r.method, r.path, r.handle) }
 
-func site(t *testing.T, parts ...Routes) (http.Handler, *Site) {
+// site serves everything; the guard lets everybody pass.
+func site(t *testing.T, guarded Routes) (http.Handler, *Site) {
 	t.Helper()
+	registry := prometheus.NewRegistry()
 	s := &Site{
-		API: parts, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
-		UI:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the UI") }),
-		Ready: func(context.Context) error { return nil },
+		Guarded: guarded, Guard: func(*gin.Context) {}, Log: slog.New(slog.DiscardHandler), Panics: NewPanics(registry),
+		UI:         http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the UI") }),
+		Operations: &Operations{Registry: registry, Ready: func(context.Context) error { return nil }},
 	}
 	h, err := s.Handler()
 	if err != nil {
@@ -88,7 +90,7 @@ func TestWhatIsNoRoute(t *testing.T) {
 }
 
 func TestProbesAndMetrics(t *testing.T) {
-	h, s := site(t)
+	h, s := site(t, nil)
 	if w := do(h, "GET", "/livez"); w.Code != 200 {
 		t.Errorf("livez: %d", w.Code)
 	}
@@ -98,10 +100,9 @@ func TestProbesAndMetrics(t *testing.T) {
 	if w := do(h, "GET", "/metrics"); w.Code != 200 || !strings.Contains(w.Body.String(), "podflame_http_panics_total 0") {
 		t.Errorf("metrics: %d %s", w.Code, w.Body)
 	}
-	s.Ready = func(context.Context) error {
+	s.Operations.Ready = func(context.Context) error {
 		return api.Errorf(profile.StoreUnavailable, "no tables").Retry(time.Second)
 	}
-	s.Registry = prometheus.NewRegistry()
 	down, err := s.Handler()
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +153,12 @@ func TestLargeAnswersAreCompressed(t *testing.T) {
 // Serve returned.
 func serving(t *testing.T, handler http.Handler, limits Limits) (address string, stop func() error) {
 	t.Helper()
+	return draining(t, handler, limits, 20*time.Second)
+}
+
+// draining is serving with a time for requests in progress at the end.
+func draining(t *testing.T, handler http.Handler, limits Limits, patience time.Duration) (address string, stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := Listen(ctx, "127.0.0.1:0")
 	if err != nil {
@@ -159,7 +166,7 @@ func serving(t *testing.T, handler http.Handler, limits Limits) (address string,
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, handler, limits, slog.New(slog.DiscardHandler), Endpoint{Listener: listener})
+		done <- Serve(ctx, patience, slog.New(slog.DiscardHandler), Door{Listener: listener, Handler: handler, Limits: limits})
 	}()
 	var stopped atomic.Bool
 	stop = func() error {
@@ -184,7 +191,7 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -237,7 +244,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Errorf("a second connection is served: %v", err)
 	}
 	_ = first.Close()
-	if err := second.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := second.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := answer.Peek(1); err != nil {
@@ -309,9 +316,7 @@ func TestDrainIsBounded(t *testing.T) {
 		close(entered)
 		<-hold
 	})
-	limits := DefaultLimits()
-	limits.DrainTimeout = 20 * time.Millisecond
-	address, stop := serving(t, stuck, limits)
+	address, stop := draining(t, stuck, DefaultLimits(), 20*time.Millisecond)
 	conn := dial(t, address)
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	<-entered
@@ -319,4 +324,44 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	close(hold)
+}
+
+// Each door serves its own callers and nobody else's.
+func TestDoorsAreSeparate(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	panics, log := NewPanics(registry), slog.New(slog.DiscardHandler)
+	ok := func(c *gin.Context) { c.String(http.StatusOK, "ok") }
+	upload := routes{http.MethodPost, "/api/v1/windows", ok}
+	read := routes{http.MethodGet, "/api/v1/services", ok}
+	session := routes{http.MethodGet, "/api/v1/session", ok}
+	sites := map[string]Site{
+		"people": {
+			Sessions: session, Guarded: read, Log: log, Panics: panics,
+			Guard: func(c *gin.Context) { c.AbortWithStatus(http.StatusUnauthorized) },
+			UI:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the UI") }),
+		},
+		"sidecars":   {Uploads: upload, Log: log, Panics: panics},
+		"operations": {Log: log, Panics: panics, Operations: &Operations{Registry: registry, Ready: func(context.Context) error { return nil }}},
+	}
+	answers := map[string]map[string]int{
+		"people":     {"GET /": 200, "GET /api/v1/services": 401, "GET /api/v1/session": 200, "POST /api/v1/windows": 404, "GET /metrics": 200, "GET /readyz": 200},
+		"sidecars":   {"GET /": 404, "GET /api/v1/services": 404, "GET /api/v1/session": 404, "POST /api/v1/windows": 200, "GET /metrics": 404, "GET /readyz": 404},
+		"operations": {"GET /": 404, "GET /api/v1/services": 404, "GET /api/v1/session": 404, "POST /api/v1/windows": 404, "GET /metrics": 200, "GET /readyz": 200},
+	}
+	for door, s := range sites {
+		h, err := s.Handler()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for call, want := range answers[door] {
+			method, path, _ := strings.Cut(call, " ")
+			w := do(h, method, path)
+			if w.Code != want {
+				t.Errorf("%s at the door of %s: %d, want %d", call, door, w.Code, want)
+			}
+			if door == "people" && w.Code == 200 && (path == "/metrics" || path == "/readyz") && w.Body.String() != "the UI" {
+				t.Errorf("%s at the door of people is not the user interface: %.80s", call, w.Body)
+			}
+		}
+	}
 }

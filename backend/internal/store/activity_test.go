@@ -31,43 +31,33 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 		}
 	}
 	span := store.Range{From: start.Add(-time.Minute), To: start.Add(9 * time.Minute)}
-	got, cost, err := s.Activity(t.Context(), store.ServiceFilter{Range: span}, 2*time.Minute)
+	got, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, 2*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || cost.Queries != 3 {
-		t.Fatalf("%d services, cost %+v", len(got), cost)
+	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 6 {
+		t.Fatalf("%d services, %d activities, cost %+v", len(got.Services), len(got.Activity), got.Cost)
 	}
-	for key, activity := range got {
-		var losses []profile.Loss
-		untyped := map[profile.Reason]bool{}
-		for kind, steps := range activity.Steps {
+	for key, activity := range got.Activity {
+		var losses, unclaimed []profile.Loss
+		for kind, of := range activity.Types {
 			sel := selection(key.Service, kind, span.From, span.To.Sub(span.From))
-			cells, _, err := s.Timeline(t.Context(), sel, 2*time.Minute)
+			cells, whole, err := s.Timeline(t.Context(), sel, sel.From, 2*time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var want []store.ActivityStep
-			for _, c := range cells {
-				want = append(want, store.ActivityStep{Stored: c.Stored, Windows: c.Windows.Stored})
-			}
-			if d := cmp.Diff(want, steps); d != "" {
-				t.Errorf("%s of %s (-timeline +activity):\n%s", kind, key.Service, d)
-			}
-			c, err := s.Coverage(t.Context(), sel)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.Windows != activity.Windows {
-				t.Errorf("windows of %s are %+v, by coverage of %s %+v", key.Service, activity.Windows, kind, c.Windows)
-			}
-			losses = profile.AddLosses(losses, c.Ledger.Losses...)
-			for _, l := range c.Losses { // these are in the coverage of every type
-				if !untyped[l.Reason] {
-					losses = profile.AddLosses(losses, l)
+			for i, c := range cells {
+				if got := of.Steps[i]; c.Ledger.Stored != got.Ledger.Stored || c.Windows.Stored != got.Windows.Stored || c.Time != got.Time {
+					t.Errorf("step %d of %s of %s is %+v, in the timeline %+v", i, kind, key.Service, got, c.Account)
 				}
-				untyped[l.Reason] = true
 			}
+			if of.Total.Ledger.Stored != whole.Ledger.Stored || of.Total.Time != whole.Time {
+				t.Errorf("%s of %s is %+v, in the timeline %+v", kind, key.Service, of.Total, whole.Account)
+			}
+			if whole.Windows != activity.Windows {
+				t.Errorf("windows of %s are %+v, by coverage of %s %+v", key.Service, activity.Windows, kind, whole.Windows)
+			}
+			losses, unclaimed = profile.AddLosses(losses, whole.Ledger.Losses...), whole.Losses // the same for every type
 		}
 		for i := range losses {
 			losses[i].Value = 0
@@ -75,7 +65,10 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 		if d := cmp.Diff(losses, activity.Losses, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("losses of %s (-coverage +activity):\n%s", key.Service, d)
 		}
-		if activity.WindowSeconds != 60 || len(activity.Steps) == 0 {
+		if d := cmp.Diff(unclaimed, activity.Unclaimed, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("unclaimed losses of %s (-coverage +activity):\n%s", key.Service, d)
+		}
+		if activity.WindowLength != time.Minute {
 			t.Errorf("activity of %s is %+v", key.Service, activity)
 		}
 	}
@@ -84,7 +77,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 func TestActivityRefusesTooManySteps(t *testing.T) {
 	s := storetest.Open(t)
 	span := store.Range{From: today(), To: today().Add(24 * time.Hour)}
-	if _, _, err := s.Activity(t.Context(), store.ServiceFilter{Range: span}, time.Second); err == nil {
+	if _, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, time.Second); err == nil {
 		t.Error("86400 steps were accepted")
 	}
 }

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/procfs"
 
+	"github.com/podflame/podflame/backend/internal/access"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
@@ -87,6 +89,46 @@ func BenchmarkInsert(b *testing.B) {
 	b.ReportMetric(ourCPU/bareCPU, "cpu-×bare")
 }
 
+// BenchmarkInsertTogether stores what many pods send at the same time, as a fleet
+// does: CPU and blocks for each row and window, where BenchmarkInsert has one
+// window after the other.
+func BenchmarkInsertTogether(b *testing.B) {
+	for _, pods := range []int{1, 20, 100} {
+		b.Run(fmt.Sprint(pods), func(b *testing.B) {
+			registry := prometheus.NewRegistry()
+			s := storetest.Open(b, func(c *store.Config) { c.Registry, c.Limits.CommitDelay = registry, 200*time.Millisecond })
+			all := universe()
+			makers := make([]*maker, pods)
+			for pod := range makers {
+				makers[pod] = newMaker("bench", pod)
+				makers[pod].types = nil
+			}
+			insert(b, s, minute(makers[0], &all, today().Add(-time.Minute), benchUniverse)) // all stacks are known
+			blocks := gathered(b, registry, "podflame_store_blocks_total")
+			cpu, rows, windows, first := 0.0, 0, 0, 0
+			for i := 0; b.Loop(); i++ {
+				var together []*profile.Window
+				for _, m := range makers {
+					together = append(together, minute(m, &all, today().Add(time.Duration(i)*time.Second), benchStacks))
+				}
+				before := cpuSeconds(b)
+				results, errs := insertTogether(s, together)
+				cpu += cpuSeconds(b) - before
+				for j, r := range results {
+					rows, windows = rows+r.Rows, windows+1
+					if errs[j] == nil {
+						first++
+					}
+				}
+			}
+			b.ReportMetric(cpu*1e6/float64(rows), "cpu-µs/row")
+			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric((gathered(b, registry, "podflame_store_blocks_total")-blocks)/float64(windows), "blocks/window")
+			b.ReportMetric(float64(windows-first), "failed-windows")
+		})
+	}
+}
+
 func bareColumns(w *profile.Window) []any {
 	set := w.Sets[0]
 	n := len(set.Stacks)
@@ -101,7 +143,7 @@ func bareColumns(w *profile.Window) []any {
 	return []any{
 		slices.Repeat([]string{w.Target.Cluster}, n), slices.Repeat([]string{w.Target.Namespace}, n), slices.Repeat([]string{w.Target.Service}, n),
 		slices.Repeat([]string{"cpu"}, n), slices.Repeat([]time.Time{w.Start}, n), slices.Repeat([]uint32{60}, n),
-		slices.Repeat([]uint64{w.Target.SeriesID()}, n), ids, values, counts,
+		slices.Repeat([]uint64{w.Target.SeriesID()}, n), ids, values, counts, slices.Repeat([]uint64{1}, n),
 	}
 }
 
@@ -123,44 +165,48 @@ func bareInsert(b *testing.B, s *store.Store, columns []any) {
 }
 
 // BenchmarkFlame reads the merged, named stacks of a quarter of an hour and of a
-// day, from a cold and from a warm cache. samples is the same without roll-up.
+// day, from a cold and from a warm cache. version is of one version, samples of
+// chosen targets, without roll-up; scoped is what a reader of one namespace asks.
 func BenchmarkFlame(b *testing.B) {
-	var dsn string
-	s := storetest.Open(b, noSkew, patient, func(c *store.Config) { dsn = c.DSN })
+	s := storetest.Open(b, noSkew, patient)
 	day := today().Truncate(24 * time.Hour)
 	history(b, s, day)
 	quarter := selection("bench", profile.CPU, day.Add(23*time.Hour+15*time.Minute), 15*time.Minute)
 	whole := selection("bench", profile.CPU, day, 24*time.Hour)
-	fromSamples := whole
-	fromSamples.Version = "v"
+	version, fromSamples := whole, whole
+	version.Versions = []string{"v"}
+	fromSamples.Nodes = []string{"", "node-1"}
 	want := read(b, s, fromSamples)
 	if got := read(b, s, whole); got.Total() != want.Total() || len(got.Stacks) != len(want.Stacks) || len(got.Stacks) == 0 {
 		b.Fatalf("the roll-up has %+v in %d stacks, samples %+v in %d", got.Total(), len(got.Stacks), want.Total(), len(want.Stacks))
 	}
-	server := storetest.Server(b)
-	cold, err := store.Open(store.Config{DSN: dsn, Dial: server.Dial, RetentionDays: 7, ClockSkew: time.Millisecond, Limits: store.Limits{CacheBytes: 1, QueryTimeout: time.Minute}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = cold.Close() }()
 	base := map[string]float64{}
 	for _, bench := range []struct {
 		name string
-		from *store.Store
+		cold bool
 		sel  store.Selection
+		seen access.Scope
 		over string
 	}{
-		{"15m/cold", cold, quarter, ""},
-		{"24h/cold", cold, whole, "15m/cold"},
-		{"15m/warm", s, quarter, ""},
-		{"24h/warm", s, whole, "15m/warm"},
-		{"24h/samples", s, fromSamples, "24h/warm"},
+		{"15m/cold", true, quarter, access.Everything(), ""},
+		{"24h/cold", true, whole, access.Everything(), "15m/cold"},
+		{"15m/warm", false, quarter, access.Everything(), ""},
+		{"15m/scoped", false, quarter, access.Of("shop"), "15m/warm"},
+		{"24h/warm", false, whole, access.Everything(), "15m/warm"},
+		{"24h/scoped", false, whole, access.Of("shop"), "24h/warm"},
+		{"24h/version", false, version, access.Everything(), "24h/warm"},
+		{"24h/samples", false, fromSamples, access.Everything(), "24h/warm"},
+		{"24h/samples/scoped", false, fromSamples, access.Of("shop"), "24h/samples"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var last *store.Sums
-			cpu := cpuSeconds(b)
+			ctx, cpu := access.Into(b.Context(), bench.seen), cpuSeconds(b)
 			for b.Loop() {
-				if last, err = bench.from.StackSet(b.Context(), bench.sel); err != nil {
+				if bench.cold {
+					s.ForgetStacks()
+				}
+				var err error
+				if last, err = s.Sums(ctx, bench.sel); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -169,7 +215,7 @@ func BenchmarkFlame(b *testing.B) {
 			b.ReportMetric(perOp, "ms/query")
 			b.ReportMetric((cpuSeconds(b)-cpu)*1000/float64(b.N), "cpu-ms/query")
 			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
-			b.ReportMetric(float64(len(last.Set.Stacks)), "stacks")
+			b.ReportMetric(float64(last.Tree.Size()), "nodes")
 			if over := base[bench.over]; over > 0 {
 				b.ReportMetric(perOp/over, "×"+bench.over)
 			}
@@ -189,13 +235,13 @@ func history(b *testing.B, s *store.Store, day time.Time) {
 	for hour := range 24 {
 		from := day.Add(time.Duration(hour) * time.Hour).Unix()
 		for _, statement := range []string{
-			fmt.Sprintf(`INSERT INTO @.samples WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
+			fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count) WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
 SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% 60), 60, intDiv(number, %d * 60) + 1,
   ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
 FROM numbers(%d)`, day.Unix(), from, benchStacks, benchStacks, benchUniverse, hour, benchStacks*60*benchPods),
-			fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value)
-SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']), toDateTime(%d, 'UTC') + 60 * (number %% 60), 60, intDiv(number, 60) + 1, toString(number), 'v', ['cpu'], 1
-FROM numbers(%d)`, from, 60*benchPods),
+			fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value, stored_count)
+SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']) AS t, window_start, 60, series_id, toString(series_id), 'v', ['cpu'], if(t = '', 0, sum(value)), if(t = '', 0, sum(count))
+FROM @.samples WHERE series_id < 1000000 AND toStartOfHour(window_start) = toDateTime(%d, 'UTC') GROUP BY series_id, window_start`, from),
 		} {
 			if err := s.Conn().Exec(ctx, s.SQL(statement)); err != nil {
 				b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -15,9 +16,9 @@ import (
 // errNoConnection marks that nothing was sent, as no connection was to be had.
 var errNoConnection = errors.New("no connection to ClickHouse")
 
-// bounded runs call and returns within the timeout, whatever call does: a
-// handshake that has begun must not be given up early (libchdb aborts on it),
-// so it is left to end by itself. The context of call has no deadline, for
+// bounded runs call and returns within the timeout, whatever call does:
+// clickhouse-go does not give up a handshake that has begun, so it is left to end
+// by itself. The context of call has no deadline, for
 // clickhouse-go would make a max_execution_time of its own from it.
 func (s *Store) bounded(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
@@ -29,35 +30,42 @@ func (s *Store) bounded(ctx context.Context, timeout time.Duration, call func(co
 		cancel(fmt.Errorf("no answer within %s: %w", timeout, context.DeadlineExceeded))
 	})
 	if !s.enter() {
-		cancel(nil)
+		cancel(errEnded)
 		return fmt.Errorf("%w: the store is closed", errNoConnection)
 	}
 	done := make(chan error, 1)
 	go func() {
 		defer s.calls.Done()
-		defer cancel(nil)
+		defer cancel(errEnded)
 		defer timer.Stop()
 		defer stop()
 		done <- call(inner)
 	}()
 	select {
 	case err := <-done:
-		if err != nil && errors.Is(err, context.Canceled) && inner.Err() != nil {
-			if cause := context.Cause(inner); !errors.Is(cause, context.Canceled) {
-				return cause
-			}
+		if errors.Is(err, context.Canceled) {
+			return outcome(inner, err)
 		}
 		return err
 	case <-inner.Done():
 	}
 	select { // call may have ended at the same moment
 	case err := <-done:
-		if err == nil {
-			return nil
-		}
+		return outcome(inner, err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	return context.Cause(inner)
+}
+
+// errEnded is the cause of a context whose call has ended by itself.
+var errEnded = errors.New("the call has ended")
+
+// outcome is the error of a call, or the reason why it was given up.
+func outcome(inner context.Context, err error) error {
+	if cause := context.Cause(inner); err != nil && cause != nil && !errors.Is(cause, errEnded) {
+		return cause
+	}
+	return err
 }
 
 // enter registers a call, unless the store is closed.
@@ -76,7 +84,18 @@ type read struct {
 	store    *Store
 	op       string
 	deadline time.Time
-	cost     Cost
+
+	mu   sync.Mutex
+	cost Cost
+}
+
+// spend enters what a query took. Queries of a read may run at the same time.
+func (r *read) spend(c Cost) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cost.Queries += c.Queries
+	r.cost.RowsRead += c.RowsRead
+	r.cost.BytesRead += c.BytesRead
 }
 
 // reading runs a read operation within the limits.
@@ -112,25 +131,32 @@ func (r *read) query(ctx context.Context, statement string, args params, each fu
 }
 
 func (r *read) open(ctx context.Context, statement string, args params, options ...clickhouse.QueryOption) (driver.Rows, error) {
+	scope, err := r.scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statement, args = within(scope, statement, args)
 	left := time.Until(r.deadline)
 	if left <= 0 {
 		return nil, &Error{Class: TooExpensive, Op: r.op, Hint: narrow, Err: fmt.Errorf("queries took longer than %s", r.store.limits.QueryTimeout)}
 	}
-	r.cost.Queries++
 	limits := r.store.limits
+	settings := clickhouse.Settings{
+		"max_execution_time": max(int(left.Seconds()), 1),
+		"max_memory_usage":   limits.QueryMemory,
+		"max_rows_to_read":   limits.QueryRows,
+		"max_threads":        2,
+		"do_not_merge_across_partitions_select_final": 1,
+	}
+	r.spend(Cost{Queries: 1})
 	options = append(options,
-		clickhouse.WithSettings(clickhouse.Settings{
-			"max_execution_time": max(int(left.Seconds()), 1),
-			"max_memory_usage":   limits.QueryMemory,
-			"max_rows_to_read":   limits.QueryRows,
-			"max_threads":        2,
-			"do_not_merge_across_partitions_select_final": 1,
-		}),
+		clickhouse.WithSettings(settings),
 		clickhouse.WithProgress(func(p *clickhouse.Progress) {
-			r.cost.RowsRead += p.Rows
-			r.cost.BytesRead += p.Bytes
+			r.spend(Cost{RowsRead: p.Rows, BytesRead: p.Bytes})
 		}))
-	return r.store.conn.Query(clickhouse.Context(ctx, options...), r.store.sql(statement), args...)
+	statement = r.store.sql(statement)
+	r.store.log.DebugContext(ctx, "query ClickHouse", "op", r.op, "statement", statement)
+	return r.store.conn.Query(clickhouse.Context(ctx, options...), statement, args...)
 }
 
 // sql puts the database in front of table names.

@@ -43,11 +43,11 @@ func writeRules() map[int32]rule {
 	access := rule{Unavailable, long, "check the user, the password and the rights in --clickhouse"}
 	return map[int32]rule{
 		6: refused, 27: refused, 53: refused, 69: refused, 70: refused, 128: refused, 131: refused, 321: refused,
-		252: overload,
-		243: {Unavailable, long, "the disk of ClickHouse is full"},
-		241: {Unavailable, later, "ClickHouse has no memory to spare"},
-		201: {Unavailable, long, "the quota of the ClickHouse user is used up"},
-		516: access, 497: access, 164: access, 193: access,
+		252:         overload,
+		243:         {Unavailable, long, "the disk of ClickHouse is full"},
+		queryMemory: {Unavailable, later, "ClickHouse has no memory to spare"},
+		201:         {Unavailable, long, "the quota of the ClickHouse user is used up"},
+		516:         access, 497: access, 164: access, 193: access,
 		60: {Unavailable, soon, "the tables are being made"}, 81: {Unavailable, soon, "the database is being made"},
 		319: {UnknownOutcome, soon, ""},
 	}
@@ -57,7 +57,7 @@ func writeRules() map[int32]rule {
 func readRules() map[int32]rule {
 	expensive := rule{class: TooExpensive, hint: narrow}
 	rules := writeRules()
-	for _, code := range []int32{158, 159, 160, 191, 241, 307, 396} {
+	for _, code := range []int32{158, 159, 160, 191, queryMemory, 307, 396} {
 		rules[code] = expensive
 	}
 	for _, code := range []int32{6, 27, 53, 69, 70, 128, 131, 321} {
@@ -81,8 +81,10 @@ func classify(op string, k kind, err error) error {
 	switch {
 	case isOurs(err):
 		e.Class, e.RetryAfter = Refused, 0
+	case errors.Is(err, errQueueFull):
+		e.Class = Busy
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, clickhouse.ErrAcquireConnTimeout),
-		errors.Is(err, errNoConnection):
+		errors.Is(err, errNoConnection), errors.Is(err, errQueued):
 		// Nothing was sent.
 	case k == writing:
 		e.Class = UnknownOutcome
@@ -103,14 +105,27 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 		e.Class, e.RetryAfter, e.Hint = r.class, r.retry, r.hint
 	}
 	switch {
-	case exception.Code == 241 && strings.Contains(exception.Message, "(total)"):
-		*e = Error{Class: Unavailable, Op: op, Code: 241, RetryAfter: later, Hint: "ClickHouse has no memory to spare", Err: err}
+	case exception.Code == queryMemory && strings.Contains(exception.Message, "(total)"):
+		*e = Error{Class: Unavailable, Op: op, Code: queryMemory, RetryAfter: later, Hint: "ClickHouse has no memory to spare", Err: err}
 	// Not "partitions" alone: "Too many parts … in all partitions in total" passes.
 	case exception.Code == 252 && strings.Contains(exception.Message, "Too many partitions"):
 		*e = Error{Class: Refused, Op: op, Code: 252, Err: err}
 	}
 	return e
 }
+
+// aboutServer are the exceptions that every insert meets at the time, whatever is
+// in it.
+func aboutServer() []int32 {
+	return []int32{60, 81, 159, 164, 193, 201, 202, 209, 210, 225, 236, 242, 243, 252, 285, 319, 394, 497, 516, 999}
+}
+
+// queryMemory is the exception that a query needs more memory than it may use, or
+// all queries together do.
+const queryMemory = 241
+
+// isTotal reports whether all queries together need too much memory.
+func isTotal(e *Error) bool { return strings.Contains(e.Err.Error(), "(total)") }
 
 // isOurs says whether the client itself refused the rows.
 func isOurs(err error) bool {

@@ -1,9 +1,11 @@
 // Package store keeps windows in ClickHouse and reads sums back out of it.
 //
 // Writing: Insert stores a window exactly once, however often and from however
-// many backends it is sent. The header rows in the table profiles are written
-// last, so a window without them does not count as stored. After an error the
-// outcome is unknown and the very same window must be sent again; see Error.
+// many backends it is sent. Windows that arrive together are written as few large
+// blocks. Samples carry the id of their commit; the header rows in the table
+// profiles, written last, name the one that counts, so what has no header counts
+// nowhere. After an error the outcome is unknown and the very same window must be
+// sent again; see Error.
 //
 // Reading: everything is summed by stack id inside ClickHouse; names and frames
 // are fetched once and kept in a bounded cache. Each read is scoped, carries

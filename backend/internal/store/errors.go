@@ -26,7 +26,19 @@ const (
 	// BadSelection: the caller asked for something that is not scoped or not
 	// in order.
 	BadSelection
+	// Unscoped: the caller did not say which namespaces may be read.
+	Unscoped
+	// SumTooLarge: a sum does not fit 64 bits; narrow the query.
+	SumTooLarge
+	// Busy: too many windows wait to be stored; nothing was done, send the very
+	// same window again later.
+	Busy
+	// IDTaken: the id of the window belongs to another one; do not send it again.
+	IDTaken
 )
+
+// classes is the number of classes.
+const classes = IDTaken + 1
 
 // String names the class in logs and metrics.
 func (c Class) String() string {
@@ -41,6 +53,14 @@ func (c Class) String() string {
 		return "too_expensive"
 	case BadSelection:
 		return "bad_selection"
+	case Unscoped:
+		return "unscoped"
+	case SumTooLarge:
+		return "sum_too_large"
+	case Busy:
+		return "busy"
+	case IDTaken:
+		return "id_taken"
 	}
 	return fmt.Sprintf("class%d", int(c))
 }
@@ -69,7 +89,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable says that the very same call may succeed later.
-func (e *Error) Retryable() bool { return e.Class == Unavailable || e.Class == UnknownOutcome }
+func (e *Error) Retryable() bool {
+	return e.Class == Unavailable || e.Class == UnknownOutcome || e.Class == Busy
+}
 
 // Reason is the code that goes with the class.
 func (e *Error) Reason() profile.Reason {
@@ -80,6 +102,14 @@ func (e *Error) Reason() profile.Reason {
 		return profile.QueryTooExpensive
 	case BadSelection:
 		return profile.BadParameter
+	case Unscoped:
+		return profile.Internal
+	case SumTooLarge:
+		return profile.SumTooLarge
+	case Busy:
+		return profile.Overloaded
+	case IDTaken:
+		return profile.IDTaken
 	}
 	return profile.StoreUnavailable
 }

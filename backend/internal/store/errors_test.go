@@ -1,10 +1,13 @@
 package store_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,13 +101,13 @@ func TestBadSelections(t *testing.T) {
 			wantClass(t, "sums", err, store.BadSelection, test.want)
 			_, err = s.Coverage(t.Context(), sel)
 			wantClass(t, "coverage", err, store.BadSelection, test.want)
-			_, _, err = s.Timeline(t.Context(), sel, time.Minute)
+			_, _, err = s.Timeline(t.Context(), sel, sel.From, time.Minute)
 			wantClass(t, "timeline", err, store.BadSelection, test.want)
 		})
 	}
-	_, _, err := s.Timeline(t.Context(), good, 0)
+	_, _, err := s.Timeline(t.Context(), good, good.From, 0)
 	wantClass(t, "no step", err, store.BadSelection, "step 0s")
-	_, _, err = s.Timeline(t.Context(), good, time.Second)
+	_, _, err = s.Timeline(t.Context(), good, good.From, time.Second)
 	wantClass(t, "small step", err, store.BadSelection, "more than 2000 steps")
 	_, _, _, err = s.Services(t.Context(), store.ServiceFilter{})
 	wantClass(t, "services", err, store.BadSelection, "empty or reversed")
@@ -136,53 +139,152 @@ func TestSumsKeepTheHeaviestWithinLimits(t *testing.T) {
 	all := merged(profile.CPU, w)
 	for name, change := range map[string]func(*store.Config){
 		"stacks": func(c *store.Config) { c.Limits.Stacks = 10 },
-		"frames": func(c *store.Config) { c.Limits.Frames = 100 },
-		"cache":  func(c *store.Config) { c.Limits.CacheBytes = 1 },
+		"cache":  func(c *store.Config) { c.Limits.CacheBytes = 6_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := storetest.Open(t, change)
 			insert(t, s, w)
 			for range 2 {
-				sums, err := s.StackSet(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
+				sums, err := s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
 				if err != nil {
 					t.Fatal(err)
 				}
-				kept := len(sums.Set.Stacks)
-				if sums.Total != all.Total() || int64(kept)+sums.OmittedStacks != int64(len(all.Stacks)) || sums.Set.Total().Add(sums.Omitted) != sums.Total {
-					t.Errorf("%d kept, %d omitted of %d; total %+v, omitted %+v", kept, sums.OmittedStacks, len(all.Stacks), sums.Total, sums.Omitted)
+				set, side := sums.Tree.StackSet(0, profile.CPU), sums.Sides[0]
+				kept := len(set.Stacks)
+				if side.Total != all.Total() || int64(kept)+side.OmittedStacks != int64(len(all.Stacks)) || set.Total().Add(side.Omitted) != side.Total {
+					t.Errorf("%d kept of %d; %+v, kept %+v", kept, len(all.Stacks), side, set.Total())
 				}
-				if name != "cache" && (kept == len(all.Stacks) || kept == 0) {
+				if kept == len(all.Stacks) || kept == 0 {
 					t.Errorf("%d of %d stacks are kept", kept, len(all.Stacks))
 				}
-				for i := range kept - 1 {
-					if sums.Set.Stacks[i].Value < sums.Set.Stacks[i+1].Value {
-						t.Error("not in order of value")
-					}
+				if name == "stacks" && !heaviest(set, all) {
+					t.Error("a stack is kept, and a heavier one is not")
 				}
 			}
 		})
 	}
 }
 
+// heaviest reports whether no stack of all is heavier than one of set, but for
+// those in it.
+func heaviest(set, all profile.StackSet) bool {
+	byValue := func(a, b profile.Stack) int { return cmp.Compare(b.Value, a.Value) }
+	slices.SortFunc(set.Stacks, byValue)
+	slices.SortFunc(all.Stacks, byValue)
+	for i := range set.Stacks {
+		if set.Stacks[i].Value != all.Stacks[i].Value {
+			return false
+		}
+	}
+	return true
+}
+
+func TestSelectionsSideBySide(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	first, second := m.window(today()), m.window(today().Add(time.Minute))
+	insert(t, s, first)
+	insert(t, s, second)
+	one := selection("cart", profile.CPU, today(), time.Minute)
+	other := selection("cart", profile.CPU, today().Add(time.Minute), time.Minute)
+	sums, err := s.Sums(t.Context(), one, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for side, w := range []*profile.Window{first, second} {
+		diff(t, "side", merged(profile.CPU, w), sums.Tree.StackSet(side, profile.CPU))
+		if sums.Sides[side].Total != w.Set(profile.CPU).Total() {
+			t.Errorf("side %d has %+v", side, sums.Sides[side])
+		}
+	}
+	other.Service = "basket"
+	_, err = s.Sums(t.Context(), one, other)
+	wantClass(t, "two services", err, store.BadSelection, "different stacks")
+}
+
 func TestStacksThatExpiredAreOmittedAndNamesUnknown(t *testing.T) {
-	s := storetest.Open(t, func(c *store.Config) { c.Limits.CacheBytes = 1 })
+	s := storetest.Open(t)
 	insert(t, s, newMaker("cart", 0).window(today()))
 	sel := selection("cart", profile.CPU, today(), time.Hour)
 	if err := s.Conn().Exec(t.Context(), s.SQL("TRUNCATE TABLE @.functions")); err != nil {
 		t.Fatal(err)
 	}
 	sums, err := s.Sums(t.Context(), sel)
-	if err != nil || len(sums.Set.Stacks) == 0 || sums.Set.Functions[0].Name != "" {
+	if err != nil || sums.Tree.Size() == 0 || sums.Tree.Functions[0].Name != "[unknown]" {
 		t.Fatalf("sums %+v, %v", sums, err)
 	}
-	if err := s.Name(t.Context(), sums, []uint32{0}); err != nil || sums.Set.Functions[0].Name != "[unknown]" {
-		t.Errorf("function %+v, %v", sums.Set.Functions[0], err)
-	}
+	s.ForgetStacks()
 	if err := s.Conn().Exec(t.Context(), s.SQL("TRUNCATE TABLE @.stacks")); err != nil {
 		t.Fatal(err)
 	}
 	sums, err = s.Sums(t.Context(), sel)
-	if err != nil || len(sums.Set.Stacks) != 0 || sums.Omitted != sums.Total || sums.OmittedStacks == 0 {
+	if side := sums.Sides[0]; err != nil || sums.Tree.Size() != 0 || side.Omitted != side.Total || side.OmittedStacks == 0 {
 		t.Errorf("sums without stacks %+v, %v", sums, err)
+	}
+}
+
+// Sums are exact up to 2^63 - 2. What passes that is refused, wherever it is
+// summed, and never negative.
+func TestSumsThatPass64Bits(t *testing.T) {
+	s := storetest.Open(t)
+	huge := func(pod int, value int64) *profile.Window {
+		m := newMaker("cart", pod)
+		m.types = []profile.Type{profile.CPU}
+		w := m.window(today())
+		set := profile.StackSet{Type: profile.CPU, Functions: w.Sets[0].Functions, Stacks: w.Sets[0].Stacks[:1]}
+		set.Stacks[0].Value = value
+		w.Sets[0] = set
+		w.Coverage[0] = profile.Coverage{Type: profile.CPU, Captured: set.Total(), Stored: set.Total()}
+		return w
+	}
+	insert(t, s, huge(0, 1<<62))
+	insert(t, s, huge(1, 1<<62-2))
+	sel := selection("cart", profile.CPU, today(), time.Hour)
+	sums, err := s.Sums(t.Context(), sel)
+	if err != nil || sums.Sides[0].Total.Value != math.MaxInt64-1 || sums.Sides[0].Coverage.Ledger.Stored.Value != math.MaxInt64-1 {
+		t.Fatalf("just below 2^63: %+v, %v", sums, err)
+	}
+	insert(t, s, huge(2, 1))
+	span := store.ServiceFilter{Range: sel.Range}
+	for what, read := range map[string]func() error{
+		"stacks":   func() error { _, err := s.Sums(t.Context(), sel); return err },
+		"coverage": func() error { _, err := s.Coverage(t.Context(), sel); return err },
+		"timeline": func() error { _, _, err := s.Timeline(t.Context(), sel, sel.From, time.Hour); return err },
+		"services": func() error { _, _, _, err := s.Services(t.Context(), span); return err },
+		"overview": func() error { _, err := s.Overview(t.Context(), span, span.From, time.Hour); return err },
+	} {
+		wantClass(t, what, read(), store.SumTooLarge, "narrow the time range")
+	}
+	sel.Pods = []string{"cart-0"}
+	if sums, err := s.Sums(t.Context(), sel); err != nil || sums.Sides[0].Total.Value != 1<<62 {
+		t.Errorf("one pod: %+v, %v", sums, err)
+	}
+
+	// Steps may fit where their sum does not.
+	later := huge(3, math.MaxInt64-1)
+	later.Start, later.End = later.Start.Add(2*time.Hour), later.End.Add(2*time.Hour)
+	insert(t, s, later)
+	sel = selection("cart", profile.CPU, today(), 3*time.Hour)
+	sel.Pods = []string{"cart-0", "cart-3"}
+	_, _, err = s.Timeline(t.Context(), sel, sel.From, time.Hour)
+	wantClass(t, "sum of steps", err, store.SumTooLarge, "narrow the time range")
+}
+
+// More targets than are counted make the answer say so.
+func TestUncountedTargetsAreTold(t *testing.T) {
+	for _, limit := range []int{4, 3} {
+		s := storetest.Open(t, func(c *store.Config) { c.Limits.Counted = limit })
+		for pod := range 4 {
+			insert(t, s, newMaker("cart", pod).window(today()))
+		}
+		sel := selection("cart", profile.CPU, today(), time.Hour)
+		c, err := s.Coverage(t.Context(), sel)
+		if err != nil || c.Uncounted != (limit < 4) || c.Windows.Stored != 4 {
+			t.Errorf("limit of %d: %+v, %v", limit, c, err)
+		}
+		all, err := s.Overview(t.Context(), store.ServiceFilter{Range: sel.Range}, sel.From, time.Hour)
+		if err != nil || all.Uncounted != (limit < 4) {
+			t.Errorf("limit of %d: %+v, %v", limit, all, err)
+		}
 	}
 }

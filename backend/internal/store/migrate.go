@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strings"
 	"testing/fstest"
 	"text/template"
@@ -21,10 +22,6 @@ var migrations embed.FS
 
 const (
 	migrateTimeout = time.Minute
-	// keptTokens is how many of the latest inserts into a table are remembered
-	// for deduplication. A window that is repeated later than that is found by
-	// its header row.
-	keptTokens = 20_000
 	// keepFree is left free on ClickHouse's disk, so that it can still merge.
 	keepFree = 1_000_000_000
 )
@@ -37,21 +34,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrate(ctx context.Context) error {
-	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database+s.atomic(ctx)); err != nil {
-		return err
-	}
-	files, err := s.rendered()
-	if err != nil {
-		return err
-	}
-	db := clickhouse.OpenDB(s.options())
-	defer func() { _ = db.Close() }()
-	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files,
-		goose.WithTableName(s.database+".goose_db_version"), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
-	results, err := provider.Up(ctx)
+	results, err := s.migrateTo(ctx, latest)
 	if err != nil {
 		return err
 	}
@@ -59,6 +42,27 @@ func (s *Store) migrate(ctx context.Context) error {
 		s.log.Info("tables of ClickHouse are up to date", "migrations", len(results), "database", s.database)
 	}
 	return s.retain(ctx)
+}
+
+// latest is the version of the last migration.
+const latest = math.MaxInt64
+
+func (s *Store) migrateTo(ctx context.Context, version int64) ([]*goose.MigrationResult, error) {
+	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database+s.atomic(ctx)); err != nil {
+		return nil, err
+	}
+	files, err := s.rendered()
+	if err != nil {
+		return nil, err
+	}
+	db := clickhouse.OpenDB(s.options())
+	defer func() { _ = db.Close() }()
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files,
+		goose.WithTableName(s.database+".goose_db_version"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, err
+	}
+	return provider.UpTo(ctx, version)
 }
 
 // atomic names the engine of the database where it is not the default: the
@@ -75,9 +79,9 @@ func (s *Store) atomic(ctx context.Context) string {
 // rendered returns the migrations with their values filled in.
 func (s *Store) rendered() (fs.FS, error) {
 	values := struct {
-		Database               string
-		Days, Tokens, KeepFree int
-	}{s.database, s.days, keptTokens, keepFree}
+		Database       string
+		Days, KeepFree int
+	}{s.database, s.days, keepFree}
 	out := fstest.MapFS{}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -106,8 +110,9 @@ func ttls() []ttl {
 		{"profiles", "window_start + toIntervalDay(%d)"},
 		{"stacks", "day + toIntervalDay(%d + 1)"},
 		{"functions", "day + toIntervalDay(%d + 1)"},
-		{"samples_1h", "bucket + toIntervalDay(%d)"},
-		{"rollups", "hour + toIntervalDay(%d)"},
+		{"samples_1h_by_version", "hour + toIntervalDay(%d)"},
+		{"rolled_hours", "hour + toIntervalDay(%d)"},
+		{"given_up_days", "day + toIntervalDay(%d + 1)"},
 		{"targets", "toDateTime(reported_at) + toIntervalDay(%d)"},
 		{"ingest_events", "time + toIntervalDay(%d)"},
 	}

@@ -21,10 +21,17 @@ func (sel *Selection) check(op string, s *Store) error {
 		err = fmt.Errorf("no service is named")
 	case typeErr != nil:
 		err = typeErr
-	case len(sel.Pods) > MaxSelected || len(sel.Series) > MaxSelected:
-		err = fmt.Errorf("%d pods and %d targets are selected, at most %d may be", len(sel.Pods), len(sel.Series), MaxSelected)
+	case len(sel.Series) > MaxSelected:
+		err = fmt.Errorf("%d targets are selected, at most %d may be", len(sel.Series), MaxSelected)
 	default:
-		return nil
+		for _, n := range sel.narrowing() {
+			if len(n.names) > MaxSelected {
+				err = fmt.Errorf("%d %ss are selected, at most %d may be", len(n.names), n.column, MaxSelected)
+			}
+		}
+		if err == nil {
+			return nil
+		}
 	}
 	return &Error{Class: BadSelection, Op: op, Err: err}
 }
@@ -82,23 +89,31 @@ func (k ServiceKey) params() params {
 	}
 }
 
-// narrowed says that the selection is of some targets only, which the roll-up
-// does not tell apart.
-func (sel *Selection) narrowed() bool {
-	return sel.Version != "" || len(sel.Pods) > 0 || len(sel.Series) > 0
+// rolledUp says that the roll-up can answer: it tells versions apart, and no
+// targets.
+func (sel *Selection) rolledUp() bool {
+	return len(sel.Series)+len(sel.Pods)+len(sel.Containers)+len(sel.Nodes) == 0
+}
+
+// narrowing is a list of names that a column of profiles must be in.
+type narrowing struct {
+	column string
+	names  []string
+}
+
+func (sel *Selection) narrowing() []narrowing {
+	return []narrowing{{"version", sel.Versions}, {"pod", sel.Pods}, {"container", sel.Containers}, {"node", sel.Nodes}}
 }
 
 // targets is the condition on the columns of profiles that narrow, starting
 // with AND; empty if nothing does.
 func (sel *Selection) targets(p params) (string, params) {
 	var b strings.Builder
-	if sel.Version != "" {
-		b.WriteString(" AND version = {version:String}")
-		p = p.with("version", sel.Version)
-	}
-	if len(sel.Pods) > 0 {
-		b.WriteString(" AND pod IN {pods:Array(String)}")
-		p = p.with("pods", sel.Pods)
+	for _, n := range sel.narrowing() {
+		if len(n.names) > 0 {
+			fmt.Fprintf(&b, " AND %s IN {%ss:Array(String)}", n.column, n.column)
+			p = p.with(n.column+"s", n.names)
+		}
 	}
 	if len(sel.Series) > 0 {
 		b.WriteString(" AND series_id IN {series:Array(UInt64)}")

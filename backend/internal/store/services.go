@@ -21,7 +21,7 @@ func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, 
 	}
 	var all []Service // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
-		all, err = r.services(ctx, f)
+		all, _, err = r.services(ctx, f, moment{at: maxTime * 1000}) // one query is one moment
 		return err
 	})
 	if err != nil {
@@ -31,31 +31,32 @@ func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, 
 }
 
 // services reads a row for each service and type; the one of the type ” counts
-// windows.
-func (r *read) services(ctx context.Context, f ServiceFilter) ([]Service, error) {
+// windows. It returns the fingerprint of the headers as well.
+func (r *read) services(ctx context.Context, f ServiceFilter, m moment) (list []Service, read uint64, err error) {
 	from, to := f.seconds()
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArray(%d)(version), uniqExact(series_id), count(),
-  min(window_start), toInt64(max(toUnixTimestamp(window_start) + duration_s)),
-  sum(stored_value), sum(stored_count), sum(captured_value), sum(captured_count)
-FROM @.profiles FINAL WHERE %s%s GROUP BY cluster, namespace, service, type
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArray(%d)(version), uniqExact(series_id), count(), sumIf(`+fingerprint+`, type = ''),
+  min(window_start), toInt64(max(toUnixTimestamp(window_start) + duration_s)), `+
+		exact("sum(toInt128(stored_value))")+`, `+exact("sum(toInt128(stored_count))")+`, `+
+		exact("sum(toInt128(captured_value))")+`, `+exact("sum(toInt128(captured_count))")+`
+FROM @.profiles FINAL WHERE %s AND %s%s GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
-		MaxVersions, startsIn("window_start", seconds{from, to}), narrow, (r.store.limits.Services+1)*(len(profile.Types())+1))
-	var list []Service
-	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		MaxVersions, startsIn("window_start", seconds{from, to}), m.received(), narrow, (r.store.limits.Services+1)*(len(profile.Types())+1))
+	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var one Service
 		var of string
-		var targets, windows uint64
+		var targets, windows, prints uint64
 		var last int64
 		var stored, captured profile.Amount
-		err := row.Scan(&one.Cluster, &one.Namespace, &one.Service, &of, &one.Versions, &targets, &windows, &one.FirstWindow, &last,
+		err := row.Scan(&one.Cluster, &one.Namespace, &one.Service, &of, &one.Versions, &targets, &windows, &prints, &one.FirstStart, &last,
 			&stored.Value, &stored.Count, &captured.Value, &captured.Count)
 		if err != nil {
 			return err
 		}
+		read += prints
 		if of == "" {
 			slices.Sort(one.Versions)
-			one.Targets, one.Windows, one.LastWindow = int(targets), int64(windows), time.Unix(last, 0).UTC()
+			one.Targets, one.Windows, one.LastEnd = int(targets), int64(windows), time.Unix(last, 0).UTC()
 			list = append(list, one)
 			return nil
 		}
@@ -63,9 +64,9 @@ ORDER BY namespace, service, cluster, type LIMIT %d`,
 			lost := profile.Amount{Value: captured.Value - stored.Value, Count: captured.Count - stored.Count}
 			list[n-1].Types = append(list[n-1].Types, TypeTotal{Type: profile.Type(of), Stored: stored, Lost: lost})
 		}
-		return nil
+		return r.checkSums(stored.Value, stored.Count, captured.Value, captured.Count)
 	})
-	return list, err
+	return list, read, err
 }
 
 // oneOf is the condition that narrows by cluster and namespace, starting with

@@ -11,21 +11,30 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podflame/podflame/backend/internal/calltree"
 )
 
 // Limits bound the work of the store. Zero fields get the value of
 // DefaultLimits.
 type Limits struct {
-	InsertTimeout time.Duration // of one window, all tables
+	InsertTimeout time.Duration // of one window or group of windows, all tables
+	CommitDelay   time.Duration // from one group of windows to the next, unless it is full
+	CommitRows    int           // samples of a group, and of one block
+	CommitBytes   int           // of the frames of new stacks of a group
+	CommitQueue   int           // windows that wait to be written
+	Commits       int           // groups that are written at a time
+	BlockBytes    int           // of frames or names in one block
 	QueryTimeout  time.Duration // of one read, all its queries
 	QueryMemory   int64         // bytes in ClickHouse, per query
 	QueryRows     int64         // rows that a query may read
 	Stacks        int           // distinct stacks that Sums returns; lighter ones are Omitted
-	Frames        int           // of all those stacks together
-	CacheBytes    int64         // of decoded stacks and function names
+	CacheBytes    int64         // of the call trees of all services
 	WrittenIDs    int           // ids remembered as written today
+	BlockRows     int           // stacks that Blocks reads, once for each block
 	Services      int           // that Services returns
 	Targets       int           // that Targets returns
+	Counted       int           // targets whose windows are counted for one answer
 	Cells         int           // that Timeline and Events return
 	Connections   int           // to ClickHouse
 }
@@ -33,16 +42,23 @@ type Limits struct {
 // DefaultLimits returns the limits of the design.
 func DefaultLimits() Limits {
 	return Limits{
-		InsertTimeout: 8 * time.Second, // below the sidecar's 10 s, so that it hears why
+		InsertTimeout: 6 * time.Second, // with the wait of ingest below the sidecar's 10 s, so that it hears why
+		CommitDelay:   500 * time.Millisecond,
+		CommitRows:    100_000,
+		CommitBytes:   32 << 20,
+		CommitQueue:   2_000,
+		Commits:       2,
+		BlockBytes:    8 << 20,
 		QueryTimeout:  10 * time.Second,
 		QueryMemory:   250_000_000,
 		QueryRows:     200_000_000,
 		Stacks:        200_000,
-		Frames:        16_000_000,
 		CacheBytes:    128 << 20,
 		WrittenIDs:    2_000_000,
+		BlockRows:     1_000_000,
 		Services:      5_000,
 		Targets:       10_000,
+		Counted:       100_000,
 		Cells:         2_000,
 		Connections:   16,
 	}
@@ -58,15 +74,21 @@ type Config struct {
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// RetentionDays is 1 to 7.
 	RetentionDays int
+	// RetentionBytes is how much all tables may take on disk before the samples of
+	// the oldest day are given up, and LowDisk how little may be free; 0 for no limit.
+	RetentionBytes, LowDisk uint64
 	// RollupEvery is how often closed hours are looked for; 0 means 5 minutes.
 	RollupEvery time.Duration
 	// ClockSkew is how far the clocks of ClickHouse servers may be apart; 0 means
 	// 5 s. The roll-up of an hour is used only if it is that much younger than
 	// the last window of the hour.
 	ClockSkew time.Duration
-	Limits    Limits
-	Log       *slog.Logger          // nil discards
-	Registry  prometheus.Registerer // nil registers nothing
+	// Unscoped lets reads whose context has no scope see every namespace. It is
+	// for tests; where people read, such a read is refused.
+	Unscoped bool
+	Limits   Limits
+	Log      *slog.Logger          // nil discards
+	Registry prometheus.Registerer // nil registers nothing
 }
 
 // MaxRetentionDays bounds Config.RetentionDays.
@@ -87,9 +109,19 @@ type Store struct {
 	log      *slog.Logger
 	metrics  *metrics
 	written  *writtenIDs
-	stacks   *stackCache
+	commits  *committer
+	ids      commitIDs
+	sweep    sweep // of Run
+	setbacks setbacks
+	trees    *calltree.Cache
 	events   *eventBuffer
 	latency  latency
+	writes   writes
+	room     room
+	maxBytes uint64
+	lowDisk  uint64
+
+	unscoped bool
 
 	closing sync.Mutex
 	closed  bool
@@ -114,19 +146,25 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{
 		conn: conn, options: options, database: database, limits: limits,
 		days: cfg.RetentionDays, every: cfg.RollupEvery, skew: cfg.ClockSkew, log: cfg.Log,
-		metrics: newMetrics(cfg.Registry),
-		written: newWrittenIDs(limits.WrittenIDs),
-		events:  newEventBuffer(),
+		metrics:  newMetrics(cfg.Registry),
+		written:  newWrittenIDs(limits.WrittenIDs),
+		unscoped: cfg.Unscoped,
+		events:   newEventBuffer(),
+		setbacks: setbacks{of: map[dirtyHour]setback{}},
+		maxBytes: cfg.RetentionBytes, lowDisk: cfg.LowDisk,
 	}
 	orDefault(&s.every, 5*time.Minute)
 	orDefault(&s.skew, 5*time.Second)
 	orDefault(&s.log, slog.New(slog.DiscardHandler))
-	s.stacks = newStackCache(limits.CacheBytes, s.metrics)
+	s.commits = newCommitter(limits, s.metrics, s.writeGroup)
+	s.trees = calltree.NewCache(limits.CacheBytes, cfg.Registry)
 	return s, nil
 }
 
-// Close waits for operations that still hold a connection and releases all.
+// Close writes the windows that wait, waits for operations that still hold a
+// connection and releases all.
 func (s *Store) Close() error {
+	s.commits.close()
 	s.closing.Lock()
 	s.closed = true
 	s.closing.Unlock()
@@ -153,7 +191,7 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 	}
 	return func() *clickhouse.Options {
 		o, _ := clickhouse.ParseDSN(cfg.DSN)
-		o.Auth.Database = ""                               // it may not exist yet, and the embedded server aborts on one that does not
+		o.Auth.Database = ""                               // it may not exist yet
 		o.DialTimeout = max(o.DialTimeout, 10*time.Second) // also bounds the handshake; see Store.bounded
 		o.ReadTimeout = rollupTimeout + time.Minute        // of a whole query; Store.bounded is what ends one
 		if o.TLS == nil {
@@ -210,15 +248,22 @@ func identifier() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
 	orDefault(&l.InsertTimeout, d.InsertTimeout)
+	orDefault(&l.CommitDelay, d.CommitDelay)
+	orDefault(&l.CommitRows, d.CommitRows)
+	orDefault(&l.CommitBytes, d.CommitBytes)
+	orDefault(&l.CommitQueue, d.CommitQueue)
+	orDefault(&l.Commits, d.Commits)
+	orDefault(&l.BlockBytes, d.BlockBytes)
 	orDefault(&l.QueryTimeout, d.QueryTimeout)
 	orDefault(&l.QueryMemory, d.QueryMemory)
 	orDefault(&l.QueryRows, d.QueryRows)
 	orDefault(&l.Stacks, d.Stacks)
-	orDefault(&l.Frames, d.Frames)
 	orDefault(&l.CacheBytes, d.CacheBytes)
 	orDefault(&l.WrittenIDs, d.WrittenIDs)
+	orDefault(&l.BlockRows, d.BlockRows)
 	orDefault(&l.Services, d.Services)
 	orDefault(&l.Targets, d.Targets)
+	orDefault(&l.Counted, d.Counted)
 	orDefault(&l.Cells, d.Cells)
 	orDefault(&l.Connections, d.Connections)
 	return l

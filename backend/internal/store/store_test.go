@@ -107,14 +107,15 @@ func merged(t profile.Type, windows ...*profile.Window) profile.StackSet {
 // read returns the stack set of a selection in its normal form.
 func read(t testing.TB, s *store.Store, sel store.Selection) profile.StackSet {
 	t.Helper()
-	sums, err := s.StackSet(context.Background(), sel)
+	sums, err := s.Sums(context.Background(), sel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := sums.Set.Total(); got.Add(sums.Omitted) != sums.Total {
-		t.Errorf("stacks %+v and omitted %+v are not the total %+v", got, sums.Omitted, sums.Total)
+	set, side := sums.Tree.StackSet(0, sel.Type), sums.Sides[0]
+	if got := set.Total(); got.Add(side.Omitted) != side.Total {
+		t.Errorf("stacks %+v and omitted %+v are not the total %+v", got, side.Omitted, side.Total)
 	}
-	return profile.Merge(sel.Type, &sums.Set)
+	return set
 }
 
 func diff(t testing.TB, what string, want, got profile.StackSet) {
@@ -147,12 +148,17 @@ func TestWindowsComeBackAsTheyWere(t *testing.T) {
 	diff(t, "two of five minutes", merged(profile.CPU, windows[2:6]...), read(t, s, selection("cart", profile.CPU, from.Add(time.Minute), 2*time.Minute)))
 
 	narrowed := selection("cart", profile.CPU, from, time.Hour)
-	narrowed.Version = "v1"
+	narrowed.Versions = []string{"v1"}
 	odd := []*profile.Window{windows[1], windows[3], windows[5], windows[7], windows[9]}
 	diff(t, "one version", merged(profile.CPU, odd...), read(t, s, narrowed))
-	narrowed.Version, narrowed.Pods = "", []string{other.target.Pod}
+	narrowed.Versions, narrowed.Pods = []string{"v0", "v1"}, []string{other.target.Pod, "no such pod"}
 	diff(t, "one pod", merged(profile.CPU, odd...), read(t, s, narrowed))
-	narrowed.Pods, narrowed.Series = nil, []uint64{other.target.SeriesID()}
+	narrowed.Versions, narrowed.Pods = nil, nil
+	narrowed.Containers, narrowed.Nodes = []string{other.target.Container}, []string{other.target.Node, "no such node"}
+	diff(t, "all of a container and a node", merged(profile.CPU, windows...), read(t, s, narrowed))
+	narrowed.Nodes = []string{"no such node"}
+	diff(t, "of no node", profile.StackSet{Type: profile.CPU, Functions: []profile.Function{}}, read(t, s, narrowed))
+	narrowed.Containers, narrowed.Nodes, narrowed.Series = nil, nil, []uint64{other.target.SeriesID()}
 	diff(t, "one target", merged(profile.CPU, odd...), read(t, s, narrowed))
 
 	if got := read(t, s, selection("nobody", profile.CPU, from, time.Hour)); len(got.Stacks) != 0 {
@@ -168,7 +174,7 @@ func TestAnotherStoreReadsWhatOneWrote(t *testing.T) {
 	// External servers are reached by address; this is one.
 	server := storetest.Server(t)
 	external := strings.Replace(dsn, "embedded:9000", server.Address(), 1)
-	second, err := store.Open(store.Config{DSN: external, RetentionDays: 7})
+	second, err := store.Open(store.Config{DSN: external, RetentionDays: 7, Unscoped: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,15 +195,15 @@ func TestHostileNames(t *testing.T) {
 	} {
 		m := newMaker(name, i)
 		m.target.Namespace, m.target.Cluster, m.target.Version = name, name, name
-		m.target.Pod = name
+		m.target.Pod, m.target.Node = name, name
 		w := m.window(today())
 		w.Sets[0].Functions[0].Name += name
 		w.Losses = []profile.Loss{{Outcome: profile.Dropped, Reason: profile.Reason(name), Bytes: 1}}
 		insert(t, s, w)
 		sel := selection(name, profile.CPU, today(), time.Hour)
-		sel.Namespace, sel.Cluster, sel.Version, sel.Pods = name, name, name, []string{name}
+		sel.Namespace, sel.Cluster, sel.Versions, sel.Pods, sel.Nodes = name, name, []string{name}, []string{name}, []string{name}
 		diff(t, name, merged(profile.CPU, w), read(t, s, sel))
-		cells, _, err := s.Timeline(t.Context(), sel, time.Hour)
+		cells, _, err := s.Timeline(t.Context(), sel, sel.From, time.Hour)
 		if err != nil || cells[0].Windows.Stored != 1 {
 			t.Errorf("timeline of %q = %+v, %v", name, cells, err)
 		}

@@ -3,36 +3,38 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Sums merges the stacks of a selection. Hours that are closed and rolled up
-// are read from the roll-up. Sums of a selection without samples are empty.
-func (s *Store) Sums(ctx context.Context, sel Selection) (*Sums, error) {
-	return s.sums(ctx, sel, false)
-}
-
-// StackSet is Sums with all names: what Prune, Merge and Diff work on.
-func (s *Store) StackSet(ctx context.Context, sel Selection) (*Sums, error) {
-	return s.sums(ctx, sel, true)
-}
-
-func (s *Store) sums(ctx context.Context, sel Selection, named bool) (*Sums, error) {
+// Sums merges the stacks of selections, which must be of one service: a side of
+// the tree for each. Hours that are closed and rolled up are read from the
+// roll-up. The tree of a selection without samples is empty.
+func (s *Store) Sums(ctx context.Context, selections ...Selection) (*Sums, error) {
 	const op = "read stacks"
-	if err := sel.check(op, s); err != nil {
-		return nil, err
+	for i := range selections {
+		if err := selections[i].check(op, s); err != nil {
+			return nil, err
+		}
+		if selections[i].Service != selections[0].Service {
+			return nil, &Error{Class: BadSelection, Op: op, Err: fmt.Errorf("services %q and %q have different stacks", selections[0].Service, selections[i].Service)}
+		}
 	}
 	var sums *Sums
-	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
-		if sums, err = r.sums(ctx, sel); err != nil || !named {
+	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
+		return r.atOneMoment(ctx, func(m moment) (err error) {
+			sums, err = r.sums(ctx, selections, m)
 			return err
-		}
-		return r.name(ctx, sums, nil)
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -41,114 +43,204 @@ func (s *Store) sums(ctx context.Context, sel Selection, named bool) (*Sums, err
 	return sums, nil
 }
 
-// Name fills in the names of the functions with these indexes into
-// sums.FunctionIDs, or of all of them if the list is nil. Functions that are no
-// longer in the store are named "[unknown]". The cost is added to sums.Cost.
-func (s *Store) Name(ctx context.Context, sums *Sums, functions []uint32) error {
-	cost, err := s.reading(ctx, "read names", func(ctx context.Context, r *read) error {
-		return r.name(ctx, sums, functions)
-	})
-	if err == nil {
-		sums.Cost.add(cost)
+func (r *read) sums(ctx context.Context, selections []Selection, m moment) (*Sums, error) {
+	out := &Sums{Sides: make([]Side, len(selections))}
+	lists := make([][]calltree.Sum, len(selections))
+	for i, sel := range selections {
+		var err error
+		if lists[i], out.Sides[i], err = r.side(ctx, sel, m); err != nil {
+			return nil, err
+		}
 	}
-	return err
-}
-
-// sum is one row of the merged selection.
-type sum struct {
-	stack  uint64
-	amount profile.Amount
-}
-
-func (r *read) sums(ctx context.Context, sel Selection) (*Sums, error) {
-	rows, out, err := r.sumByStack(ctx, sel)
+	dictionary, err := r.stacks(ctx, selections, lists)
 	if err != nil {
 		return nil, err
 	}
-	dict := r.store.stacks.of(sel.Service)
-	if err := r.loadStacks(ctx, dict, rows, out.days); err != nil {
-		return nil, err
+	tree, lacking := dictionary.Tree(lists...)
+	for i := range out.Sides {
+		side := &out.Sides[i]
+		side.Omitted = side.Omitted.Add(lacking[i].Amount)
+		side.OmittedStacks += int64(lacking[i].Stacks)
 	}
-	r.store.stacks.account(dict)
-	dict.fill(out, rows, r.store.limits.Frames)
-	var shown profile.Amount
-	for i := range out.Set.Stacks {
-		shown = shown.Add(profile.Amount{Value: out.Set.Stacks[i].Value, Count: out.Set.Stacks[i].Count})
-	}
-	out.Omitted = profile.Amount{Value: out.Total.Value - shown.Value, Count: out.Total.Count - shown.Count}
-	out.OmittedStacks -= int64(len(out.Set.Stacks))
+	out.Tree = tree
 	return out, nil
 }
 
-// sumByStack has the sums, heaviest first. OmittedStacks of the result is the
-// number of all stacks.
-func (r *read) sumByStack(ctx context.Context, sel Selection) ([]sum, *Sums, error) {
-	statement, args, err := r.sumStatement(ctx, sel)
-	if err != nil {
-		return nil, nil, err
+// side sums the samples and the ledgers of a selection at the moment, and holds
+// one against the other. Samples are written before their header: the sum over
+// all samples is at least that of the windows which belong to the moment, and
+// equal to it if and only if there are no others. If there are, they are left out
+// by name.
+func (r *read) side(ctx context.Context, sel Selection, m moment) (list []calltree.Sum, side Side, err error) {
+	var b *board
+	g, ctx2 := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		b, err = r.board(ctx2, sel, sel.oneStep(), m)
+		return err
+	})
+	g.Go(func() (err error) {
+		list, side, err = r.sumByStack(ctx2, sel, m, false)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, Side{}, err
 	}
-	out := &Sums{Set: profile.StackSet{Type: sel.Type}, service: sel.Service, days: days(sel.Range)}
+	stored := b.whole.Ledger.Stored
+	if side.Total != stored {
+		r.store.metrics.moved.Inc()
+		if list, side, err = r.sumByStack(ctx, sel, m, true); err != nil {
+			return nil, Side{}, err
+		}
+	}
+	if side.Total != stored && !m.last {
+		return nil, Side{}, errMoved
+	}
+	side.Coverage = b.coverage()
+	side.Excess = profile.Amount{Value: side.Total.Value - stored.Value, Count: side.Total.Count - stored.Count}
+	return list, side, nil
+}
+
+// sumByStack returns the sums, heaviest first, with the total and what is beyond
+// Limits.Stacks. See sumStatement for strict.
+func (r *read) sumByStack(ctx context.Context, sel Selection, m moment, strict bool) (list []calltree.Sum, side Side, err error) {
+	statement, args, err := r.sumStatement(ctx, sel, m, strict)
+	if err != nil {
+		return nil, Side{}, err
+	}
 	rows, err := r.open(ctx, statement, args, clickhouse.WithProfileInfo(func(p *clickhouse.ProfileInfo) {
-		out.OmittedStacks = int64(p.RowsBeforeLimit)
+		side.OmittedStacks = int64(p.RowsBeforeLimit)
 	}))
 	if err != nil {
-		return nil, nil, err
+		return nil, Side{}, err
 	}
 	defer func() { _ = rows.Close() }()
-	var list []sum
-	var one sum
+	var one calltree.Sum
+	var shown profile.Amount
 	var count uint64
 	for rows.Next() {
-		if err := rows.Scan(&one.stack, &one.amount.Value, &count); err != nil {
-			return nil, nil, err
+		if err := rows.Scan(&one.Stack, &one.Value, &count); err != nil {
+			return nil, Side{}, err
 		}
-		one.amount.Count = int64(count)
+		one.Count = int64(count)
+		shown = shown.Add(one.Amount)
 		list = append(list, one)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, nil, err
+		return nil, Side{}, err
 	}
-	if err := rows.Totals(&one.stack, &out.Total.Value, &count); err != nil && len(list) > 0 {
-		return nil, nil, fmt.Errorf("read totals: %w", err)
+	if err := rows.Totals(&one.Stack, &side.Total.Value, &count); err != nil && len(list) > 0 {
+		return nil, Side{}, fmt.Errorf("read totals: %w", err)
 	}
-	out.Total.Count = int64(count)
-	out.OmittedStacks = max(out.OmittedStacks, int64(len(list)))
-	return list, out, nil
+	side.Total.Count = int64(count)
+	side.Omitted = profile.Amount{Value: side.Total.Value - shown.Value, Count: side.Total.Count - shown.Count}
+	side.OmittedStacks = max(side.OmittedStacks-int64(len(list)), 0)
+	return list, side, nil
 }
 
+// freshFor is how long after its start a window may be among those that arrive
+// just now. What is older is read without looking at its windows one by one.
+const freshFor = int64(5 * time.Minute / time.Second)
+
 // sumStatement reads closed hours from the roll-up and the edges from samples.
-func (r *read) sumStatement(ctx context.Context, sel Selection) (string, params, error) {
+// Of fresh samples, or of all if it is strict, only those whose windows belong
+// to the moment count. A strict statement trusts the roll-up of an hour only if
+// it sums to the ledgers.
+func (r *read) sumStatement(ctx context.Context, sel Selection, m moment, strict bool) (string, params, error) {
 	from, to := sel.seconds()
-	edges, hours := []seconds{{from, to}}, []int64(nil)
-	if !sel.narrowed() {
+	var hours []int64
+	if sel.rolledUp() {
 		var err error
-		if hours, err = r.rolledHours(ctx, sel.ServiceKey, seconds{from, to}); err != nil {
+		if hours, err = r.rolledHours(ctx, sel.ServiceKey, seconds{from, to}); err == nil && strict {
+			hours, err = r.soundHours(ctx, sel, hours, m)
+		}
+		if err != nil {
 			return "", nil, err
 		}
-		edges = without(seconds{from, to}, hours)
 	}
-	args := sel.params().with("type", string(sel.Type))
-	condition := ""
-	if sel.narrowed() {
-		condition, args = sel.targets(args)
-		condition = fmt.Sprintf(" AND series_id IN (SELECT series_id FROM @.profiles WHERE %s AND type IN ('', {type:String}) AND %s%s)",
-			scoped, startsIn("window_start", seconds{from, to}), condition)
+	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
+	fresh := m.at/1000 - freshFor
+	if strict {
+		fresh = from
+	}
+	var settled, recent []seconds
+	for _, edge := range without(seconds{from, to}, hours) {
+		if edge.from < fresh {
+			settled = append(settled, seconds{edge.from, min(edge.to, fresh)})
+		}
+		if edge.to > fresh {
+			recent = append(recent, seconds{max(edge.from, fresh), edge.to})
+		}
 	}
 	var sources []string
-	if len(edges) > 0 {
-		spans := make([]string, len(edges))
-		for i, edge := range edges {
-			spans[i] = samplesIn(edge)
-		}
-		sources = append(sources, fmt.Sprintf("SELECT stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND (%s)%s",
-			scoped, strings.Join(spans, " OR "), condition))
+	if len(settled) > 0 {
+		sources = append(sources, settledSamples(settled, narrow))
+	}
+	if len(recent) > 0 {
+		sources = append(sources, recentSamples(recent, narrow, m))
 	}
 	if len(hours) > 0 {
-		sources = append(sources, fmt.Sprintf("SELECT stack_id, value, count FROM @.samples_1h FINAL WHERE %s AND type = {type:String} AND bucket IN (%s)",
-			scoped, dateTimes(hours)))
+		sources = append(sources, fmt.Sprintf("SELECT stack_id, value, count FROM @.samples_1h_by_version FINAL WHERE %s AND type = {type:String} AND hour IN (%s)%s",
+			scoped, dateTimes(hours), narrow))
 	}
 	return fmt.Sprintf(`SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (%s)
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT %d`, strings.Join(sources, " UNION ALL "), r.store.limits.Stacks), args, nil
+}
+
+// settledSamples takes all samples, of the targets that a selection is narrowed
+// to.
+func settledSamples(spans []seconds, narrow string) string {
+	statement := fmt.Sprintf("SELECT stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND (%s)", scoped, samplesInAny(spans))
+	if narrow != "" {
+		statement += fmt.Sprintf(" AND series_id IN (SELECT series_id FROM @.profiles WHERE %s AND type IN ('', {type:String}) AND %s%s)",
+			scoped, startsIn("window_start", hull(spans)), narrow)
+	}
+	return statement
+}
+
+// recentSamples takes the samples of windows that belong to the moment, of the
+// commits that their headers name.
+func recentSamples(spans []seconds, narrow string, m moment) string {
+	return fmt.Sprintf(`SELECT stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND (%s)
+ AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s AND %s%s)`,
+		scoped, samplesInAny(spans), scoped, startsIn("window_start", hull(spans)), m.received(), narrow)
+}
+
+func samplesInAny(spans []seconds) string {
+	list := make([]string, len(spans))
+	for i, span := range spans {
+		list[i] = samplesIn(span)
+	}
+	return strings.Join(list, " OR ")
+}
+
+// hull is from the beginning of the first span to the end of the last.
+func hull(spans []seconds) seconds { return seconds{spans[0].from, spans[len(spans)-1].to} }
+
+// soundHours are those whose roll-up sums to the ledgers of the moment.
+func (r *read) soundHours(ctx context.Context, sel Selection, hours []int64, m moment) ([]int64, error) {
+	if len(hours) == 0 {
+		return nil, nil
+	}
+	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
+	statement := fmt.Sprintf(`SELECT toUnixTimestamp(hour) FROM (
+  SELECT hour, sum(toInt128(value)) AS v, sum(toInt128(count)) AS c FROM @.samples_1h_by_version FINAL
+  WHERE %s AND type = {type:String} AND hour IN (%s)%s GROUP BY hour
+  UNION ALL
+  SELECT toStartOfHour(window_start) AS hour, -sum(toInt128(stored_value)) AS v, -sum(toInt128(stored_count)) AS c FROM @.profiles FINAL
+  WHERE %s AND type = {type:String} AND toStartOfHour(window_start) IN (%s) AND %s AND %s%s GROUP BY hour
+) GROUP BY hour HAVING sum(v) = 0 AND sum(c) = 0 ORDER BY hour`, scoped, dateTimes(hours), narrow, scoped, dateTimes(hours),
+		startsIn("window_start", seconds{hours[0], hours[len(hours)-1] + 3600}), m.received(), narrow)
+	var sound []int64
+	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		var hour uint32
+		err := row.Scan(&hour)
+		sound = append(sound, int64(hour))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hold rolled up hours against the ledgers: %w", err)
+	}
+	return sound, nil
 }
 
 // without returns what is left of a range when these hours, in order, are taken
@@ -176,12 +268,14 @@ func dateTimes(unix []int64) string {
 	return strings.Join(list, ", ")
 }
 
-// days are the days that a range touches, the last one first.
-func days(r Range) []time.Time {
-	var out []time.Time
+// days are the days that selections touch, the last one first.
+func days(selections []Selection) []time.Time {
 	const day = 24 * time.Hour
-	for d := r.To.Add(-1).UTC().Truncate(day); !d.Before(r.From.UTC().Truncate(day)); d = d.Add(-day) {
-		out = append(out, d)
+	touched := map[time.Time]bool{}
+	for _, sel := range selections {
+		for d := sel.From.UTC().Truncate(day); d.Before(sel.To); d = d.Add(day) {
+			touched[d] = true
+		}
 	}
-	return out
+	return slices.SortedFunc(maps.Keys(touched), func(a, b time.Time) int { return b.Compare(a) })
 }

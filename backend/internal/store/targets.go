@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -12,7 +13,7 @@ import (
 )
 
 const targetColumns = `cluster, namespace, service, series_id, version, pod, pod_uid, node, container, pid, jvm_start, jvm_version, main_class,
-  state, reason, detail, session, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window`
+  state, reason, detail, since, session, window_s, events, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window`
 
 // PutTargets stores what a sidecar reported, replacing what was known.
 func (s *Store) PutTargets(ctx context.Context, targets []TargetStatus) error {
@@ -41,10 +42,18 @@ func (s *Store) PutTargets(ctx context.Context, targets []TargetStatus) error {
 func targetRow(t *TargetStatus) []any {
 	return []any{
 		t.Cluster, t.Namespace, t.Service, t.Target.SeriesID(), t.Version, t.Pod, t.PodUID, t.Node, t.Container, uint32(t.PID),
-		moment(t.JVMStart), t.JVMVersion, t.MainClass,
-		t.State, string(t.Reason), t.Detail, t.Session, t.Profiler, t.Sidecar, t.Extra,
-		t.SpoolWindows, t.SpoolBytes, moment(t.SpoolOldest), moment(t.LastWindow),
+		storable(t.JVMStart), t.JVMVersion, t.MainClass,
+		t.State, string(t.Reason), t.Detail, storable(t.Since), t.Session, uint32(t.WindowLength / time.Second), typeNames(t.Events), t.Profiler, t.Sidecar, t.Extra,
+		t.SpoolWindows, t.SpoolBytes, storable(t.SpoolOldest), storable(t.LastEnd),
 	}
+}
+
+func typeNames(types []profile.Type) []string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = string(t)
+	}
+	return names
 }
 
 // Targets lists what is known of targets, latest report first, and whether
@@ -54,7 +63,7 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 	var all []TargetStatus // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, "list targets", func(ctx context.Context, r *read) error {
 		narrow, args := oneOf(f.Clusters, f.Namespaces)
-		args = args.with("since", moment(f.Since).UnixMilli())
+		args = args.with("since", storable(f.Since).UnixMilli())
 		if f.Service != "" {
 			narrow, args = narrow+" AND service = {service:String}", args.with("service", f.Service)
 		}
@@ -72,15 +81,39 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 	return all[:min(len(all), limit)], len(all) > limit, cost, nil
 }
 
+// WindowLength is the longest window that the targets of a service report; 0 if
+// none is known.
+func (s *Store) WindowLength(ctx context.Context, key ServiceKey) (time.Duration, error) {
+	answer := make(chan uint32, 1) // not shared with a read that was given up
+	_, err := s.reading(ctx, "read the length of windows", func(ctx context.Context, r *read) error {
+		return r.query(ctx, "SELECT max(window_s) FROM @.targets FINAL WHERE "+scoped, key.params(), func(row driver.Rows) error {
+			var length uint32
+			err := row.Scan(&length)
+			answer <- length
+			return err
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(<-answer) * time.Second, nil
+}
+
 func scanTarget(row driver.Rows) (TargetStatus, error) {
 	var t TargetStatus
 	var pid uint32
+	var length uint32
 	var reason string
+	var events []string
 	err := row.Scan(&t.Cluster, &t.Namespace, &t.Service, &t.SeriesID, &t.Version, &t.Pod, &t.PodUID, &t.Node, &t.Container, &pid,
 		&t.JVMStart, &t.JVMVersion, &t.MainClass,
-		&t.State, &reason, &t.Detail, &t.Session, &t.Profiler, &t.Sidecar, &t.Extra,
-		&t.SpoolWindows, &t.SpoolBytes, &t.SpoolOldest, &t.LastWindow, &t.ReportedAt)
+		&t.State, &reason, &t.Detail, &t.Since, &t.Session, &length, &events, &t.Profiler, &t.Sidecar, &t.Extra,
+		&t.SpoolWindows, &t.SpoolBytes, &t.SpoolOldest, &t.LastEnd, &t.ReportedAt)
 	t.PID, t.Reason = int(pid), profile.Reason(reason)
-	t.JVMStart, t.SpoolOldest, t.LastWindow = orZero(t.JVMStart), orZero(t.SpoolOldest), orZero(t.LastWindow)
+	t.JVMStart, t.Since, t.SpoolOldest, t.LastEnd = orZero(t.JVMStart), orZero(t.Since), orZero(t.SpoolOldest), orZero(t.LastEnd)
+	t.WindowLength = time.Duration(length) * time.Second
+	for _, name := range events {
+		t.Events = append(t.Events, profile.Type(name))
+	}
 	return t, err
 }

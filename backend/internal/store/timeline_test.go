@@ -35,18 +35,20 @@ func TestTimelineSaysWhatIsMissingAndWhy(t *testing.T) {
 	// The rest of a window after a restart: the same window, not a second one.
 	rest := m.window(minute(1))
 	rest.Session = "session-2"
+	windows[1].Recorded.End = minute(1).Add(30 * time.Second)
+	rest.Recorded.Start = windows[1].Recorded.End
 	rest.ID = profile.NewWindowID(m.target.SeriesID(), rest.Session, rest.Start)
 	windows = append(windows, rest)
 	for _, w := range windows {
 		insert(t, s, w)
 	}
 	sel := selection("cart", profile.CPU, start.Add(-time.Minute), 7*time.Minute)
-	cells, cost, err := s.Timeline(t.Context(), sel, time.Minute)
+	cells, whole, err := s.Timeline(t.Context(), sel, sel.From, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cost.Queries == 0 || cost.RowsRead == 0 || cost.BytesRead == 0 {
-		t.Errorf("cost %+v", cost)
+	if cost := whole.Cost; cost.Queries == 0 || cost.RowsRead == 0 || cost.BytesRead == 0 {
+		t.Errorf("cost %+v", whole.Cost)
 	}
 	limit := profile.Loss{Outcome: profile.Truncated, Reason: profile.StackLimit, Value: 7, Count: 2}
 	twice := profile.Loss{Outcome: profile.Truncated, Reason: profile.StackLimit, Value: 14, Count: 4}
@@ -54,17 +56,29 @@ func TestTimelineSaysWhatIsMissingAndWhy(t *testing.T) {
 		set := merged(profile.CPU, ws...)
 		return set.Total()
 	}
-	want := []store.Cell{
-		{Start: minute(-1), Status: store.CellNone},
-		{Start: minute(0), Status: store.CellPartial, Windows: store.WindowCount{Expected: 1, Stored: 1}, Stored: amount(windows[0]), Losses: []profile.Loss{limit}},
-		{Start: minute(1), Status: store.CellPartial, Windows: store.WindowCount{Expected: 1, Stored: 1}, Stored: amount(windows[1], rest), Losses: []profile.Loss{twice}},
-		{Start: minute(2), Status: store.CellLost, Windows: store.WindowCount{Expected: 1, Lost: 1}, Losses: windows[2].Losses},
-		{Start: minute(3), Status: store.CellLost, Windows: store.WindowCount{Expected: 1, Missing: 1},
-			Losses: []profile.Loss{{Outcome: profile.Dropped, Reason: profile.NoReport, Duration: time.Minute}}},
-		{Start: minute(4), Status: store.CellPartial, Windows: store.WindowCount{Expected: 2, Stored: 2}, Stored: amount(windows[3], windows[4]), Losses: []profile.Loss{twice}},
-		{Start: minute(5), Status: store.CellNone},
+	type cell struct {
+		at      int
+		status  store.CellStatus
+		windows store.WindowCount
+		stored  profile.Amount
+		losses  []profile.Loss // of samples
+		time    []profile.Loss
 	}
-	if d := cmp.Diff(want, cells, cmpopts.EquateEmpty()); d != "" {
+	want := []cell{
+		{at: -1, status: store.CellNone},
+		{0, store.CellPartial, store.WindowCount{Expected: 1, Stored: 1}, amount(windows[0]), []profile.Loss{limit}, nil},
+		{1, store.CellPartial, store.WindowCount{Expected: 1, Stored: 1}, amount(windows[1], rest), []profile.Loss{twice}, nil},
+		{2, store.CellLost, store.WindowCount{Expected: 1, Lost: 1}, profile.Amount{}, nil, windows[2].Losses},
+		{3, store.CellLost, store.WindowCount{Expected: 1, Missing: 1}, profile.Amount{}, nil,
+			[]profile.Loss{{Outcome: profile.Dropped, Reason: profile.NoReport, Duration: time.Minute}}},
+		{4, store.CellPartial, store.WindowCount{Expected: 2, Stored: 2}, amount(windows[3], windows[4]), []profile.Loss{twice}, nil},
+		{at: 5, status: store.CellNone},
+	}
+	var got []cell
+	for _, c := range cells {
+		got = append(got, cell{int(c.Start.Sub(start) / time.Minute), c.Status, c.Windows, c.Ledger.Stored, c.Ledger.Losses, c.Losses})
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(cell{}), cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("cells (-want +got):\n%s", d)
 	}
 
@@ -77,6 +91,10 @@ func TestTimelineSaysWhatIsMissingAndWhy(t *testing.T) {
 	}
 	if err := coverage.Ledger.Check(); err != nil {
 		t.Error(err)
+	}
+	coverage.Cost, whole.Cost = store.Cost{}, store.Cost{}
+	if d := cmp.Diff(coverage, whole); d != "" {
+		t.Errorf("account of the timeline (-coverage +timeline):\n%s", d)
 	}
 	if len(coverage.Losses) != 2 || coverage.Ledger.Stored != amount(windows[0], windows[1], rest, windows[3], windows[4]) {
 		t.Errorf("coverage %+v", coverage)
@@ -113,12 +131,199 @@ func TestTimelineExpectsWhoStillReports(t *testing.T) {
 	if w := coverage(); w.Stored != 1 || w.Expected < 30 || w.Expected > 40 || w.Missing != w.Expected-1 || w.Pending < 3 || w.Pending >= w.Missing {
 		t.Errorf("windows of a target that reports: %+v", w)
 	}
-	gone := store.TargetStatus{Target: m.target, Reason: profile.JVMExited, LastWindow: now.Add(-4 * time.Minute)}
+	gone := store.TargetStatus{Target: m.target, Reason: profile.JVMExited, LastEnd: now.Add(-4 * time.Minute)}
 	if err := s.PutTargets(t.Context(), []store.TargetStatus{gone}); err != nil {
 		t.Fatal(err)
 	}
 	if w := coverage(); w != (store.WindowCount{Expected: 6, Stored: 1, Missing: 5}) {
 		t.Errorf("windows of a target that is gone: %+v, want 6 in a minute", w)
+	}
+}
+
+// A target owes windows from its first to its end, and is charged with the time
+// that it lived.
+func TestTargetIsChargedForItsOwnLife(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	m.types = []profile.Type{profile.CPU}
+	m.target.JVMStart = today().Add(20 * time.Second)
+	w := m.window(today())
+	w.Recorded = profile.Span{Start: m.target.JVMStart, End: w.End}
+	insert(t, s, w)
+	gone := store.TargetStatus{Target: m.target, State: string(profile.StateGone), Reason: profile.JVMExited, LastEnd: w.End, Since: today().Add(132 * time.Second)}
+	if err := s.PutTargets(t.Context(), []store.TargetStatus{gone}); err != nil {
+		t.Fatal(err)
+	}
+	sel := selection("cart", profile.CPU, today().Add(-time.Hour), 2*time.Hour)
+	cells, whole, err := s.Timeline(t.Context(), sel, sel.From, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{0, time.Minute, 12 * time.Second, 0} {
+		c := cells[60+i]
+		if got := sumOf(c.Losses); got != want {
+			t.Errorf("minute %d is charged with %s, want %s", i, got, want)
+		}
+	}
+	want := store.Time{Recorded: 40 * time.Second, Lived: 112 * time.Second, Covered: 112 * time.Second}
+	if whole.Time != want || whole.Windows != (store.WindowCount{Expected: 3, Stored: 1, Missing: 2}) || sumOf(whole.Losses) != 72*time.Second {
+		t.Errorf("%+v, want %+v and 2 of 3 windows missing, 72 s", whole.Account, want)
+	}
+}
+
+func sumOf(losses []profile.Loss) (sum time.Duration) {
+	for _, l := range losses {
+		sum += l.Duration
+	}
+	return sum
+}
+
+// A window that says for a long time why there is nothing stands for all the
+// windows that it covers, in each step.
+func TestLongGapsCoverTheirSteps(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	m.types = []profile.Type{profile.CPU}
+	minute := func(i int) time.Time { return today().Add(time.Duration(i) * time.Minute) }
+	gap := m.window(minute(2))
+	gap.Recorded, gap.End = profile.Span{}, minute(5)
+	gap.Sets, gap.Coverage = nil, []profile.Coverage{{Type: profile.CPU}}
+	gap.Losses = []profile.Loss{{Outcome: profile.Dropped, Reason: profile.SidecarRestarted, Duration: 170 * time.Second}}
+	for _, w := range []*profile.Window{m.window(minute(0)), m.window(minute(1)), gap, m.window(minute(5)), m.window(minute(7))} {
+		insert(t, s, w)
+	}
+	sel := selection("cart", profile.CPU, today(), 10*time.Minute)
+	cells, whole, err := s.Timeline(t.Context(), sel, sel.From, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := store.WindowCount{Expected: 8, Stored: 4, Lost: 3, Missing: 1}
+	if whole.Windows != want || sumOf(whole.Losses) != 230*time.Second {
+		t.Errorf("%+v of %s, want %+v, 170 s for the gap and 60 s missing", whole.Windows, sumOf(whole.Losses), want)
+	}
+	for i, want := range []store.CellStatus{store.CellPartial, store.CellPartial, store.CellLost, store.CellLost, store.CellLost, store.CellPartial, store.CellLost, store.CellPartial} {
+		if cells[i].Status != want {
+			t.Errorf("minute %d is %s, want %s: %+v", i, cells[i].Status, want, cells[i])
+		}
+		if gone := i >= 2 && i <= 4; gone && (len(cells[i].Losses) != 1 || cells[i].Losses[0].Reason != profile.SidecarRestarted) {
+			t.Errorf("minute %d says %+v", i, cells[i].Losses)
+		}
+	}
+	all, err := s.Overview(t.Context(), store.ServiceFilter{Range: sel.Range}, sel.From, time.Hour)
+	if err != nil || all.Activity[sel.ServiceKey].Windows != want || all.Activity[sel.ServiceKey].WindowLength != time.Minute {
+		t.Errorf("%+v, %v, want %+v", all.Activity[sel.ServiceKey], err, want)
+	}
+}
+
+// A range that begins within a gap of several steps says what the gap is of, not
+// that nobody reported.
+func TestRangesMayBeginInAGap(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	m.types = []profile.Type{profile.CPU}
+	minute := func(i int) time.Time { return today().Add(time.Duration(i) * time.Minute) }
+	gap := m.window(minute(2))
+	gap.Recorded, gap.End = profile.Span{}, minute(12)
+	gap.Sets, gap.Coverage = nil, []profile.Coverage{{Type: profile.CPU}}
+	gap.Losses = []profile.Loss{
+		{Outcome: profile.Dropped, Reason: profile.Paused, Duration: 2 * time.Minute},
+		{Outcome: profile.Dropped, Reason: profile.SidecarRestarted, Duration: 8 * time.Minute},
+	}
+	for _, w := range []*profile.Window{m.window(minute(0)), m.window(minute(1)), gap, m.window(minute(12))} {
+		insert(t, s, w)
+	}
+	for name, test := range map[string]struct {
+		from, to int
+		windows  store.WindowCount
+		lost     time.Duration
+	}{
+		"to its end":     {7, 13, store.WindowCount{Expected: 6, Stored: 1, Lost: 5}, 5 * time.Minute},
+		"within it":      {4, 9, store.WindowCount{Expected: 5, Lost: 5}, 5 * time.Minute},
+		"from its begin": {2, 13, store.WindowCount{Expected: 11, Stored: 1, Lost: 10}, 10 * time.Minute},
+		"after it":       {12, 13, store.WindowCount{Expected: 1, Stored: 1}, 0},
+		"from before it": {1, 13, store.WindowCount{Expected: 12, Stored: 2, Lost: 10}, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sel := selection("cart", profile.CPU, minute(test.from), time.Duration(test.to-test.from)*time.Minute)
+			cells, whole, err := s.Timeline(t.Context(), sel, sel.From, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if whole.Windows != test.windows || sumOf(whole.Losses) != test.lost {
+				t.Errorf("%+v, %s lost, want %+v, %s: %+v", whole.Windows, sumOf(whole.Losses), test.windows, test.lost, whole.Losses)
+			}
+			for i, c := range cells {
+				if c.Windows.Missing > 0 || c.Windows.Stored == 0 && (c.Status != store.CellLost || len(c.Losses) == 0) {
+					t.Errorf("minute %d: %+v", test.from+i, c)
+				}
+			}
+			all, err := s.Overview(t.Context(), store.ServiceFilter{Range: sel.Range}, sel.From, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := all.Activity[sel.ServiceKey]; got != nil && (got.Windows != test.windows || sumOf(got.Unclaimed) != test.lost) {
+				t.Errorf("the list of services says %+v, %s lost", got.Windows, sumOf(got.Unclaimed))
+			}
+		})
+	}
+}
+
+// A target that is known not to record a type owes no window of it, and what it
+// lost is no loss of the type.
+func TestTypesThatAreNotRecordedAreNotExpected(t *testing.T) {
+	s := storetest.Open(t)
+	all, some := newMaker("cart", 0), newMaker("cart", 1)
+	some.types = []profile.Type{profile.CPU}
+	insert(t, s, all.window(today()))
+	insert(t, s, some.window(today()))
+	insert(t, s, some.withoutSamples(today().Add(time.Minute), profile.SidecarRestarted))
+	for _, m := range []*maker{all, some} {
+		status := store.TargetStatus{Target: m.target, Events: m.types, Reason: profile.JVMExited, Since: today().Add(2 * time.Minute)}
+		if err := s.PutTargets(t.Context(), []store.TargetStatus{status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for kind, want := range map[profile.Type]store.WindowCount{
+		profile.CPU:   {Expected: 4, Stored: 2, Lost: 1, Missing: 1},
+		profile.Alloc: {Expected: 2, Stored: 1, Missing: 1},
+	} {
+		sel := selection("cart", kind, today(), time.Hour)
+		c, err := s.Coverage(t.Context(), sel)
+		if err != nil || c.Windows != want {
+			t.Errorf("%s: %+v, %v; want %+v", kind, c, err, want)
+		}
+		lives, err := s.Overview(t.Context(), store.ServiceFilter{Range: sel.Range}, sel.From, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lives.Activity[sel.ServiceKey].Types[kind].Total.Time; got != c.Time {
+			t.Errorf("%s: time is %+v in the list, %+v in the profile", kind, got, c.Time)
+		}
+	}
+}
+
+// The kernel's account is summed over the windows that have it, together with
+// what the profile captured in these.
+func TestKernelAccount(t *testing.T) {
+	s := storetest.Open(t)
+	m := newMaker("cart", 0)
+	m.types = []profile.Type{profile.CPU, profile.Lock}
+	var want store.Kernel
+	for i := range 3 {
+		w := m.window(today().Add(time.Duration(i) * time.Minute))
+		if i > 0 { // one of an older sidecar
+			w.KernelCPU = new(time.Duration(i) * time.Second)
+			want.Windows++
+			want.Charged += *w.KernelCPU
+			want.Profiled += time.Duration(w.CoverageOf(profile.CPU).Captured.Value)
+		}
+		insert(t, s, w)
+	}
+	for kind, want := range map[profile.Type]store.Kernel{profile.CPU: want, profile.Lock: {}} {
+		c, err := s.Coverage(t.Context(), selection("cart", kind, today(), time.Hour))
+		if err != nil || c.Kernel != want {
+			t.Errorf("kernel beside %s is %+v, want %+v; %v", kind, c.Kernel, want, err)
+		}
 	}
 }
 
@@ -137,7 +342,7 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	if err != nil || truncated || len(list) != 2 {
 		t.Fatalf("services %+v, %v, %v", list, truncated, err)
 	}
-	if b := list[0]; b.Namespace != "bank" || b.Targets != 1 || b.Windows != 2 || !b.FirstWindow.Equal(today()) || !b.LastWindow.Equal(last.End) || len(b.Types) != 4 {
+	if b := list[0]; b.Namespace != "bank" || b.Targets != 1 || b.Windows != 2 || !b.FirstStart.Equal(today()) || !b.LastEnd.Equal(last.End) || len(b.Types) != 4 {
 		t.Errorf("bank: %+v", b)
 	}
 	if c := list[1]; c.Targets != 3 || len(c.Versions) != 2 || c.Versions[0] != "v0" || c.Types[0].Lost.Count != 6 {
@@ -154,7 +359,8 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 
 	status := store.TargetStatus{
 		Target: other.target, State: "conflict", Reason: profile.Conflict, Detail: "another profiler", Session: "s", Profiler: "4.5", Sidecar: "0.1",
-		Extra: `{"a":1}`, SpoolWindows: 2, SpoolBytes: 3, SpoolOldest: today(), LastWindow: today().Add(time.Minute),
+		Extra: `{"a":1}`, SpoolWindows: 2, SpoolBytes: 3, SpoolOldest: today(), LastEnd: today().Add(time.Minute),
+		Since: today(), WindowLength: time.Minute, Events: []profile.Type{profile.CPU, profile.Lock},
 	}
 	first := status
 	first.State = "free"
@@ -173,6 +379,10 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	}
 	if d := cmp.Diff(status, targets[0], cmpopts.IgnoreFields(store.TargetStatus{}, "SeriesID", "ReportedAt")); d != "" {
 		t.Errorf("target (-want +got):\n%s", d)
+	}
+
+	if length, err := s.WindowLength(t.Context(), store.ServiceKey{Cluster: "c1", Namespace: "bank", Service: "cart"}); length != time.Minute || err != nil {
+		t.Errorf("windows are %s long, %v", length, err)
 	}
 
 	s.Record(store.Event{Outcome: store.Accepted, Windows: 1, Bytes: 10, Samples: 100})
@@ -194,7 +404,7 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	}
 
 	h := s.Health(t.Context())
-	if !h.Reachable || h.Version == "" || h.DiskTotal == 0 || h.LastInsert == 0 || len(h.Tables) < 5 || !h.Oldest.Equal(today()) || h.RollupBehind != 2 {
+	if !h.Reachable || h.Version == "" || h.Room.Total == 0 || h.Room.Used == 0 || h.WriteError != "" || h.LastInsert == 0 || len(h.Tables) < 5 || !h.Oldest.Equal(today()) || h.RollupBehind != 2 {
 		t.Errorf("health %+v", h)
 	}
 	if err := s.Ping(t.Context()); err != nil {

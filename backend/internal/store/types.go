@@ -3,6 +3,7 @@ package store
 import (
 	"time"
 
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -19,12 +20,13 @@ type Selection struct {
 	ServiceKey
 	Type profile.Type
 	Range
-	Version string   // only targets of that version, unless empty
-	Pods    []string // only these pods, unless empty; at most MaxSelected
-	Series  []uint64 // only these targets (see profile.Target.SeriesID), unless empty; at most MaxSelected
+	// Only targets with one of these versions, pods, containers and nodes; an
+	// empty list does not narrow. Each has at most MaxSelected entries.
+	Versions, Pods, Containers, Nodes []string
+	Series                            []uint64 // only these targets (see profile.Target.SeriesID), likewise
 }
 
-// MaxSelected bounds the pods and the series of one Selection.
+// MaxSelected bounds each list of a Selection.
 const MaxSelected = 1000
 
 // Cost is what a read took.
@@ -35,8 +37,8 @@ type Cost struct {
 	Elapsed   time.Duration
 }
 
-// add enters another read.
-func (c *Cost) add(o Cost) {
+// Add enters another read.
+func (c *Cost) Add(o Cost) {
 	c.Queries += o.Queries
 	c.RowsRead += o.RowsRead
 	c.BytesRead += o.BytesRead
@@ -46,12 +48,12 @@ func (c *Cost) add(o Cost) {
 // Service is a service that sent windows in a range.
 type Service struct {
 	ServiceKey
-	Versions    []string // sorted, at most MaxVersions
-	Targets     int      // that sent windows
-	Windows     int64    // that arrived, with and without samples
-	FirstWindow time.Time
-	LastWindow  time.Time // its end
-	Types       []TypeTotal
+	Versions []string // sorted, at most MaxVersions
+	Targets  int      // that sent windows
+	Windows  int64    // that arrived, with and without samples
+	// FirstStart and LastEnd are those of the windows.
+	FirstStart, LastEnd time.Time
+	Types               []TypeTotal
 }
 
 // MaxVersions bounds Service.Versions.
@@ -86,8 +88,11 @@ type TargetStatus struct {
 	SpoolWindows int64
 	SpoolBytes   int64
 	SpoolOldest  time.Time // start of the oldest window that waits; zero if none
-	LastWindow   time.Time // end of the last window that was made; zero if none
-	ReportedAt   time.Time // set by the store
+	LastEnd      time.Time // of the last window that was made; zero if none
+	Since        time.Time // of State; of a JVM that has exited, when that was seen
+	WindowLength time.Duration
+	Events       []profile.Type // that are recorded; empty if not known
+	ReportedAt   time.Time      // set by the store
 }
 
 // TargetFilter narrows the list of targets. Nil lists and empty strings do not
@@ -101,16 +106,55 @@ type TargetFilter struct {
 
 // Cell is one step of a timeline.
 type Cell struct {
-	Start time.Time
-	// Windows is what was expected of all targets in the step and what came.
+	Start  time.Time
+	Status CellStatus
+	Account
+}
+
+// Account is what there is of a type in a span of time, and what is missing.
+type Account struct {
+	// Windows is what was expected of all targets and what came.
 	Windows WindowCount
-	Status  CellStatus
-	Stored  profile.Amount
-	// Losses holds the losses of the type and those that no type can claim,
-	// merged by outcome and reason. Windows that did not arrive and for which
-	// nobody gave a reason are entered as dropped, window_not_yet_arrived or
-	// no_report.
+	Ledger  profile.Coverage // of the type, all windows merged
+	// Losses are those that no type can claim. Windows that did not arrive and
+	// for which nobody gave a reason are entered as dropped,
+	// window_not_yet_arrived or no_report.
 	Losses []profile.Loss
+	Time   Time
+	Kernel Kernel
+}
+
+// Time is how long targets lived and were recorded.
+type Time struct {
+	Recorded time.Duration // sum of the spans that stored windows recorded
+	Lived    time.Duration // sum of the lives of targets
+	Covered  time.Duration // in which at least one target lived
+}
+
+// Targets is the mean number of targets that lived at a time, while any did.
+func (t Time) Targets() float64 {
+	if t.Covered <= 0 {
+		return 0
+	}
+	return float64(t.Lived) / float64(t.Covered)
+}
+
+// PerSecond is the mean of a value per second of all targets together, over the
+// time that was really recorded: what was lost does not look like idleness. It
+// is false if nothing was recorded.
+func (t Time) PerSecond(value int64) (float64, bool) {
+	if t.Recorded <= 0 {
+		return 0, false
+	}
+	return float64(value) / t.Recorded.Seconds() * max(t.Targets(), 1), true
+}
+
+// Kernel is the kernel's account of CPU time beside that of the profile, over
+// the windows that have both.
+type Kernel struct {
+	Windows  int64
+	Charged  time.Duration // by the kernel
+	Profiled time.Duration // captured, with what was lost later
 }
 
 // WindowCount counts windows. Expected = Stored + Lost + Missing, where
@@ -138,31 +182,36 @@ const (
 
 // Coverage is what a selection holds and what it lacks.
 type Coverage struct {
-	Windows WindowCount
-	Ledger  profile.Coverage // of the type, all windows merged
-	Losses  []profile.Loss   // that no type can claim, and missing windows
+	Account
 	Targets int
-	Cost    Cost
+	// Uncounted is set if there are more than Limits.Counted targets; the number
+	// of expected windows is then too low.
+	Uncounted bool
+	Cost      Cost
 }
 
-// Sums are the stacks of a selection, merged by stack id; the function names
-// have not been read yet.
+// Sums are the merged stacks of selections of one service.
 type Sums struct {
-	// Set has the stacks in order of descending value. Functions has an entry
-	// for each element of FunctionIDs, whose Name is empty until Named.
-	Set         profile.StackSet
-	StackIDs    []uint64 // parallel to Set.Stacks
-	FunctionIDs []uint64 // parallel to Set.Functions
+	Tree  *calltree.Tree // with a side for each selection
+	Sides []Side
+	Cost  Cost
+}
+
+// Side is what there is of a selection.
+type Side struct {
 	// Total is the sum over all stacks, also over those left out.
 	Total profile.Amount
-	// Omitted is what is in Total and not in Set: the lightest stacks beyond
-	// Limits.Stacks, and stacks whose frames are no longer in the store.
+	// Omitted is what is in Total and not in the tree: the lightest stacks
+	// beyond Limits.Stacks or Limits.CacheBytes, and stacks whose frames are no
+	// longer in the store.
 	Omitted       profile.Amount
 	OmittedStacks int64
-	Cost          Cost
-
-	service string
-	days    []time.Time
+	// Coverage is the account of the very windows that were summed.
+	Coverage *Coverage
+	// Excess is what Total has more than the ledgers say is stored, or less:
+	// windows of which the store has samples twice, or lost some. It is zero
+	// unless the store is damaged.
+	Excess profile.Amount
 }
 
 // Health is the state of ClickHouse as the store sees it.
@@ -172,8 +221,9 @@ type Health struct {
 	Version   string
 	Uptime    time.Duration
 	Tables    []TableHealth
-	DiskFree  uint64 // bytes
-	DiskTotal uint64
+	// WriteError is why windows cannot be stored; empty if they can.
+	WriteError string
+	Room       Room
 	// LastInsert is the duration of the latest successful insert, MeanInsert
 	// that of the latest ones (exponentially weighted); zero if there was none.
 	LastInsert, MeanInsert time.Duration
@@ -227,6 +277,9 @@ type EventCell struct {
 type Result struct {
 	// Duplicate: the window had been stored before; nothing was written.
 	Duplicate bool
-	Rows      int // of samples
-	NewStacks int // that had not been written today
+	// Conflict: and what had been stored under its id differs from it.
+	Conflict  bool
+	Stored    map[profile.Type]profile.Amount // what the store has now
+	Rows      int                             // of samples
+	NewStacks int                             // that had not been written today
 }

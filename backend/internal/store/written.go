@@ -2,10 +2,9 @@ package store
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"sync"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // writtenIDs remembers which functions and stacks were written today, so that
@@ -15,22 +14,21 @@ import (
 // It is two generations of keys: when the younger is full, the older is
 // forgotten. Ids in use are carried over.
 type writtenIDs struct {
+	seed       maphash.Seed
 	mu         sync.Mutex
 	limit      int // of one generation
 	young, old map[uint64]struct{}
 }
 
 func newWrittenIDs(limit int) *writtenIDs {
-	return &writtenIDs{limit: max(limit/2, 1), young: map[uint64]struct{}{}, old: map[uint64]struct{}{}}
+	return &writtenIDs{seed: maphash.MakeSeed(), limit: max(limit/2, 1), young: map[uint64]struct{}{}, old: map[uint64]struct{}{}}
 }
 
-// scope separates the ids of one day and service.
-func scope(day time.Time, service string) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.Write(binary.LittleEndian.AppendUint64(nil, uint64(day.Unix())))
-	_, _ = d.WriteString(service)
-	return d.Sum64() | 1
+// scope separates the ids of one day and service. Its hash has a key of this
+// process, so that no pod can choose a service whose ids pass for another's.
+func (w *writtenIDs) scope(day time.Time, service string) uint64 {
+	named := binary.LittleEndian.AppendUint64(nil, uint64(day.Unix()))
+	return maphash.Bytes(w.seed, append(named, service...)) | 1
 }
 
 // missing returns the indexes of the ids that were not written.

@@ -3,7 +3,10 @@ package profiletest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -42,7 +45,8 @@ func Window(o Options) *profile.Window {
 		if o.Lossy {
 			b.Lose(profile.Dropped, profile.ProfilerSkipped, profile.Amount{Value: 1e7 * random.Int64N(9), Count: 3})
 			b.Lose(profile.Truncated, profile.StackLimit, profile.Amount{Value: 2e7, Count: 2})
-			b.Note(profile.StorageOverflow, profile.Amount{Value: 1e7, Count: 1})
+			b.Note(profile.Shortened, profile.StorageOverflow, profile.Amount{Value: 1e7, Count: 1})
+			b.Note(profile.Unvalued, profile.IntervalUnknown, profile.Amount{Count: 1})
 		}
 		set, coverage := b.Build()
 		w.Sets = append(w.Sets, set)
@@ -51,6 +55,26 @@ func Window(o Options) *profile.Window {
 	if o.Lossy {
 		w.Losses = profile.AddLosses(nil, profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: 3 * time.Millisecond})
 	}
+	return w
+}
+
+// Sampled returns a valid window of CPU time whose samples, of 10 ms each, are in
+// these stacks: Java functions, root first, with ";" between them.
+func Sampled(o Options, samples map[string]int64) *profile.Window {
+	o.Types = []profile.Type{}
+	w := Window(o)
+	b := profile.NewBuilder(profile.CPU, profile.DefaultLimits())
+	for _, text := range slices.Sorted(maps.Keys(samples)) {
+		var frames []uint32
+		for name := range strings.SplitSeq(text, ";") {
+			frames = append(frames, b.Function(name, profile.Java))
+		}
+		amount := profile.Amount{Value: samples[text] * 1e7, Count: samples[text]}
+		b.Add(frames, amount)
+		b.AddRaw(amount.Count)
+	}
+	set, coverage := b.Build()
+	w.Sets, w.Coverage = append(w.Sets, set), append(w.Coverage, coverage)
 	return w
 }
 

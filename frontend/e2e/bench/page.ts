@@ -2,6 +2,7 @@
 import { FlameView } from '../../src/flame/view'
 import { decode } from '../../src/profile/decode'
 import { buildTree, ROOT } from '../../src/profile/tree'
+import { graphOf } from '../fixture/graph'
 import { grown } from '../fixture/stacks'
 
 export interface Figures {
@@ -21,17 +22,23 @@ declare global {
 }
 
 window.bench = async (nodes, seconds) => {
-  const set = grown(nodes, 70, 7, count => count * 1e7)
+  const graph = graphOf(grown(nodes, 70, 7, count => count * 1e7))
   const t0 = performance.now()
-  const profile = decode(set)
+  const profile = decode(graph)
   const t1 = performance.now()
   const tree = buildTree(profile)
   const t2 = performance.now()
   const host = document.getElementById('host')
   if (!host) throw new Error('no host')
   const nothing = () => undefined
-  const view = new FlameView(host, { onHover: nothing, onPick: nothing, onFocus: nothing, onReset: nothing })
-  view.setTheme('dark')
+  const view = new FlameView(host, {
+    onHover: nothing,
+    onPick: nothing,
+    onPin: nothing,
+    onZoom: nothing,
+    onFocus: nothing,
+    onReset: nothing,
+  })
   view.setData({ profile, tree, rootLabel: 'all' }, ROOT)
   view.draw()
   const times = await paintFor(view, seconds)

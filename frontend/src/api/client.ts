@@ -4,7 +4,8 @@ import type { ApiErrorBody } from './types'
 /** Longer than the backend's own query limit (10 s), so that its answer is heard. */
 const REQUEST_TIMEOUT_MS = 20_000
 
-export type Params = Record<string, string | number | undefined>
+/** An empty text is left out. A list is repeated; an empty one is sent as an empty parameter. */
+export type Params = Record<string, string | number | readonly string[] | undefined>
 
 /** A request that was not answered with what was asked for. `code` is a reason code of the backend. */
 export class ApiError extends Error {
@@ -22,25 +23,51 @@ export class ApiError extends Error {
 }
 
 export async function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
-  const url = path + formatParams(params)
+  const response = await request(path, path + formatParams(params), {}, signal)
+  if (!isJSON(response)) throw notJSON(path, response.status)
+  return (await response.json()) as T
+}
+
+/** A file, whatever its format. */
+export async function getFile(path: string, params: Params, signal?: AbortSignal): Promise<Blob> {
+  const init = { headers: { Accept: '*/*' } }
+  return (await request(path, path + formatParams(params), init, signal)).blob()
+}
+
+/** Sends a body and ignores the answer, unless that is a refusal. */
+export async function send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
+  const headers = body === undefined ? undefined : { 'Content-Type': 'application/json' }
+  await request(path, path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) })
+}
+
+async function request(
+  path: string,
+  url: string,
+  init: RequestInit,
+  signal?: AbortSignal,
+): Promise<Response> {
   const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
   const combined = signal ? AbortSignal.any([signal, timeout]) : timeout
   let response: Response
   try {
-    response = await fetch(url, { signal: combined, headers: { Accept: 'application/json' } })
+    response = await fetch(url, {
+      ...init,
+      signal: combined,
+      headers: { Accept: 'application/json', ...init.headers },
+    })
   } catch (error) {
     if (signal?.aborted) throw error
     throw unreachable(path, timeout.aborted)
   }
   if (!response.ok) throw await refused(path, response)
-  if (!isJSON(response)) throw notJSON(path, response.status)
-  return (await response.json()) as T
+  return response
 }
 
 export function formatParams(params: Params): string {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(params)) {
-    if (value !== undefined && value !== '') search.set(name, String(value))
+    if (Array.isArray(value)) for (const item of value.length > 0 ? value : ['']) search.append(name, item)
+    else if (value !== undefined && value !== '') search.set(name, String(value))
   }
   const text = search.toString()
   return text === '' ? '' : `?${text}`

@@ -1,8 +1,24 @@
 /** What the screens ask for. A key holds everything that the answer depends on. */
 import { useQuery } from '@tanstack/react-query'
 import { type Answer, useAnswer } from './answer'
-import { getJSON, type Params } from './client'
-import type { Flame, IngestHealth, ProfileType, Series, Services, Targets, Top } from './types'
+import { getFile, getJSON, type Params } from './client'
+import type {
+  Changes,
+  Diff,
+  Flame,
+  FleetTop,
+  Heatmap,
+  IngestHealth,
+  IngestHistory,
+  IngestStorage,
+  Injection,
+  ProfileType,
+  Regressions,
+  Series,
+  Services,
+  Targets,
+  Top,
+} from './types'
 
 const HEALTH_INTERVAL_MS = 10_000
 const TOP_LIMIT = 10_000
@@ -13,6 +29,8 @@ export interface Scope {
   service: string
   type: ProfileType
   version: string
+  pod: string
+  container: string
   series: string
 }
 
@@ -42,12 +60,49 @@ export function useTargets(
   })
 }
 
+/** What the webhook's audit tells of pods that asked for a profile. */
+export function useInjection(now: number, filter: Pick<Scope, 'namespace' | 'service'>): Answer<Injection> {
+  const params = { namespace: filter.namespace, service: filter.service }
+  return useAnswer({
+    key: ['injection', params, now],
+    scope: JSON.stringify(params),
+    ask: signal => getJSON<Injection>('/api/v1/injection', params, signal),
+  })
+}
+
 export function useSeries(scope: Scope, range: Between): Answer<Series> {
-  return useScoped<Series>('/api/v1/series', scope, { ...range })
+  return useScoped<Series>('/api/v1/series', scope, { ...range, by: 'version' })
 }
 
 export function useFlame(scope: Scope, range: Between, nodes: number): Answer<Flame> {
   return useScoped<Flame>('/api/v1/flame', scope, { ...range, nodes: nodes || undefined })
+}
+
+/** Upside down below the function (callers), or all its calls merged (callees); asked only where one is named. */
+export function useAround(
+  scope: Scope,
+  range: Between,
+  side: 'callers' | 'callees',
+  fn: string,
+  nodes: number,
+  enabled: boolean,
+): Answer<Flame> {
+  const params = { ...range, function: fn, nodes: nodes || undefined }
+  return useScoped<Flame>(`/api/v1/${side}`, scope, params, enabled && fn !== '')
+}
+
+export function useHeatmap(scope: Scope, range: Between, enabled: boolean): Answer<Heatmap> {
+  return useScoped<Heatmap>('/api/v1/heatmap', scope, { ...range }, enabled)
+}
+
+/** `base` holds the parameters of the other side. */
+export function useDiff(scope: Scope, range: Between, base: Params, nodes: number): Answer<Diff> {
+  return useScoped<Diff>('/api/v1/diff', scope, { ...range, ...base, nodes: nodes || undefined })
+}
+
+/** Without a base the backend chooses: the version before the newest, or the same time yesterday. */
+export function useChanges(scope: Scope, range: Between, base: Params, limit: number): Answer<Changes> {
+  return useScoped<Changes>('/api/v1/changes', scope, { ...range, ...base, limit })
 }
 
 /** Asked only where the flame graph is pruned: else its own sums are as exact. */
@@ -55,15 +110,67 @@ export function useTop(scope: Scope, range: Between, order: 'self' | 'total', en
   return useScoped<Top>('/api/v1/top', scope, { ...range, order, limit: TOP_LIMIT }, enabled)
 }
 
+/** The verdicts of the backend on new versions, as of now. */
+export function useRegressions(now: number): Answer<Regressions> {
+  return useAnswer({
+    key: ['regressions', now],
+    scope: '',
+    ask: signal => getJSON<Regressions>('/api/v1/regressions', {}, signal),
+  })
+}
+
+/** Functions over all services, or over those of a cluster or namespace. */
+export function useFleetTop(
+  { cluster, namespace, type }: Pick<Scope, 'cluster' | 'namespace' | 'type'>,
+  range: Between,
+  order: 'self' | 'total',
+  limit: number,
+): Answer<FleetTop> {
+  const of = { cluster: cluster || undefined, namespace: namespace || undefined, type, order, limit }
+  return useAnswer({
+    key: ['fleet', of, range.from, range.to],
+    scope: JSON.stringify(of),
+    ask: signal => getJSON<FleetTop>('/api/v1/fleet/top', { ...of, ...range }, signal),
+  })
+}
+
+export type ExportFormat = 'pprof' | 'collapsed' | 'speedscope'
+
+/** All that the range and the filters hold, as a file of another tool. */
+export function exportFile(scope: Scope, range: Between, format: ExportFormat): Promise<Blob> {
+  return getFile('/api/v1/export', { ...onlyScope(scope), ...range, format })
+}
+
 /** Callers may hand in more than a scope, such as the whole state of the URL; only the scope is asked for. */
+function onlyScope({ cluster, namespace, service, type, version, pod, container, series }: Scope): Scope {
+  return { cluster, namespace, service, type, version, pod, container, series }
+}
+
 function useScoped<T>(path: string, given: Scope, params: Params, enabled = true): Answer<T> {
-  const { cluster, namespace, service, type, version, series } = given
-  const scope = { cluster, namespace, service, type, version, series }
+  const scope = onlyScope(given)
   return useAnswer({
     key: [path, scope, params],
     scope: JSON.stringify(scope),
     ask: signal => getJSON<T>(path, { ...scope, ...params }, signal),
     enabled,
+  })
+}
+
+/** Answered to readers of every namespace; others are refused as forbidden. */
+export function useIngestHistory(range: Between, points: number): Answer<IngestHistory> {
+  return useAnswer({
+    key: ['history', range.from, range.to, points],
+    scope: '',
+    ask: signal => getJSON<IngestHistory>('/api/v1/ingest/history', { ...range, points }, signal),
+  })
+}
+
+/** Answered to readers of every namespace, too. */
+export function useIngestStorage(): Answer<IngestStorage> {
+  return useAnswer({
+    key: ['storage'],
+    scope: '',
+    ask: signal => getJSON<IngestStorage>('/api/v1/ingest/storage', {}, signal),
   })
 }
 

@@ -71,6 +71,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each window of a range stored, to see bursts; at most 2,000 windows. */
+        get: operations["getHeatmap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flame": {
         parameters: {
             query?: never;
@@ -88,6 +105,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/callers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who calls a function, upside down: below the root the function, below that its callers.
+         * @description A recursive function counts once, at its outermost call.
+         */
+        get: operations["getCallers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/callees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a function calls: below the root the function, with all its calls merged.
+         * @description A recursive function counts once, at its outermost call.
+         */
+        get: operations["getCallees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The merged stacks of a selection beside those of another, its base.
+         * @description The base is the same selection, but for the parameters that are given for it; one must be.
+         */
+        get: operations["getDiff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The functions that take another share than in the base, told from chance.
+         * @description The base is the same selection, but for the parameters that are given for it. Without any, the newest version in the range is compared to the one before, and a service of one version to itself a day ago. With filters, shares are of the stacks that pass them on each side.
+         */
+        get: operations["getChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merged stacks of a service as a file for other tools. */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/top": {
         parameters: {
             query?: never;
@@ -97,6 +211,26 @@ export interface paths {
         };
         /** Self and total of the functions of a service, heaviest self first. */
         get: operations["getTop"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/top": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Self and total of functions over all services that the caller may read, heaviest self first.
+         * @description The heaviest services are read, at most 50, and as many as half of the time for a query allows; the others are counted as unread.
+         */
+        get: operations["getFleetTop"];
         put?: never;
         post?: never;
         delete?: never;
@@ -132,6 +266,115 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ingest/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of the uploads of the whole installation, in steps. Answered to readers of every namespace. */
+        get: operations["getIngestHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ingest/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What profiles take on disk, by day and service. Answered to readers of every namespace. */
+        get: operations["getIngestStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/regressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The verdict on the newest version of each service that had another within a day.
+         * @description The backend compares them from time to time and keeps the verdicts in memory, so that they are worked out anew after a restart.
+         */
+        get: operations["getRegressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/injection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pods that opted in and have no sidecar, or whose sidecar waits for its image, may not upload or is of an earlier version.
+         * @description Read from the audit of the webhook, which looks at all pods from time to time. A reader is told of pods in his namespaces.
+         */
+        get: operations["getInjection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tools for assistants, by the Model Context Protocol: streamable HTTP without sessions. Read-only; the caller sees what he may read. */
+        post: operations["postMCP"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is reading and what he may see. Answered to everybody. */
+        get: operations["getSession"];
+        put?: never;
+        /** Log in with a token. The session is a cookie that ends when the token does. */
+        post: operations["login"];
+        delete: operations["logout"];
         options?: never;
         head?: never;
         patch?: never;
@@ -188,7 +431,7 @@ export interface components {
         };
         Loss: {
             /** @enum {string} */
-            outcome: "truncated" | "dropped" | "shortened";
+            outcome: "truncated" | "dropped" | "shortened" | "unvalued" | "noticed";
             reason: string;
             text: string;
             remedy: string;
@@ -215,7 +458,26 @@ export interface components {
             stored: components["schemas"]["Amount"];
             truncated: components["schemas"]["Amount"];
             dropped: components["schemas"]["Amount"];
+            /** @description of captured samples: they sum to truncated and dropped */
             losses: components["schemas"]["Loss"][];
+            /** @description time and samples that nobody recorded: in no sum */
+            notCaptured: components["schemas"]["Loss"][];
+            /** @description what is to be known of stored samples: shortened, unvalued, noticed; in no sum */
+            notices: components["schemas"]["Loss"][];
+            /** @description sum of the spans that stored windows recorded, over all targets */
+            recordedSeconds: number;
+            /** @description targets that lived at a time */
+            meanTargets: number;
+            /** @description value per second of all targets together: value / recordedSeconds * meanTargets; null if nothing was recorded or no sample has a value */
+            perSecond: number | null;
+            /** @description CPU time that the kernel charged to the processes, over the windows of which it is known, and what the profile captured in these; null if it is not known, or the type is not cpu */
+            kernelCpu: {
+                windows: number;
+                /** Format: int64 */
+                chargedNs: number;
+                /** Format: int64 */
+                profiledNs: number;
+            } | null;
         };
         Scanned: {
             /** Format: int64 */
@@ -228,7 +490,12 @@ export interface components {
             id: string;
             /** @enum {string} */
             status: "accepted" | "duplicate";
-            /** @description by type */
+            /**
+             * @description of a duplicate: what was stored before differs from what was sent, and is kept
+             * @enum {string}
+             */
+            reason?: "id_conflict";
+            /** @description by type; what is stored under the id */
             stored: {
                 [key: string]: components["schemas"]["Amount"];
             };
@@ -291,6 +558,10 @@ export interface components {
             droppedWindows: number;
             lastPushError: string;
         };
+        ReportAnswer: {
+            /** @description Why the sidecar must not profile. */
+            paused: string;
+        };
         TargetReport: {
             /** @description id of the sidecar process */
             instance: string;
@@ -332,21 +603,58 @@ export interface components {
             };
             windows: components["schemas"]["Windows"];
             /** Format: date-time */
-            lastWindow: string | null;
+            lastWindowEnd: string | null;
             windowSeconds: number;
             types: {
                 type: components["schemas"]["Type"];
                 unit: string;
                 total: components["schemas"]["Amount"];
+                /**
+                 * Format: int64
+                 * @description samples of total that have no value: unless it is 0, total.value and the rates are the least that they can be
+                 */
+                unvalued: number;
+                /** @description sum of the spans that stored windows recorded, over all targets */
+                recordedSeconds: number;
+                /** @description targets that lived at a time */
+                meanTargets: number;
+                /** @description value per second of all targets together: value / recordedSeconds * meanTargets; null if nothing was recorded or no sample has a value */
+                perSecond: number | null;
                 /** @description value per second in equal slices of the range; null where no window was stored */
                 spark: (number | null)[];
             }[];
+            /** @description of captured samples of all types, without their values */
             losses: components["schemas"]["Loss"][];
+            /** @description time and samples that nobody recorded */
+            notCaptured: components["schemas"]["Loss"][];
+            /** @description what is to be known of stored samples */
+            notices: components["schemas"]["Loss"][];
         };
         Services: {
             range: components["schemas"]["Range"];
             services: components["schemas"]["Service"][];
+            /** @description there are more services or targets than are listed or counted */
             truncated: boolean;
+        };
+        /** @description Columns of some windows, in order of time; null where no window was stored. */
+        Heatmap: {
+            range: components["schemas"]["Range"];
+            type: components["schemas"]["Type"];
+            unit: string;
+            countUnit: string;
+            /**
+             * Format: date-time
+             * @description of the first window
+             */
+            start: string;
+            windowSeconds: number;
+            /** @description windows in a column */
+            rows: number;
+            /** @description per window, in order of time */
+            values: (number | null)[];
+            counts: (number | null)[];
+            perSecond: (number | null)[];
+            coverage: components["schemas"]["Coverage"];
         };
         Series: {
             coverage?: components["schemas"]["Coverage"];
@@ -358,6 +666,20 @@ export interface components {
             stepSeconds: number;
             /** @description series with a window in the range */
             targets: number;
+            /** @description what parts are of: version, pod, container, node, or empty for none */
+            by: string;
+            /** @description heaviest first; all parts of a point, the others too, sum to it */
+            parts: {
+                name: string;
+                total: components["schemas"]["Amount"];
+                /** @description by point */
+                values: number[];
+                counts: number[];
+                /** @description stored windows; 0 where nothing is known */
+                windows: number[];
+            }[];
+            /** @description parts beyond the limit */
+            otherParts: number;
             points: {
                 /** Format: date-time */
                 start: string;
@@ -365,28 +687,50 @@ export interface components {
                 value: number;
                 /** Format: int64 */
                 count: number;
+                /** @description of all targets together, over what was recorded; null if nothing was, or no sample has a value */
+                perSecond: number | null;
                 windows: components["schemas"]["Windows"];
                 /**
                  * @description complete: every expected window stored without a loss; partial: stored, but windows or samples are missing; lost: none stored, the reasons are in losses; pending: not arrived yet; none: no target was expected.
                  * @enum {string}
                  */
                 status: "complete" | "partial" | "lost" | "pending" | "none";
+                /** @description of captured samples: they sum to truncated and dropped */
                 losses: components["schemas"]["Loss"][];
+                /** @description time and samples that nobody recorded: in no sum */
+                notCaptured: components["schemas"]["Loss"][];
+                /** @description what is to be known of stored samples: shortened, unvalued, noticed; in no sum */
+                notices: components["schemas"]["Loss"][];
             }[];
         };
-        Flame: {
+        /**
+         * @description A call tree in columns. Nodes are in the order of a walk, the root first and siblings heaviest first: the nodes
+         *     below a node follow it directly. The total of a node is its own amount and the totals of the nodes whose
+         *     parent it is; one pass from the last node to the first adds them up.
+         */
+        Graph: {
+            functions: string[];
+            /** @description per function: java, native, cpp, kernel, class, omitted */
+            kinds: string[];
+            /** @description per node; -1 for the root */
+            parents: number[];
+            /** @description per node: index into functions; -1 for the root, which has none */
+            frames: number[];
+            /** @description per node: what was measured in the node itself */
+            values: number[];
+            /** @description per node, likewise */
+            counts: number[];
+        };
+        Flame: components["schemas"]["Graph"] & components["schemas"]["FlameHead"];
+        /** @description total = the sum of values and counts + outside */
+        FlameHead: {
             range: components["schemas"]["Range"];
             type: components["schemas"]["Type"];
             unit: string;
             countUnit: string;
-            functions: string[];
-            /** @description per function: java, native, cpp, kernel, class, omitted */
-            kinds: string[];
-            /** @description per stack: indexes into functions, root first; stacks are sorted by frames */
-            frames: number[][];
-            values: number[];
-            counts: number[];
             total: components["schemas"]["Amount"];
+            /** @description what filters and the function asked for leave out */
+            outside: components["schemas"]["Amount"];
             /** @description nodes before pruning */
             nodes: number;
             /** @description cut off by the limit of nodes; shown as frames of kind omitted */
@@ -400,12 +744,145 @@ export interface components {
             coverage: components["schemas"]["Coverage"];
             scanned: components["schemas"]["Scanned"];
         };
+        /** @description A call tree in columns, as Graph, with the amounts of two selections. */
+        Diff: {
+            type: components["schemas"]["Type"];
+            unit: string;
+            countUnit: string;
+            functions: string[];
+            kinds: string[];
+            parents: number[];
+            frames: number[];
+            base: components["schemas"]["DiffSide"];
+            head: components["schemas"]["DiffSide"];
+            /** @description nodes before pruning */
+            nodes: number;
+            /** @description cut off by the limit of nodes */
+            omittedNodes: number;
+            scanned: components["schemas"]["Scanned"];
+        };
+        /**
+         * @description Amounts are absolute; divided by coverage.recordedSeconds they can be compared, however long each
+         *     side is and whatever it lost. total = the sum of values and counts + outside.
+         */
+        DiffSide: {
+            range: components["schemas"]["Range"];
+            values: number[];
+            counts: number[];
+            total: components["schemas"]["Amount"];
+            /** @description what filters leave out */
+            outside: components["schemas"]["Amount"];
+            /** @description what frames of kind omitted hold */
+            omitted: components["schemas"]["Amount"];
+            coverage: components["schemas"]["Coverage"];
+        };
+        Changes: {
+            type: components["schemas"]["Type"];
+            unit: string;
+            countUnit: string;
+            base: components["schemas"]["ChangesSide"];
+            head: components["schemas"]["ChangesSide"];
+            /** @description whether there is enough data to say anything */
+            enough: boolean;
+            /** @description chance of any false alarm in the comparison */
+            level: number;
+            /** @description shares that were compared */
+            tested: number;
+            changes: components["schemas"]["Change"][];
+            /** @description changes beyond the limit; they are smaller */
+            omitted: number;
+            scanned: components["schemas"]["Scanned"];
+        };
+        Change: {
+            name: string;
+            kind: string;
+            /** @enum {string} */
+            measure: "self" | "total";
+            /** @description share of the base, 0 to 1 */
+            base: number;
+            /** @description share of the selection, 0 to 1 */
+            head: number;
+            /** @description of head - base: the lower end of the 95 % confidence interval, for this function alone */
+            low: number;
+            /** @description the upper end */
+            high: number;
+            /** @description of a change as clear as this anywhere in a comparison of two sides that do not differ */
+            chance: number;
+        };
+        Injection: {
+            /**
+             * @description unknown: the webhook did not answer; not_watched: the backend was given no address of a webhook
+             * @enum {string}
+             */
+            state: "known" | "unknown" | "not_watched";
+            /** @description why it is unknown, or empty */
+            message: string;
+            /**
+             * Format: date-time
+             * @description when the audit was made; year 1 unless it is known
+             */
+            at: string;
+            /** @description by namespace and name */
+            pods: components["schemas"]["InjectionPod"][];
+            /** @description there are more pods with something to tell, in some namespace */
+            truncated: boolean;
+        };
+        InjectionPod: {
+            namespace: string;
+            /** @description that the pod is or would be called */
+            service: string;
+            pod: string;
+            ownerKind: string;
+            ownerName: string;
+            /** Format: date-time */
+            createdAt: string;
+            reason: components["schemas"]["ReasonText"];
+            detail: string;
+        };
+        Regressions: {
+            /** @description worse first, largest growth first */
+            regressions: components["schemas"]["Regression"][];
+            /** @description there are more services than are looked at */
+            truncated: boolean;
+        };
+        Regression: {
+            cluster: string;
+            namespace: string;
+            service: string;
+            /** @description the newest */
+            version: string;
+            /** @description the version that it is compared to */
+            before: string;
+            /** @enum {string} */
+            verdict: "better" | "same" | "worse" | "not_enough_data";
+            /** @description of the CPU time for the work that did not change: 0.1 is a tenth more; 0 unless the verdict is better or worse */
+            growth: number;
+            /** @description that explain the verdict, the largest first */
+            functions: components["schemas"]["Change"][];
+            base: components["schemas"]["ChangesSide"];
+            head: components["schemas"]["ChangesSide"];
+            /** Format: date-time */
+            evaluated: string;
+        };
+        ChangesSide: {
+            range: components["schemas"]["Range"];
+            /** @description that it was narrowed to; empty for all */
+            versions: string[];
+            /** @description of pods and time that the variance is taken over */
+            blocks: number;
+            total: components["schemas"]["Amount"];
+            /** @description what filters leave out of total */
+            outside: components["schemas"]["Amount"];
+            coverage: components["schemas"]["Coverage"];
+        };
         Top: {
             range: components["schemas"]["Range"];
             type: components["schemas"]["Type"];
             unit: string;
             countUnit: string;
             total: components["schemas"]["Amount"];
+            /** @description what filters leave out */
+            outside: components["schemas"]["Amount"];
             functions: {
                 name: string;
                 kind: string;
@@ -416,6 +893,56 @@ export interface components {
                 functions: number;
                 self: components["schemas"]["Amount"];
             };
+            coverage: components["schemas"]["Coverage"];
+            scanned: components["schemas"]["Scanned"];
+        };
+        /** @description The sum of the rows' self and of what is omitted, outside and unread is the total. */
+        FleetTop: {
+            range: components["schemas"]["Range"];
+            type: components["schemas"]["Type"];
+            unit: string;
+            countUnit: string;
+            /** @description of all services, read or not */
+            total: components["schemas"]["Amount"];
+            /** @description the means of all services, added up; null if none is known */
+            perSecond: number | null;
+            /** @description that were read */
+            services: number;
+            /** @description services whose stacks were not read: the lightest, or those that would take too much */
+            unread: {
+                services: number;
+                total: components["schemas"]["Amount"];
+            };
+            /** @description what filters leave out */
+            outside: components["schemas"]["Amount"];
+            functions: {
+                name: string;
+                kind: string;
+                self: components["schemas"]["Amount"];
+                total: components["schemas"]["Amount"];
+                /** @description that have it */
+                services: number;
+                /** @description the service in which it takes most */
+                most: {
+                    cluster: string;
+                    namespace: string;
+                    service: string;
+                    self: components["schemas"]["Amount"];
+                    total: components["schemas"]["Amount"];
+                };
+            }[];
+            omitted: {
+                functions: number;
+                self: components["schemas"]["Amount"];
+            };
+            /** @description of CPUs, as the backend was told; perCoreHour is 0 if it was not */
+            price: {
+                perCoreHour: number;
+                currency: string;
+            };
+            /** @description there are more services or targets than are known here */
+            truncated: boolean;
+            /** @description of the services that were read */
             coverage: components["schemas"]["Coverage"];
             scanned: components["schemas"]["Scanned"];
         };
@@ -432,6 +959,15 @@ export interface components {
                 version: string;
                 reason: string;
                 message: string;
+                /** @description how the ClickHouse inside ended by itself since the backend started; null if it did not. What it printed is in the backend's log. */
+                ended: {
+                    /** Format: int64 */
+                    count: number;
+                    /** Format: date-time */
+                    last: string;
+                    /** @description the last time, such as signal: aborted */
+                    how: string;
+                } | null;
                 insertP50Ms: number;
                 insertP99Ms: number;
                 activeParts: number;
@@ -439,6 +975,21 @@ export interface components {
                 diskFreeBytes: number;
                 /** Format: int64 */
                 diskUsedBytes: number;
+                /**
+                 * Format: int64
+                 * @description more than this used, and the oldest day is given up; 0: no limit
+                 */
+                diskLimitBytes: number;
+                /** @description days whose samples were removed to make room, the latest first */
+                givenUp: {
+                    /** Format: date */
+                    day: string;
+                    /** Format: int64 */
+                    bytes: number;
+                    /** Format: date-time */
+                    at: string;
+                    reason: string;
+                }[];
             };
             /**
              * Format: int64
@@ -449,12 +1000,113 @@ export interface components {
             duplicates: number;
             rejected: components["schemas"]["ReasonCount"][];
             retryable: components["schemas"]["ReasonCount"][];
+            /** @description whose uploads were rejected and why, the latest first */
+            refusals: components["schemas"]["Refusal"][];
             /** @description of accepted windows in the last hour */
             losses: components["schemas"]["Loss"][];
             /** Format: int64 */
             bytesInFlight: number;
             /** Format: int64 */
             bytesInFlightLimit: number;
+        };
+        IngestStorage: {
+            /** @description the oldest first */
+            days: {
+                /** Format: date */
+                day: string;
+                /**
+                 * Format: int64
+                 * @description of all tables on disk
+                 */
+                bytes: number;
+                /** Format: int64 */
+                samples: number;
+            }[];
+            /** @description the largest first; the bytes of a day are shared out among services by samples */
+            services: {
+                cluster: string;
+                namespace: string;
+                service: string;
+                /** Format: int64 */
+                bytes: number;
+                /** @description bytes, by day */
+                days: number[];
+            }[];
+            /** @description there are more services */
+            truncated: boolean;
+        };
+        IngestHistory: {
+            range: components["schemas"]["Range"];
+            /**
+             * Format: date-time
+             * @description of the first step
+             */
+            start: string;
+            /** @description whole minutes */
+            stepSeconds: number;
+            steps: number;
+            /** @description by outcome and reason, in a fixed order */
+            events: components["schemas"]["IngestEvents"][];
+        };
+        IngestEvents: {
+            /**
+             * @description truncated and dropped: of samples in accepted windows
+             * @enum {string}
+             */
+            outcome: "accepted" | "duplicate" | "truncated" | "dropped" | "retryable" | "rejected";
+            /** @description empty for what was simply accepted */
+            reason: string;
+            text: string;
+            remedy: string;
+            /** @description by step: uploads, or windows with such a loss */
+            windows: number[];
+            /** @description by step: samples concerned */
+            samples: number[];
+        };
+        Session: {
+            /**
+             * @description how people log in
+             * @enum {string}
+             */
+            auth: "none" | "token" | "kubernetes";
+            loggedIn: boolean;
+            /** @description empty unless logged in */
+            user: string;
+            /**
+             * @description how he showed who he is
+             * @enum {string}
+             */
+            by: "" | "nothing" | "token" | "session" | "proxy";
+            /**
+             * Format: date-time
+             * @description null if it does not
+             */
+            expires: string | null;
+            /** @description he sees every namespace */
+            everything: boolean;
+            /** @description unless everything: those he sees */
+            namespaces: string[];
+            /** @description of the token to log in with */
+            audience: string;
+            /** @description why what was shown does not do; null if nothing was */
+            reason: components["schemas"]["ReasonText"] | null;
+        };
+        Refusal: {
+            reason: string;
+            text: string;
+            remedy: string;
+            /** Format: int64 */
+            count: number;
+            /** @description of the pod whose token was shown; empty if it is not known */
+            namespace: string;
+            /** @description empty if it is not known */
+            pod: string;
+            /** @description that the latest came from */
+            address: string;
+            /** @description of the latest */
+            message: string;
+            /** Format: date-time */
+            last: string;
         };
         ReasonCount: {
             reason: string;
@@ -490,7 +1142,24 @@ export interface components {
         cluster: string;
         namespace: string;
         service: string;
-        version: string;
+        /** @description only targets of these versions; may be repeated */
+        version: string[];
+        /** @description only these pods; may be repeated */
+        pod: string[];
+        /** @description only these containers; may be repeated */
+        container: string[];
+        /** @description only targets on these nodes of the cluster; may be repeated */
+        node: string[];
+        /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+        include: string;
+        /** @description only samples without such a function, see include */
+        exclude: string;
+        /** @description only samples with a function of this package or one below it */
+        package: string;
+        /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+        path: string[];
+        /** @description the most nodes to answer */
+        nodes: number;
         /** @description one target */
         series: string;
         type: components["schemas"]["Type"];
@@ -574,6 +1243,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Stored. The sidecar is to end its sessions, until an answer is 204 again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
             /** @description Stored */
             204: {
                 headers: {
@@ -623,7 +1301,14 @@ export interface operations {
                 namespace?: components["parameters"]["namespace"];
                 service: components["parameters"]["service"];
                 type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
                 version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
                 /** @description Unix seconds, inclusive */
@@ -632,6 +1317,10 @@ export interface operations {
                 to: components["parameters"]["to"];
                 /** @description most points to return */
                 points?: number;
+                /** @description take what was stored apart by this */
+                by?: "version" | "pod" | "container" | "node";
+                /** @description the most parts to answer */
+                parts?: number;
             };
             header?: never;
             path?: never;
@@ -651,6 +1340,48 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    getHeatmap: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description windows in a column; about half of the columns unless given */
+                rows?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Timeline */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     getFlame: {
         parameters: {
             query: {
@@ -658,14 +1389,30 @@ export interface operations {
                 namespace?: components["parameters"]["namespace"];
                 service: components["parameters"]["service"];
                 type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
                 version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
                 /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                nodes?: number;
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                /** @description the most nodes to answer */
+                nodes?: components["parameters"]["nodes"];
             };
             header?: never;
             path?: never;
@@ -685,6 +1432,289 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    getCallers: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                /** @description the most nodes to answer */
+                nodes?: components["parameters"]["nodes"];
+                /** @description its whole name */
+                function: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Flame graph */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flame"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getCallees: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                /** @description the most nodes to answer */
+                nodes?: components["parameters"]["nodes"];
+                /** @description its whole name */
+                function: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Flame graph */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flame"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getDiff: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                /** @description the most nodes to answer */
+                nodes?: components["parameters"]["nodes"];
+                baseFrom?: number;
+                baseTo?: number;
+                baseCluster?: string;
+                baseNamespace?: string;
+                baseService?: string;
+                baseSeries?: string;
+                baseVersion?: string[];
+                basePod?: string[];
+                baseContainer?: string[];
+                baseNode?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Both sides on one tree */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getChanges: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                limit?: number;
+                baseFrom?: number;
+                baseTo?: number;
+                baseCluster?: string;
+                baseNamespace?: string;
+                baseService?: string;
+                baseSeries?: string;
+                baseVersion?: string[];
+                basePod?: string[];
+                baseContainer?: string[];
+                baseNode?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Changes, the largest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                service: components["parameters"]["service"];
+                type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
+                version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
+                /** @description one target */
+                series?: components["parameters"]["series"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
+                /** @description the most nodes of the file */
+                nodes?: number;
+                format: "pprof" | "collapsed" | "speedscope" | "otlp-v1development";
+                /** @description the numbers of collapsed stacks; the other formats have both */
+                amount?: "value" | "count";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description pprof is gzipped; its comments hold the coverage, and the file name of a function is its kind.
+             *     otlp-v1development is ProfilesData of OpenTelemetry's protocol 1.11, with a profile of the counts and one of the
+             *     values; it is offered if the backend is started with --otlp-profiles=v1development.
+             *     What the limit of nodes left out stands in the file as frames "(omitted)".
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "text/plain": string;
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     getTop: {
         parameters: {
             query: {
@@ -692,13 +1722,28 @@ export interface operations {
                 namespace?: components["parameters"]["namespace"];
                 service: components["parameters"]["service"];
                 type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
                 version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
                 /** @description Unix seconds, inclusive */
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                /** @description only samples whose stacks begin with functions of these names, root first, one per repetition: shows what the limit of nodes left out */
+                path?: components["parameters"]["path"];
                 limit?: number;
                 order?: "self" | "total";
             };
@@ -720,6 +1765,43 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    getFleetTop: {
+        parameters: {
+            query: {
+                cluster?: components["parameters"]["cluster"];
+                namespace?: components["parameters"]["namespace"];
+                type: components["parameters"]["type"];
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
+                include?: components["parameters"]["include"];
+                /** @description only samples without such a function, see include */
+                exclude?: components["parameters"]["exclude"];
+                /** @description only samples with a function of this package or one below it */
+                package?: components["parameters"]["package"];
+                limit?: number;
+                order?: "self" | "total";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Top functions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetTop"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     getCoverage: {
         parameters: {
             query: {
@@ -727,7 +1809,14 @@ export interface operations {
                 namespace?: components["parameters"]["namespace"];
                 service: components["parameters"]["service"];
                 type: components["parameters"]["type"];
+                /** @description only targets of these versions; may be repeated */
                 version?: components["parameters"]["version"];
+                /** @description only these pods; may be repeated */
+                pod?: components["parameters"]["pod"];
+                /** @description only these containers; may be repeated */
+                container?: components["parameters"]["container"];
+                /** @description only targets on these nodes of the cluster; may be repeated */
+                node?: components["parameters"]["node"];
                 /** @description one target */
                 series?: components["parameters"]["series"];
                 /** @description Unix seconds, inclusive */
@@ -770,6 +1859,202 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["IngestHealth"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getIngestHistory: {
+        parameters: {
+            query: {
+                /** @description Unix seconds, inclusive */
+                from: components["parameters"]["from"];
+                /** @description Unix seconds, exclusive */
+                to: components["parameters"]["to"];
+                /** @description most steps to return */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description History of ingestion */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestHistory"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getIngestStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestStorage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getRegressions: {
+        parameters: {
+            query?: {
+                namespace?: components["parameters"]["namespace"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Verdicts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Regressions"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getInjection: {
+        parameters: {
+            query?: {
+                namespace?: components["parameters"]["namespace"];
+                /** @description only pods of this service */
+                service?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pods */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Injection"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    postMCP: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description A JSON-RPC answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description A notification was taken */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Logged out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };

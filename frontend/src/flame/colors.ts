@@ -4,10 +4,18 @@
  * within a kind comes from a hash of the package: the same code has the same colour everywhere, always.
  */
 import { KINDS, OMITTED, type Profile } from '../profile/decode'
+import { FRAMEWORK, groupOf, JDK } from '../profile/groups'
 import { splitName } from '../profile/names'
 import { type Oklch, oklchToPixel } from './oklch'
 
 export type Theme = 'light' | 'dark'
+
+/** How a graph is coloured. By package, what the user has written has hues, and the rest stands back. */
+export interface Colors {
+  theme: Theme
+  coloring: 'kind' | 'package'
+  greyed: Uint8Array | undefined // by function: 1 is drawn in grey
+}
 
 interface KindColor {
   hue: number
@@ -30,6 +38,14 @@ const COLORS: Record<(typeof KINDS)[number], KindColor> = {
 const SHADES = [-2, -1, 0, 1, 2] as const
 const SHADE_LIGHTNESS = 0.022
 const SHADE_HUE = 3
+
+/** Functions that the legend greys out. */
+const GREYED: Record<Theme, Oklch> = { light: { l: 0.9, c: 0, h: 0 }, dark: { l: 0.62, c: 0, h: 0 } }
+
+const PACKAGE_CHROMA = 0.11
+const HUES = 24
+/** com.acme.checkout and all below it are of one hue. */
+const PACKAGE_PARTS = 3
 
 /** How a kind is marked at the bottom edge of its boxes: pixels on, pixels off. No mark for Java. */
 export const MARKS: Record<(typeof KINDS)[number], readonly [number, number] | undefined> = {
@@ -59,13 +75,15 @@ export interface Palette {
   marks: Uint32Array // by function: colour of the mark
 }
 
-export function makePalette(profile: Profile, theme: Theme): Palette {
+export function makePalette(profile: Profile, { theme, coloring, greyed }: Colors): Palette {
   const surface = SURFACE[theme]
   const fills = new Uint32Array(profile.functions.length)
   const faded = new Uint32Array(profile.functions.length)
   const marks = new Uint32Array(profile.functions.length)
   for (let fn = 0; fn < profile.functions.length; fn++) {
-    const color = kindColor(profile.kinds[fn], theme, shadeOf(profile.functions[fn], profile.kinds[fn]))
+    const color = greyed?.[fn]
+      ? GREYED[theme]
+      : colorOf(profile.functions[fn], profile.kinds[fn], theme, coloring)
     fills[fn] = oklchToPixel(color)
     faded[fn] = oklchToPixel(fade(color, surface))
     marks[fn] = oklchToPixel({ ...color, l: color.l - 0.28 })
@@ -83,10 +101,35 @@ export function makePalette(profile: Profile, theme: Theme): Palette {
   }
 }
 
-/** The colour of a kind, for legend and table: a CSS colour. */
-export function kindSwatch(kind: number, theme: Theme): string {
-  const { l, c, h } = kindColor(kind, theme, 0)
+/** The colour of a function, for legend and table: a CSS colour. */
+export function swatchOf(name: string, kind: number, theme: Theme, coloring: Colors['coloring']): string {
+  const { l, c, h } = colorOf(name, kind, theme, coloring, 0)
   return `oklch(${l} ${c} ${h})`
+}
+
+/** What the user has written is strong in colour, what comes from others weak. */
+function colorOf(
+  name: string,
+  kind: number,
+  theme: Theme,
+  coloring: Colors['coloring'],
+  shade = shadeOf(name, kind),
+): Oklch {
+  const color = kindColor(kind, theme, shade)
+  if (KINDS[kind] !== 'java') return color
+  const group = groupOf(name, kind)
+  if (coloring === 'kind') return { ...color, c: color.c * (JAVA_CHROMA[group] ?? 1) }
+  if (group === JDK) return { l: color.l, c: 0.025, h: 250 }
+  if (group === FRAMEWORK) return { l: color.l, c: 0.05, h: 200 }
+  return { l: COLORS.java[theme], c: PACKAGE_CHROMA, h: hueOf(name, kind) }
+}
+
+const JAVA_CHROMA: Record<string, number> = { [JDK]: 0.42, [FRAMEWORK]: 0.7 }
+
+/** Hues of packages: far enough from each other to be told apart, each package always its own. */
+function hueOf(name: string, kind: number): number {
+  const parts = splitName(name, kind).scope.split('.', PACKAGE_PARTS)
+  return (hash(parts.join('.')) % HUES) * (360 / HUES)
 }
 
 function kindColor(kind: number, theme: Theme, shade: number): Oklch {
@@ -99,10 +142,13 @@ function fade(color: Oklch, surface: Oklch): Oklch {
   return { l: surface.l + (color.l - surface.l) * 0.28, c: color.c * 0.22, h: color.h }
 }
 
-/** FNV-1a over the package (Java) or the name (others). */
 function shadeOf(name: string, kind: number): number {
-  const text = splitName(name, kind).scope || name
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return SHADES[(hash >>> 8) % SHADES.length]
+  return SHADES[hash(splitName(name, kind).scope || name) % SHADES.length]
+}
+
+/** FNV-1a, without its last byte. */
+function hash(text: string): number {
+  let sum = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193)
+  return sum >>> 8
 }

@@ -1,10 +1,10 @@
-/** The zoom in motion: from one span of the value axis to another, at once if motion is to be reduced. */
-import type { Span } from './layout'
+/** The zoom in motion: from one part of the graph to another, at once if motion is to be reduced. */
+import type { Sight } from './layout'
 
 const DURATION_MS = 160
 
 export class Glide {
-  span: Span = { from: 0, to: 1 }
+  sight: Sight = { from: 0, to: 1, fold: 0 }
   private readonly onChange: () => void
   private frame = 0
 
@@ -12,24 +12,24 @@ export class Glide {
     this.onChange = onChange
   }
 
-  jump(span: Span) {
+  jump(sight: Sight) {
     this.stop()
-    this.span = span
+    this.sight = sight
     this.onChange()
   }
 
-  to(target: Span) {
+  to(target: Sight) {
     this.stop()
     if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
       this.jump(target)
       return
     }
-    const source = this.span
+    const source = this.sight
     const start = performance.now()
     const step = (now: number) => {
       const t = Math.min(Math.max((now - start) / DURATION_MS, 0), 1)
       const eased = 1 - (1 - t) ** 3
-      this.span = t === 1 ? target : between(source, target, eased)
+      this.sight = t === 1 ? target : between(source, target, eased)
       this.frame = t === 1 ? 0 : requestAnimationFrame(step)
       this.onChange()
     }
@@ -42,6 +42,7 @@ export class Glide {
   }
 }
 
-function between(a: Span, b: Span, t: number): Span {
-  return { from: a.from + (b.from - a.from) * t, to: a.to + (b.to - a.to) * t }
+function between(a: Sight, b: Sight, t: number): Sight {
+  const at = (x: number, y: number) => x + (y - x) * t
+  return { from: at(a.from, b.from), to: at(a.to, b.to), fold: at(a.fold, b.fold) }
 }

@@ -6,10 +6,22 @@ export function attachInput(host: HTMLElement, view: FlameView, signal: AbortSig
   const options = { signal }
   host.addEventListener(
     'pointermove',
-    e => view.callbacks.onHover(view.pointAt(e.clientX, e.clientY)),
+    e => {
+      if (e.pointerType !== 'touch') view.callbacks.onHover(view.pointAt(e.clientX, e.clientY))
+    },
     options,
   )
   host.addEventListener('pointerleave', () => view.callbacks.onHover(view.pointAt(-1, -1)), options)
+  host.addEventListener(
+    'contextmenu',
+    e => {
+      const hit = view.pointAt(e.clientX, e.clientY)
+      if (!hit) return
+      e.preventDefault()
+      view.callbacks.onPin(hit.node)
+    },
+    options,
+  )
   host.addEventListener(
     'click',
     e => {
@@ -25,26 +37,36 @@ function onKey(event: KeyboardEvent, view: FlameView) {
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const navigation = view.navigation
   if (!navigation) return
+  const { tree, zoom, upward, visible } = navigation
   if (event.key === 'Enter' && view.focused >= 0) view.callbacks.onPick(view.focused)
+  else if (event.key === 'm' && view.focused >= 0) view.callbacks.onPin(view.focused)
   else if (event.key === 'Escape' || event.key === '0') view.callbacks.onReset()
+  else if (event.key === '-' || event.key === 'Backspace') zoomOut(view, tree, zoom)
+  else if (event.key === '+' && view.focused >= 0) view.callbacks.onPick(view.focused)
   else {
-    const from = view.focused >= 0 ? view.focused : navigation.zoom
-    const next = neighbourOf(navigation.tree, from, event.key, navigation.visible)
+    const from = view.focused >= 0 ? view.focused : zoom
+    const next = neighbourOf(tree, from, event.key, visible, upward)
     if (next === undefined) return
+    if (tree.depth[next] < tree.depth[zoom]) zoomOut(view, tree, zoom)
     view.focus(view.focused < 0 ? from : next)
   }
   event.preventDefault()
 }
 
-/** Where an arrow key leads: up to the parent, down to the heaviest child, sideways to siblings that are drawn. */
+function zoomOut(view: FlameView, tree: Tree, zoom: number) {
+  if (zoom !== ROOT) view.callbacks.onZoom(tree.parent[zoom])
+}
+
+/** Where an arrow key leads: to the parent, to the heaviest child, sideways to siblings that are drawn. */
 export function neighbourOf(
   tree: Tree,
   node: number,
   key: string,
   visible: (node: number) => boolean,
+  upward = false,
 ): number | undefined {
-  if (key === 'ArrowUp') return node === ROOT ? ROOT : tree.parent[node]
-  if (key === 'ArrowDown') {
+  if (key === (upward ? 'ArrowDown' : 'ArrowUp')) return node === ROOT ? ROOT : tree.parent[node]
+  if (key === (upward ? 'ArrowUp' : 'ArrowDown')) {
     const start = tree.childStart[node]
     const child = start < tree.childStart[node + 1] ? tree.children[start] : node
     return visible(child) ? child : node

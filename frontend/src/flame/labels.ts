@@ -3,7 +3,8 @@
 import { OMITTED } from '../profile/decode'
 import { ROOT } from '../profile/tree'
 import type { Theme } from './colors'
-import { isFaded, type Scene, visibleRows } from './paint'
+import { isFaded, type Scene } from './paint'
+import { topOf, visibleRows } from './rows'
 import { fitLabel, type Metrics } from './text'
 
 const INK: Record<Theme, { normal: string; faded: string; root: string }> = {
@@ -18,21 +19,20 @@ export interface LabelStyle {
 }
 
 /** The context's font and baseline are set by the caller. */
-export function drawLabels(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  height: number,
-  style: LabelStyle,
-) {
-  const { layout, tree, profile, palette, rowHeight, gap, scroll } = scene
+export function drawLabels(context: CanvasRenderingContext2D, scene: Scene, style: LabelStyle) {
+  const { layout, tree, profile, palette, rows } = scene
   const ink = INK[palette.theme]
   const narrowest = 4 * style.padding
-  const [first, last] = visibleRows(scene, height)
+  const [first, last] = visibleRows(rows)
   for (let row = first; row < last; row++) {
-    const middle = row * rowHeight - scroll + (rowHeight - gap) / 2
+    const middle = topOf(rows, row) + (rows.height - rows.gap) / 2
     for (let i = layout.rowStart[row]; i < layout.rowStart[row + 1]; i++) {
       const width = layout.x1[i] - layout.x0[i]
-      if (width < narrowest || layout.hidden[i] > 0) continue
+      if (width < narrowest) continue
+      if (layout.hidden[i] > 0) {
+        drawRunLabel(context, ink.root, layout.hidden[i], layout.x0[i], width, middle, style)
+        continue
+      }
       const node = layout.node[i]
       const fn = tree.frame[node]
       const room = width - 2 * style.padding
@@ -50,4 +50,20 @@ export function drawLabels(
       context.fillText(label, layout.x0[i] + style.padding, middle)
     }
   }
+}
+
+/** A run of boxes too narrow to draw says how many they are. */
+function drawRunLabel(
+  context: CanvasRenderingContext2D,
+  ink: string,
+  hidden: number,
+  x: number,
+  width: number,
+  middle: number,
+  { metrics, padding }: LabelStyle,
+) {
+  const label = `+${hidden}`
+  if (metrics.width(label) > width - 2 * padding) return
+  context.fillStyle = ink
+  context.fillText(label, x + padding, middle)
 }

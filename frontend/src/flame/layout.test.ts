@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { graphOf } from '../../e2e/fixture/graph'
 import { grown } from '../../e2e/fixture/stacks'
 import { decode } from '../profile/decode'
 import { nodeAt, treeOf } from '../profile/testdata'
@@ -58,7 +59,7 @@ describe('layout', () => {
     for (const path of ['a', 'e', 'a;b', 'a;c', 'a;c;d']) {
       expect(layout.node[boxOf(layout, tree, at(path))]).toBe(at(path))
     }
-    expect(rowsOf(layout, tree, profile.functions.indexOf('d'))).toEqual([3])
+    expect(rowsOf(layout, tree, fn => profile.functions[fn] === 'd')).toEqual([3])
   })
 
   test('nothing to show: no boxes', () => {
@@ -68,7 +69,7 @@ describe('layout', () => {
   })
 
   test('the work depends on the pixels: 100,000 nodes', () => {
-    const large = buildTree(decode(grown(100_000, 70, 7, count => count)))
+    const large = buildTree(decode(graphOf(grown(100_000, 70, 7, count => count))))
     expect(large.size).toBeGreaterThan(100_000 * 0.9)
     const layout = layOut(large, spanOf(large, ROOT), 1600)
     expect(layout.node.length).toBeLessThan(30_000)
@@ -83,8 +84,8 @@ describe('layout', () => {
 })
 
 test('arrow keys', () => {
-  const go = (path: string, key: string, visible = () => true) =>
-    neighbourOf(tree, path === '' ? ROOT : at(path), key, visible)
+  const go = (path: string, key: string, visible = () => true, upward = false) =>
+    neighbourOf(tree, path === '' ? ROOT : at(path), key, visible, upward)
   expect(go('', 'ArrowDown')).toBe(at('a'))
   expect(go('a', 'ArrowDown')).toBe(at('a;b'))
   expect(go('a;b', 'ArrowRight')).toBe(at('a;c'))
@@ -93,4 +94,8 @@ test('arrow keys', () => {
   expect(go('', 'ArrowUp')).toBe(ROOT)
   expect(go('a', 'ArrowRight', () => false)).toBe(at('a'))
   expect(go('a', 'x')).toBeUndefined()
+  expect([go('a', 'ArrowUp', undefined, true), go('a', 'ArrowDown', undefined, true)]).toEqual([
+    at('a;b'),
+    ROOT,
+  ])
 })

@@ -26,6 +26,15 @@ export interface Layout {
 /** Narrower boxes are not drawn one by one, in device pixels. */
 export const MIN_BOX = 1.5
 
+/** What is shown of a graph: a part of the value axis, without the rows above. */
+export interface Sight extends Span {
+  fold: number // rows that are folded away; a fraction while the zoom moves
+}
+
+export function sightOf(tree: Tree, node: number): Sight {
+  return { ...spanOf(tree, node), fold: tree.depth[node] }
+}
+
 export function spanOf(tree: Tree, node: number): Span {
   return { from: tree.left[node], to: tree.left[node] + tree.total[node] }
 }
@@ -140,12 +149,12 @@ function neighbour(layout: Layout, row: number, box: number, node: number): numb
   return -1
 }
 
-/** The rows with a box of the function, from the top. */
-export function rowsOf(layout: Layout, tree: Tree, fn: number): number[] {
+/** The rows with a box of a function that is wanted, from the top. */
+export function rowsOf(layout: Layout, tree: Tree, wanted: (fn: number) => boolean): number[] {
   const rows: number[] = []
   for (let row = 0; row < layout.rows; row++) {
     for (let i = layout.rowStart[row]; i < layout.rowStart[row + 1]; i++) {
-      if (layout.hidden[i] > 0 || tree.frame[layout.node[i]] !== fn) continue
+      if (layout.hidden[i] > 0 || !wanted(tree.frame[layout.node[i]])) continue
       rows.push(row)
       break
     }

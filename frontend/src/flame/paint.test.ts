@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { KINDS } from '../profile/decode'
 import { profileOf } from '../profile/testdata'
 import { buildTree, ROOT } from '../profile/tree'
-import { makePalette, type Theme } from './colors'
+import { type Colors, makePalette, type Theme } from './colors'
 import { layOut, spanOf } from './layout'
 import { contrast, oklchToPixel } from './oklch'
 import { paint, type Raster, type Scene } from './paint'
@@ -14,9 +14,11 @@ const profile = profileOf(
 )
 const tree = buildTree(profile)
 
+const DARK: Colors = { theme: 'dark', coloring: 'kind', greyed: undefined }
+
 function sceneOf(change: Partial<Scene> = {}): Scene {
   const layout = layOut(tree, spanOf(tree, ROOT), 100)
-  const palette = makePalette(profile, 'dark')
+  const palette = makePalette(profile, DARK)
   return {
     profile,
     tree,
@@ -24,9 +26,7 @@ function sceneOf(change: Partial<Scene> = {}): Scene {
     palette,
     matched: undefined,
     zoom: ROOT,
-    rowHeight: 10,
-    gap: 1,
-    scroll: 0,
+    rows: { count: layout.rows, fold: 0, height: 10, gap: 1, scroll: 0, sight: 40, upward: false },
     ...change,
   }
 }
@@ -69,7 +69,8 @@ describe('paint', () => {
   })
 
   test('scrolled by half a row', () => {
-    const scene = sceneOf({ scroll: 15 })
+    const { rows } = sceneOf()
+    const scene = sceneOf({ rows: { ...rows, scroll: 15, sight: 20 } })
     const at = paintOn(scene, 20)
     expect([at(10, 0), at(10, 4), at(10, 5)]).toEqual([
       scene.palette.fills[fn('a')],
@@ -77,6 +78,19 @@ describe('paint', () => {
       scene.palette.fills[fn('b')],
     ])
   })
+})
+
+test('upward, and folded to a zoomed frame', () => {
+  const { rows } = sceneOf()
+  const up = sceneOf({ rows: { ...rows, upward: true } })
+  const at = paintOn(up)
+  expect([at(10, 35), at(10, 22), at(10, 12)]).toEqual([
+    up.palette.root,
+    up.palette.fills[fn('a')],
+    up.palette.fills[fn('b')],
+  ])
+  const folded = paintOn(sceneOf({ rows: { ...rows, fold: 1 } }))
+  expect([folded(10, 2), folded(10, 12)]).toEqual([up.palette.fills[fn('a')], up.palette.fills[fn('b')]])
 })
 
 describe('colours', () => {
@@ -89,22 +103,32 @@ describe('colours', () => {
       Array.from({ length: 40 }, (_, i) => KINDS.map(k => [`p${i}.${k}.C.m`, k] as const)).flat(),
     ),
   )
+  const inks = { light: { l: 0.21, c: 0, h: 0 }, dark: { l: 0.16, c: 0, h: 0 } }
   test.each([
-    ['light', { l: 0.21, c: 0, h: 0 }],
-    ['dark', { l: 0.16, c: 0, h: 0 }],
-  ] as const)('labels on boxes have a contrast of 4.5 at least: %s', (theme: Theme, ink) => {
-    const { fills } = makePalette(everyKind, theme)
-    const omitted = KINDS.indexOf('omitted')
-    const worst = Math.min(
-      ...[...fills]
-        .filter((_, i) => everyKind.kinds[i] !== omitted)
-        .map(fill => contrast(fill, oklchToPixel(ink))),
-    )
-    expect(worst).toBeGreaterThan(4.5)
-    expect(kinds.length).toBe(7)
-  })
+    ['light', 'kind', 0],
+    ['dark', 'kind', 0],
+    ['light', 'package', 0],
+    ['dark', 'package', 0],
+    ['light', 'kind', 1],
+    ['dark', 'kind', 1],
+  ] as const)(
+    'labels on boxes have a contrast of 4.5 at least: %s by %s, greyed %d',
+    (theme: Theme, coloring, grey) => {
+      const greyed = new Uint8Array(everyKind.functions.length).fill(grey)
+      const { fills } = makePalette(everyKind, { theme, coloring, greyed })
+      const ink = inks[theme]
+      const omitted = KINDS.indexOf('omitted')
+      const worst = Math.min(
+        ...[...fills]
+          .filter((_, i) => everyKind.kinds[i] !== omitted)
+          .map(fill => contrast(fill, oklchToPixel(ink))),
+      )
+      expect(worst).toBeGreaterThan(4.5)
+      expect(kinds.length).toBe(7)
+    },
+  )
   test('equal on every run', () => {
-    expect(makePalette(profile, 'light')).toEqual(makePalette(profile, 'light'))
+    expect(makePalette(profile, DARK)).toEqual(makePalette(profile, DARK))
   })
   test('white and black', () => {
     expect([oklchToPixel({ l: 1, c: 0, h: 0 }), oklchToPixel({ l: 0, c: 0, h: 0 })]).toEqual([

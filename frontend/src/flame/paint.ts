@@ -2,7 +2,9 @@
 import { KINDS, OMITTED, type Profile } from '../profile/decode'
 import type { Tree } from '../profile/tree'
 import { MARKS, type Palette } from './colors'
+import type { NodeFills } from './diffColors'
 import type { Layout } from './layout'
+import { type Rows, topOf, visibleRows } from './rows'
 
 export interface Raster {
   pixels: Uint32Array
@@ -15,11 +17,10 @@ export interface Scene {
   tree: Tree
   layout: Layout
   palette: Palette
+  nodeFills?: NodeFills // colours by node in place of those by function
   matched: Uint8Array | undefined // by function, while something is searched for
   zoom: number // the node that fills the width
-  rowHeight: number // device pixels, with the gap
-  gap: number // between rows and between boxes
-  scroll: number // device pixels
+  rows: Rows
 }
 
 const HATCH_PERIOD = 6
@@ -27,21 +28,14 @@ const HATCH_PERIOD = 6
 /** A row is painted as one line of pixels, copied down, and then decorated. */
 export function paint(raster: Raster, scene: Scene) {
   raster.pixels.fill(scene.palette.surface)
-  const [first, last] = visibleRows(scene, raster.height)
+  const [first, last] = visibleRows(scene.rows)
   for (let row = first; row < last; row++) paintRow(raster, scene, row)
 }
 
-/** The rows that the scroll position leaves in sight: from first to before last. */
-export function visibleRows(scene: Pick<Scene, 'layout' | 'rowHeight' | 'scroll'>, height: number) {
-  const first = Math.max(Math.floor(scene.scroll / scene.rowHeight), 0)
-  const last = Math.min(Math.ceil((scene.scroll + height) / scene.rowHeight), scene.layout.rows)
-  return [first, last] as const
-}
-
 function paintRow(raster: Raster, scene: Scene, row: number) {
-  const { layout, rowHeight, gap, scroll } = scene
-  const top = row * rowHeight - scroll
-  const bottom = Math.min(top + rowHeight - gap, raster.height)
+  const { layout, rows } = scene
+  const top = topOf(rows, row)
+  const bottom = Math.min(top + rows.height - rows.gap, raster.height)
   const start = Math.max(top, 0)
   if (start >= bottom) return
   const { pixels, width } = raster
@@ -56,7 +50,7 @@ function paintRow(raster: Raster, scene: Scene, row: number) {
 }
 
 /** Boxes wide enough to spare it leave a gap to the next one. */
-function rightEdge({ layout, gap }: Scene, box: number): number {
+function rightEdge({ layout, rows: { gap } }: Scene, box: number): number {
   const { x0, x1 } = layout
   return x1[box] - x0[box] > 3 * gap ? x1[box] - gap : x1[box]
 }
@@ -67,7 +61,9 @@ function fillOf(scene: Scene, box: number): number {
   const fn = tree.frame[layout.node[box]]
   if (fn < 0) return palette.root
   if (profile.kinds[fn] === OMITTED) return palette.fills[fn]
-  return isFaded(scene, layout.node[box]) ? palette.faded[fn] : palette.fills[fn]
+  const at = scene.nodeFills ? layout.node[box] : fn
+  const { fills, faded } = scene.nodeFills ?? palette
+  return isFaded(scene, layout.node[box]) ? faded[at] : fills[at]
 }
 
 /** What search leaves out, and, without a search, what lies above the zoomed frame. */
@@ -77,7 +73,8 @@ export function isFaded({ matched, tree, zoom }: Scene, node: number): boolean {
 }
 
 function decorate(raster: Raster, scene: Scene, box: number, top: number, start: number, bottom: number) {
-  const { layout, tree, profile, palette, gap } = scene
+  const { layout, tree, profile, palette, rows } = scene
+  const { gap } = rows
   if (layout.hidden[box] > 0) return
   const node = layout.node[box]
   const fn = tree.frame[node]
@@ -88,9 +85,9 @@ function decorate(raster: Raster, scene: Scene, box: number, top: number, start:
     hatch(raster, palette.hatch, x0, x1, start, bottom)
     return
   }
-  const mark = MARKS[KINDS[profile.kinds[fn]]]
+  const mark = scene.nodeFills ? undefined : MARKS[KINDS[profile.kinds[fn]]]
   if (mark === undefined || isFaded(scene, node)) return
-  const edge = top + scene.rowHeight - gap
+  const edge = top + rows.height - gap
   for (let y = Math.max(edge - gap, start); y < Math.min(edge, bottom); y++) {
     dashes(raster, palette.marks[fn], x0, x1, y, mark[0] * gap, mark[1] * gap)
   }

@@ -82,19 +82,23 @@ export class Surface {
     return Math.max(Math.round(GAP * this.ratio), 1)
   }
 
-  /** Scrolls to the first of the rows if none of them is in sight. */
-  reveal(rows: number[]) {
-    const { scrollTop, clientHeight } = this.host
-    const inSight = (row: number) => row * ROW >= scrollTop && (row + 1) * ROW <= scrollTop + clientHeight
-    if (rows.length > 0 && !rows.some(inSight)) this.host.scrollTop = rows[0] * ROW - clientHeight / 3
+  /** Scrolls to the first of the tops (device pixels on the canvas) if none of them is in sight. */
+  reveal(tops: number[]) {
+    const inSight = (top: number) => top >= 0 && top + this.rowHeight <= this.height
+    if (tops.length > 0 && !tops.some(inSight))
+      this.host.scrollTop += (tops[0] - this.height / 3) / this.ratio
   }
 
-  /** Scrolls as little as it takes to see the row and its neighbour. */
-  follow(row: number) {
-    const top = row * ROW
-    if (top < this.host.scrollTop) this.host.scrollTop = top - ROW
-    const bottom = top + 2 * ROW - this.host.clientHeight
-    if (bottom > this.host.scrollTop) this.host.scrollTop = bottom
+  /** Scrolls as little as it takes to see the row at top (device pixels on the canvas) and its neighbours. */
+  follow(top: number) {
+    const [above, below] = [top - this.rowHeight, top + 2 * this.rowHeight - this.height]
+    if (above < 0) this.host.scrollTop += above / this.ratio
+    else if (below > 0) this.host.scrollTop += below / this.ratio
+  }
+
+  /** Shows the row that the graph grows from. */
+  toStart(upward: boolean) {
+    this.host.scrollTop = upward ? this.host.scrollHeight : 0
   }
 
   remove() {

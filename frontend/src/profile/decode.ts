@@ -7,45 +7,46 @@ export type KindName = (typeof KINDS)[number]
 export const OMITTED = KINDS.indexOf('omitted')
 const OTHER = KINDS.indexOf('other')
 
-/** Distinct stacks of one type. Stack i is frames[offsets[i]..offsets[i+1]], root first; stacks are sorted. */
+/** The functions and nodes of an answer. Node 0 is the root; the nodes below a node follow it. */
 export interface Profile {
   functions: string[]
   kinds: Uint8Array // by function; index into KINDS
-  frames: Int32Array // indexes into functions
-  offsets: Int32Array // by stack, one more than stacks
-  values: Float64Array // by stack, in the type's unit
-  counts: Float64Array // by stack, in the type's count unit
+  parents: Int32Array // by node; -1 for the root
+  frames: Int32Array // by node, index into functions; -1 for the root
+  values: Float64Array // by node: self, in the type's unit
+  counts: Float64Array // by node: self, in the type's count unit
 }
 
 export class DecodeError extends Error {
   override name = 'DecodeError'
 }
 
-type Stacks = Pick<Flame, 'functions' | 'kinds' | 'frames' | 'values' | 'counts'>
+export type Graph = Pick<Flame, 'functions' | 'kinds' | 'parents' | 'frames' | 'values' | 'counts'>
 
 /** Throws DecodeError if the answer contradicts itself. */
-export function decode(flame: Stacks): Profile {
-  const { functions, frames, values, counts } = flame
-  if (frames.length !== values.length || frames.length !== counts.length) {
+export function decode(graph: Graph): Profile {
+  const { functions, parents, frames, values, counts } = graph
+  if (
+    parents.length !== frames.length ||
+    parents.length !== values.length ||
+    parents.length !== counts.length
+  ) {
     throw new DecodeError(
-      `The answer has ${frames.length} stacks but ${values.length} values and ${counts.length} counts`,
+      `The answer has ${parents.length} nodes but ${frames.length} frames, ${values.length} values and ${counts.length} counts`,
     )
   }
-  if (functions.length !== flame.kinds.length) {
-    throw new DecodeError(`The answer has ${functions.length} functions but ${flame.kinds.length} kinds`)
+  if (functions.length !== graph.kinds.length) {
+    throw new DecodeError(`The answer has ${functions.length} functions but ${graph.kinds.length} kinds`)
   }
-  const order = sortedOrder(frames)
-  const offsets = new Int32Array(frames.length + 1)
-  for (let i = 0; i < frames.length; i++) offsets[i + 1] = offsets[i] + frames[order[i]].length
-  const flat = new Int32Array(offsets[frames.length])
-  for (let i = 0; i < frames.length; i++) copyStack(flat, offsets[i], frames[order[i]], functions.length)
+  if (parents[0] !== -1 || frames[0] !== -1) throw new DecodeError('The answer does not begin with a root')
+  for (let node = 1; node < parents.length; node++) checkNode(node, parents, frames[node], functions.length)
   return {
     functions,
-    kinds: Uint8Array.from(flame.kinds, kindNumber),
-    frames: flat,
-    offsets,
-    values: Float64Array.from(order, i => amount(values[i])),
-    counts: Float64Array.from(order, i => amount(counts[i])),
+    kinds: Uint8Array.from(graph.kinds, kindNumber),
+    parents: Int32Array.from(parents),
+    frames: Int32Array.from(frames),
+    values: Float64Array.from(values, amount),
+    counts: Float64Array.from(counts, amount),
   }
 }
 
@@ -54,33 +55,19 @@ export function kindNumber(name: string): number {
   return i < 0 ? OTHER : i
 }
 
-function copyStack(to: Int32Array, at: number, stack: number[], functions: number) {
-  for (const frame of stack) {
-    if (!Number.isInteger(frame) || frame < 0 || frame >= functions) {
-      throw new DecodeError(`A stack refers to function ${frame} of ${functions}`)
-    }
-    to[at++] = frame
+/** The parent of a node is the node before it or one that this is below. */
+function checkNode(node: number, parents: number[], frame: number, functions: number) {
+  if (!Number.isInteger(frame) || frame < 0 || frame >= functions) {
+    throw new DecodeError(`Node ${node} refers to function ${frame} of ${functions}`)
+  }
+  let above = node - 1
+  while (above > parents[node]) above = parents[above]
+  if (above !== parents[node] || above < 0) {
+    throw new DecodeError(`Node ${node} does not follow its parent ${parents[node]}`)
   }
 }
 
 function amount(value: number): number {
-  if (!Number.isFinite(value) || value < 0) throw new DecodeError(`A stack has the amount ${value}`)
+  if (!Number.isFinite(value) || value < 0) throw new DecodeError(`A node has the amount ${value}`)
   return value
-}
-
-/** The order of the stacks by their frames. The backend sends them so; anything else is sorted here. */
-function sortedOrder(frames: number[][]): number[] {
-  const order = frames.map((_, i) => i)
-  for (let i = 1; i < frames.length; i++) {
-    if (compareFrames(frames[i - 1], frames[i]) > 0) {
-      return order.sort((a, b) => compareFrames(frames[a], frames[b]))
-    }
-  }
-  return order
-}
-
-function compareFrames(a: number[], b: number[]): number {
-  const n = Math.min(a.length, b.length)
-  for (let i = 0; i < n; i++) if (a[i] !== b[i]) return a[i] - b[i]
-  return a.length - b.length
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { KINDS } from './decode'
 import { splitName } from './names'
-import { formatBytes, formatDuration, formatPercent, formatRate } from './units'
+import { formatBytes, formatDuration, formatPercent, formatRate, formatScaled, scaleFor } from './units'
 
 const plain = (text: string) => text.replaceAll('\u00a0', ' ')
 
@@ -62,4 +62,24 @@ describe('names', () => {
   ] as const)('%s', (name, kindName, scope, short, tail) => {
     expect(splitName(name, kind(kindName))).toEqual({ scope, short, tail })
   })
+})
+
+test.each([
+  ['ns', 71.2e9, '71.2 s'],
+  ['ns', 8.21e9, '8.21 s'],
+  ['ns', 6840e9, '114.0 min'],
+  ['ns', 12.34e6, '12.3 ms'],
+  ['bytes', 300 * 1024 ** 2, '300.0 MiB'],
+  ['bytes', 12, '12 B'],
+  ['', 1234, '1,234 '],
+  ['ns', 0, '0 ns'],
+])('one unit per column: %s up to %d', (unit, most, text) => {
+  const scale = scaleFor(unit, most)
+  expect(`${formatScaled(scale, most)} ${scale.label}`).toBe(text)
+})
+
+test('in a unit, what is not nothing does not look like it', () => {
+  const seconds = scaleFor('ns', 8.21e9)
+  const texts = [240e6, 5e6, 4.9e6, 0].map(ns => plain(formatScaled(seconds, ns)))
+  expect(texts).toEqual(['0.24', '0.01', '< 0.01', '0.00'])
 })

@@ -1,25 +1,9 @@
 /** What the timeline derives from an answer. */
 import type { Series, SeriesPoint, SeriesStatus } from '../api/types'
 
-/**
- * Seconds of the range that are covered: a step of which half of the expected windows arrived counts half. A rate
- * is the total over this, so that a gap does not look like idleness.
- */
-export function coveredSeconds(series: Series): number {
-  let seconds = 0
-  for (const point of series.points) seconds += series.stepSeconds * coveredShare(point)
-  return seconds
-}
-
-function coveredShare({ windows }: SeriesPoint): number {
-  const expected = Math.max(windows.expected, windows.stored)
-  return expected === 0 ? 0 : windows.stored / expected
-}
-
-/** Value per second of one step, or undefined where nothing was stored. */
-export function rateOf(series: Series, point: SeriesPoint): number | undefined {
-  const share = coveredShare(point)
-  return share === 0 ? undefined : point.value / (series.stepSeconds * share)
+/** Value per second of one step, or undefined where nothing was recorded: a gap is no idleness. */
+export function rateOf(point: SeriesPoint): number | undefined {
+  return point.perSecond ?? undefined
 }
 
 export function countByStatus(series: Series): Record<SeriesStatus, number> {

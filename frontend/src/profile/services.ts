@@ -1,11 +1,21 @@
 /** What the list of services derives from an answer. */
-import type { ProfileType, Service } from '../api/types'
+import type { Loss, ProfileType, Service } from '../api/types'
 import type { ServicesOrder } from '../url'
 
-/** Mean value per second over the slices for which there are windows; undefined if there are none. */
+/** Mean value per second over the time that was recorded; undefined if none was. */
 export function meanRate(service: Service, type: ProfileType): number | undefined {
-  const known = (service.types.find(t => t.type === type)?.spark ?? []).filter(v => v !== null)
-  return known.length === 0 ? undefined : known.reduce((sum, v) => sum + v, 0) / known.length
+  return service.types.find(t => t.type === type)?.perSecond ?? undefined
+}
+
+/** Means of all services added up, of the types that they have: what the mean of one is a share of. */
+export function fleetRates(services: Service[]): Partial<Record<ProfileType, number>> {
+  const sums: Partial<Record<ProfileType, number>> = {}
+  for (const service of services) {
+    for (const { type } of service.types) {
+      sums[type] = (sums[type] ?? 0) + (meanRate(service, type) ?? 0)
+    }
+  }
+  return sums
 }
 
 const TROUBLED_STATES = ['failed', 'silent', 'conflict'] as const
@@ -18,7 +28,12 @@ export function troubledTargets(service: Service): number {
 function trouble(service: Service): number {
   const { expected, stored } = service.windows
   const missing = expected > 0 ? Math.max(expected - stored, 0) / expected : 0
-  return troubledTargets(service) + missing + (service.losses.some(loss => !loss.routine) ? 0.001 : 0)
+  return troubledTargets(service) + missing + (alarming(service).length > 0 ? 0.001 : 0)
+}
+
+/** What is missing and is no part of ordinary running. */
+export function alarming(service: Service): Loss[] {
+  return [...service.losses, ...service.notCaptured].filter(loss => !loss.routine)
 }
 
 export function sortServices(services: Service[], order: ServicesOrder): Service[] {

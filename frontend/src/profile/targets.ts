@@ -28,3 +28,42 @@ export function targetName({ identity }: Target): string {
   const place = [pod, container].filter(Boolean).join('/') || node || 'this host'
   return `${place}:${pid}`
 }
+
+/** Targets that are not profiled for one reason. */
+export interface ReasonGroup {
+  reason: NonNullable<Target['reason']>
+  state: string
+  targets: Target[]
+}
+
+/** Equal reasons as one, those of most targets first; a reason of a single target needs no group. */
+export function reasonGroups(targets: Target[]): ReasonGroup[] {
+  const groups = new Map<string, ReasonGroup>()
+  for (const target of targets) {
+    if (!target.reason) continue
+    const state = shownState(target)
+    const key = `${state} ${target.reason.reason}`
+    const group = groups.get(key)
+    if (group) group.targets.push(target)
+    else groups.set(key, { reason: target.reason, state, targets: [target] })
+  }
+  return [...groups.values()]
+    .filter(group => group.targets.length > 1)
+    .sort((a, b) => b.targets.length - a.targets.length)
+}
+
+/** A step of a target's life, from the JVM's start to its last window; `at` is Unix ms, undefined if not reached. */
+export interface Step {
+  name: string
+  at: number | undefined
+}
+
+/** What the report of a sidecar says of a target's life. */
+export function lifeOf({ identity, state }: Target): Step[] {
+  const profiled = state.session !== ''
+  return [
+    { name: 'JVM started', at: Date.parse(identity.jvmStart) },
+    { name: profiled ? 'profiled' : state.state, at: Date.parse(state.since) },
+    { name: 'last window', at: state.lastWindowEnd === null ? undefined : Date.parse(state.lastWindowEnd) },
+  ]
+}

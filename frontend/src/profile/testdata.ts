@@ -1,4 +1,5 @@
 /** Small profiles for tests: stacks as "a;b;c" with a value; a count is a tenth of its value. */
+import { graphOf } from '../../e2e/fixture/graph'
 import { decode, type Profile } from './decode'
 import { buildTree, type Tree } from './tree'
 
@@ -11,13 +12,14 @@ export function profileOf(stacks: Record<string, number>, kinds: Record<string, 
       .map(name => names.indexOf(name)),
     value,
   }))
-  return decode({
+  const set = {
     functions: names,
     kinds: names.map(name => kinds[name] ?? 'java'),
     frames: entries.map(e => e.frames),
     values: entries.map(e => e.value),
     counts: entries.map(e => e.value / 10),
-  })
+  }
+  return decode(graphOf(set))
 }
 
 export function treeOf(stacks: Record<string, number>): { profile: Profile; tree: Tree } {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { nodeAt, profileOf, treeOf } from './testdata'
-import { sortTop, topTable } from './top'
+import { profileOf, treeOf } from './testdata'
+import { sortTop, topRow, topTable } from './top'
 import { buildTree } from './tree'
 
 const figures = (rows: ReturnType<typeof topTable>) =>
@@ -11,10 +11,10 @@ test('a function that calls itself counts once in its total', () => {
   expect(figures(topTable(profile, tree))).toEqual({ main: [0, 55], f: [20, 50], g: [35, 55] })
 })
 
-test('of a zoomed frame only what is below it', () => {
-  const { profile, tree } = treeOf({ 'a;b;c': 30, 'a;d': 20, 'e;c': 9 })
-  const b = nodeAt(profile, tree, 'a;b')
-  expect(figures(topTable(profile, tree, b))).toEqual({ b: [0, 30], c: [30, 30] })
+test('one row alone is that of the table', () => {
+  const { profile, tree } = treeOf({ 'main;f;f;g': 30, 'main;f;g;f': 20, 'main;g': 5 })
+  for (const row of topTable(profile, tree)) expect(topRow(profile, tree, row.fn)).toEqual(row)
+  expect(topRow(profile, tree, -5)).toBeUndefined()
 })
 
 test('self adds up to the total, and what is omitted is no row', () => {
@@ -28,4 +28,6 @@ test('order', () => {
   expect(sortTop(rows, 'self').map(r => r.name)).toEqual(['d', 'b', 'c', 'a'])
   expect(sortTop(rows, 'total').map(r => r.name)).toEqual(['a', 'd', 'b', 'c'])
   expect(sortTop(rows, 'name').map(r => r.name)).toEqual(['a', 'b', 'c', 'd'])
+  expect(sortTop(rows, 'self', true).map(r => r.name)).toEqual(['a', 'b', 'c', 'd'])
+  expect(sortTop(rows, 'name', true).map(r => r.name)).toEqual(['d', 'c', 'b', 'a'])
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { graphOf } from '../../e2e/fixture/graph'
 import { DecodeError, decode } from './decode'
 import { nodeAt, treeOf } from './testdata'
 import { buildTree, findPath, pathTo, ROOT } from './tree'
@@ -49,24 +50,36 @@ describe('tree', () => {
 
   test('10,000 deep', () => {
     const frames = Array.from({ length: 10_000 }, (_, i) => i % 2)
-    const tree = buildTree(
-      decode({ functions: ['f', 'g'], kinds: ['java', 'java'], frames: [frames], values: [3], counts: [1] }),
-    )
+    const set = { functions: ['f', 'g'], kinds: ['java', 'java'], frames: [frames], values: [3], counts: [1] }
+    const tree = buildTree(decode(graphOf(set)))
     expect([tree.maxDepth, tree.total[1], tree.self[10_000]]).toEqual([10_000, 3, 3])
   })
 })
 
 describe('decode refuses answers that contradict themselves', () => {
-  const good = { functions: ['f'], kinds: ['java'], frames: [[0]], values: [1], counts: [1] }
-  const bad = {
-    'fewer values than stacks': { ...good, values: [] },
-    'fewer kinds than functions': { ...good, kinds: [] },
-    'a function that is not there': { ...good, frames: [[1]] },
-    'a negative function': { ...good, frames: [[-1]] },
-    'half a function': { ...good, frames: [[0.5]] },
-    'a negative value': { ...good, values: [-1] },
-    'a count that is no number': { ...good, counts: [Number.NaN] },
+  const good = {
+    functions: ['f'],
+    kinds: ['java'],
+    parents: [-1, 0, 1, 0],
+    frames: [-1, 0, 0, 0],
+    values: [0, 0, 1, 1],
+    counts: [0, 0, 1, 1],
   }
+  const bad = {
+    'fewer values than nodes': { ...good, values: [] },
+    'fewer kinds than functions': { ...good, kinds: [] },
+    'a function that is not there': { ...good, frames: [-1, 0, 1, 0] },
+    'a negative function': { ...good, frames: [-1, 0, -1, 0] },
+    'half a function': { ...good, frames: [-1, 0, 0.5, 0] },
+    'a negative value': { ...good, values: [0, 0, -1, 1] },
+    'a count that is no number': { ...good, counts: [0, 0, Number.NaN, 1] },
+    'no root': { ...good, parents: [], frames: [], values: [], counts: [] },
+    'two roots': { ...good, parents: [-1, 0, -1, 0] },
+    'a node before its parent': { ...good, parents: [-1, 2, 0, 0] },
+    'a node beside the walk': { ...good, parents: [-1, 0, 0, 1] },
+    'half a parent': { ...good, parents: [-1, 0, 0.5, 0] },
+  }
+  test('but not what they should be', () => expect(decode(good).parents[2]).toBe(1))
   test.each(Object.entries(bad))('%s', (_, flame) => expect(() => decode(flame)).toThrow(DecodeError))
   test('an unknown kind is other', () => {
     expect(decode({ ...good, kinds: ['wasm'] }).kinds[0]).toBe(6)

@@ -42,7 +42,7 @@ function pair(major: string, majorUnit: string, minor: number, minorUnit: string
 }
 
 export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']
   let i = 0
   let value = bytes
   while (value >= 1023.5 && i < units.length - 1) {
@@ -52,11 +52,51 @@ export function formatBytes(bytes: number): string {
   return (i === 0 ? whole.format(value) : significant(value)) + SPACE + units[i]
 }
 
-/** A value of a type, in its unit. */
+/** A value of a type, in its unit; counts have none. */
 export function formatValue(unit: string, value: number): string {
   if (unit === 'ns') return formatDuration(value)
   if (unit === 'bytes') return formatBytes(value)
-  return significant(value) + SPACE + unit
+  return unit === '' ? significant(value) : significant(value) + SPACE + unit
+}
+
+/** One unit for a column, so that its figures can be compared by their length. */
+export interface Scale {
+  label: string // of the unit; empty for counts
+  divisor: number
+  digits: number // after the point
+}
+
+/** From which value on a unit is used, and what it is worth: a column of small fractions of hours says little. */
+const TIME_SCALES: readonly (readonly [string, number, number])[] = [
+  ['h', 3600e9, 36_000e9],
+  ['min', 60e9, 600e9],
+  ['s', 1e9, 1e9],
+  ['ms', 1e6, 1e6],
+  ['µs', 1e3, 1e3],
+  ['ns', 1, 1],
+]
+const BYTE_SCALES = (['TiB', 'GiB', 'MiB', 'KiB', 'B'] as const).map((label, i) => {
+  const size = 1024 ** (4 - i)
+  return [label, size, size] as const
+})
+
+/** The unit for a column whose largest value is most: three digits of it, and at least one after the point. */
+export function scaleFor(unit: string, most: number): Scale {
+  const scales = { ns: TIME_SCALES, bytes: BYTE_SCALES }[unit] ?? [['', 1, 1] as const]
+  const [label, divisor] = scales.find(([, , from]) => most >= from) ?? scales[scales.length - 1]
+  if (divisor === 1) return { label, divisor, digits: 0 }
+  return { label, divisor, digits: Math.max(2 - Math.floor(Math.log10(most / divisor)), 1) }
+}
+
+/** What is not nothing does not look like it. */
+export function formatScaled({ divisor, digits }: Scale, value: number): string {
+  const least = 10 ** -digits
+  const scaled = value / divisor
+  if (value > 0 && scaled < least / 2) return `<${SPACE}${least.toFixed(digits)}`
+  return new Intl.NumberFormat('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(scaled)
 }
 
 /** A value per second: time per time is a number of cores (cpu), or of threads (lock, wall). */
@@ -70,13 +110,18 @@ export function formatRate(type: ProfileType, perSecond: number): string {
 
 /** A share. The caller shows what it is a share of. */
 export function formatPercent(part: number, whole_: number): string {
+  return whole_ <= 0 ? '–' : `${formatShare(part, whole_)}${SPACE}%`
+}
+
+/** A percentage without its sign, for a column that has it in its head. */
+export function formatShare(part: number, whole_: number): string {
   if (whole_ <= 0) return '–'
   const percent = (100 * part) / whole_
-  if (percent === 0) return `0${SPACE}%`
-  if (percent < 0.01) return `<${SPACE}0.01${SPACE}%`
-  if (percent < 9.995) return `${percent.toFixed(2) + SPACE}%`
-  if (percent < 99.95) return `${percent.toFixed(1) + SPACE}%`
-  return `${percent < 100 ? '99.9' : percent.toFixed(0)}${SPACE}%`
+  if (percent === 0) return '0'
+  if (percent < 0.01) return `<${SPACE}0.01`
+  if (percent < 9.995) return percent.toFixed(2)
+  if (percent < 99.95) return percent.toFixed(1)
+  return percent < 100 ? '99.9' : percent.toFixed(0)
 }
 
 /** What a value of the type is called, to stand after an amount. */

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { ApiError } from '../api/client'
 import { Icon, type IconName } from './Icon'
+import { UnknownService } from './UnknownService'
 
 interface Props {
   icon: IconName
@@ -32,6 +33,7 @@ export function Loading({ what }: { what: string }) {
 /** A query failed and there is nothing to show in its place. */
 export function Failure({ error, onRetry }: { error: Error; onRetry(): void }) {
   const code = error instanceof ApiError ? error.code : 'internal'
+  if (code === 'unknown_service') return <UnknownService message={error.message} />
   const hint = error instanceof ApiError ? error.hint : ''
   const store = code === 'store_unavailable'
   return (

@@ -1,4 +1,5 @@
 import { linkTo, type UrlState } from '../url'
+import { Account } from './Account'
 import { Health } from './Health'
 import { Icon, Logo } from './Icon'
 import { Link } from './Link'
@@ -18,14 +19,21 @@ export function Header({ url }: { url: UrlState }) {
         <Link href={linkTo(url, 'services')} aria-current={url.screen === 'services' ? 'page' : undefined}>
           Services
         </Link>
+        <Link href={linkTo(url, 'functions')} aria-current={url.screen === 'functions' ? 'page' : undefined}>
+          Functions
+        </Link>
         <Link href={linkTo(url, 'targets')} aria-current={url.screen === 'targets' ? 'page' : undefined}>
           Targets
+        </Link>
+        <Link href={linkTo(url, 'ingest')} aria-current={url.screen === 'ingest' ? 'page' : undefined}>
+          Ingest
         </Link>
       </nav>
       <div className="header-tools">
         {url.screen !== 'targets' && <RangePicker range={url.range} />}
         <LiveButton fixed={url.screen !== 'targets' && url.range.kind === 'between'} />
         <Health />
+        <Account />
         <button
           type="button"
           className="button quiet square"

@@ -12,6 +12,8 @@ interface Verdict {
   text: string
 }
 
+const REFUSALS_SHOWN = 10
+
 /** How much of the in-flight limit may be used before the indicator warns. */
 const BUSY = 0.8
 
@@ -63,6 +65,7 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
       <section>
         <h2>ClickHouse</h2>
         {!store.available && <p className="bad">{store.message || store.reason}</p>}
+        <StoreEnded ended={store.ended} />
         <dl className="facts">
           <dt>Server</dt>
           <dd>
@@ -94,9 +97,22 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
         </dl>
       </section>
       <Reasons title="Rejected" lines={health.rejected.filter(r => r.count > 0).map(asLine)} />
+      <RefusalList list={health.refusals} />
       <Reasons title="Asked to try again" lines={health.retryable.filter(r => r.count > 0).map(asLine)} />
       <Reasons title="Losses in the last hour" lines={health.losses.map(lossLine)} />
     </>
+  )
+}
+
+/** That the ClickHouse inside ended by itself; what it wrote is durable, what was in work comes again. */
+export function StoreEnded({ ended }: { ended: IngestHealth['store']['ended'] }) {
+  if (!ended) return null
+  return (
+    <p className="warn">
+      It ended by itself and was started again{' '}
+      {ended.count === 1 ? 'once' : `${formatCount(ended.count)} times`}, last{' '}
+      {formatAge(Date.parse(ended.last))} ({ended.how}). Why is in the backend’s log.
+    </p>
   )
 }
 
@@ -131,6 +147,32 @@ function Reasons({ title, lines }: { title: string; lines: ReasonLine[] }) {
           </li>
         ))}
       </ul>
+    </section>
+  )
+}
+
+/** Whose uploads were rejected: a pod where its token said so, else an address. */
+export function RefusalList({ list }: { list: IngestHealth['refusals'] }) {
+  if (list.length === 0) return null
+  return (
+    <section>
+      <h2>Who was rejected, the latest first</h2>
+      <ul className="reason-list">
+        {list.slice(0, REFUSALS_SHOWN).map(r => (
+          <li key={`${r.reason} ${r.namespace} ${r.pod} ${r.address}`}>
+            <span className="strong">
+              {r.pod === '' ? `Unknown, at ${r.address}` : `${r.namespace} / ${r.pod}`}
+            </span>
+            <span className="number">{formatCount(r.count)}</span>
+            <span className="remedy">
+              {r.text}: {r.message}. Last {formatAge(Date.parse(r.last))}.
+            </span>
+          </li>
+        ))}
+      </ul>
+      {list.length > REFUSALS_SHOWN && (
+        <p className="small">{formatCount(list.length - REFUSALS_SHOWN)} more</p>
+      )}
     </section>
   )
 }

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef } from 'react'
+import { type ReactNode, useLayoutEffect, useRef } from 'react'
 
 interface Props {
   summary: ReactNode
@@ -14,7 +14,7 @@ export function Popover({ summary, label, className = '', bodyClass = '', childr
   const close = () => {
     if (ref.current) ref.current.open = false
   }
-  useEffect(() => {
+  useLayoutEffect(() => {
     const details = ref.current
     if (!details) return undefined
     const onPointer = (event: PointerEvent) => {

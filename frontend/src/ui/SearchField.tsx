@@ -1,6 +1,9 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { MAX_QUERY_LENGTH } from '../profile/search'
 import { Icon } from './Icon'
+import { useShortcuts } from './shortcuts'
+
+export { isTyping } from './keys'
 
 const TYPING_PAUSE_MS = 120
 
@@ -17,16 +20,16 @@ interface Props {
 export function SearchField({ value, label, placeholder = label, invalid, onChange, onEnter }: Props) {
   const ref = useRef<HTMLInputElement>(null)
   const [text, setText] = useTyped(value, onChange)
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key !== '/' || isTyping(event.target) || event.ctrlKey || event.metaKey) return
-      event.preventDefault()
-      ref.current?.focus()
-      ref.current?.select()
-    }
-    document.addEventListener('keydown', onKey)
-    return () => document.removeEventListener('keydown', onKey)
-  }, [])
+  useShortcuts('Anywhere', [
+    {
+      keys: ['/'],
+      label,
+      run: () => {
+        ref.current?.focus()
+        ref.current?.select()
+      },
+    },
+  ])
   return (
     <search className="search">
       <input
@@ -57,7 +60,7 @@ export function SearchField({ value, label, placeholder = label, invalid, onChan
 function useTyped(value: string, onChange: (value: string) => void): [string, (text: string) => void] {
   const [typed, setTyped] = useState<string>()
   const emit = useRef(onChange)
-  useEffect(() => {
+  useLayoutEffect(() => {
     emit.current = onChange
   })
   useEffect(() => {
@@ -69,8 +72,4 @@ function useTyped(value: string, onChange: (value: string) => void): [string, (t
     return () => window.clearTimeout(timer)
   }, [typed])
   return [typed ?? value, setTyped]
-}
-
-export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)
 }

@@ -1,4 +1,4 @@
-const WIDTH = 120
+const WIDTH = 104
 const HEIGHT = 24
 
 interface Props {

@@ -1,5 +1,15 @@
 /** The clock of the screens. It stands still unless "live" is on, so that every query of a screen sees one range. */
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react'
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
 import type { TimeRange } from '../url'
 import { resolveRange } from '../url'
 
@@ -11,6 +21,8 @@ interface Live {
   setLive(live: boolean): void
   now: number // Unix seconds
   refresh(): void
+  waiting: boolean // a refresh is due, and somebody holds it
+  hold(): () => void // no refresh by itself until the answer is called
 }
 
 const LiveContext = createContext<Live | undefined>(undefined)
@@ -24,13 +36,26 @@ export function refreshSeconds(range: TimeRange): number {
 export function LiveProvider({ range, children }: { range: TimeRange; children: ReactNode }) {
   const [live, setLive] = useState(true)
   const [now, setNow] = useState(unixNow)
-  const refresh = useCallback(() => setNow(unixNow()), [])
+  const [waiting, setWaiting] = useState(false)
+  const holds = useRef(0)
+  const refresh = useCallback(() => {
+    setWaiting(false)
+    setNow(unixNow())
+  }, [])
+  const hold = useCallback(() => {
+    holds.current++
+    return () => {
+      holds.current--
+    }
+  }, [])
   const step = refreshSeconds(range)
   const ticking = live && range.kind === 'last'
   useEffect(() => {
     if (!ticking) return undefined
     const tick = () => {
-      if (!document.hidden) refresh()
+      if (document.hidden) return
+      if (holds.current > 0) setWaiting(true)
+      else refresh()
     }
     const timer = window.setInterval(tick, step * 1000)
     document.addEventListener('visibilitychange', tick)
@@ -39,7 +64,11 @@ export function LiveProvider({ range, children }: { range: TimeRange; children: 
       document.removeEventListener('visibilitychange', tick)
     }
   }, [ticking, step, refresh])
-  const value = useMemo(() => ({ live, setLive, now, refresh }), [live, now, refresh])
+  const shownWaiting = waiting && ticking
+  const value = useMemo(
+    () => ({ live, setLive, now, refresh, waiting: shownWaiting, hold }),
+    [live, now, refresh, shownWaiting, hold],
+  )
   return <LiveContext value={value}>{children}</LiveContext>
 }
 
@@ -47,6 +76,12 @@ export function useLive(): Live {
   const live = useContext(LiveContext)
   if (!live) throw new Error('useLive outside of LiveProvider')
   return live
+}
+
+/** Nothing refreshes by itself while a user is at something that new data would disturb. */
+export function useHold(held: boolean) {
+  const { hold } = useLive()
+  useLayoutEffect(() => (held ? hold() : undefined), [held, hold])
 }
 
 /** The range on screen in Unix seconds. */

@@ -11,6 +11,13 @@ const dayAndClock = new Intl.DateTimeFormat('en-GB', {
   minute: '2-digit',
 })
 
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+
+/** A day on an axis. */
+export function formatDay(ms: number): string {
+  return day.format(ms)
+}
+
 export function formatClock(ms: number): string {
   return clock.format(ms)
 }

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,10 +28,13 @@ import (
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/account"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
-	"github.com/podflame/podflame/sidecar/internal/jfr"
+	"github.com/podflame/podflame/sidecar/internal/ending"
+	"github.com/podflame/podflame/sidecar/internal/recording"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
+	"github.com/podflame/podflame/sidecar/internal/timeline"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -41,121 +43,129 @@ type Spool interface {
 	Put(ctx context.Context, w *profile.Window) error
 }
 
-// Decoder reads chunks of a recording.
-type Decoder interface {
-	Decode(ctx context.Context, f *os.File, chunks []jfr.Chunk, o jfr.Options) (jfr.Result, error)
-}
-
-// Config is what the user decides.
-type Config struct {
-	Target     profile.Target // what is the same for all JVMs: cluster to node
-	Settings   contract.Settings
-	Shared     string // directory shared with the JVMs, under the same path
-	State      string // directory of this sidecar alone
-	Library    string // profiler library to install
-	PIDs       []int  // profile these only; empty: all
-	Containers []string
-	Limits     Limits
-	Decode     jfr.Options // limits of reading; types and settings are set here
-	// RetryCrashed attaches also to JVMs of a kind that has died shortly after
-	// a profiler command.
-	RetryCrashed   bool
-	KeepUnreadable bool // keep recordings that cannot be read, a few, in the state directory
-	// ExitWhenAlone ends Run when a JVM has been there and every other process
-	// of the pod has ended: a sidecar must not keep a pod alive.
-	ExitWhenAlone bool
-}
-
-// Limits bound the agent.
-type Limits struct {
-	MaxTargets     int           // JVMs that are profiled at a time
-	ScanInterval   time.Duration // between looks for new JVMs
-	StartDelay     time.Duration // age of a JVM before it is attached to
-	RetryInterval  time.Duration // until a JVM that could not be profiled is looked at again
-	CommandTimeout time.Duration // of one profiler command
-	Renew          time.Duration // age at which a session gets a new file; its dead-man timeout is twice that
-	ProfilerMemory int64         // bytes for the profiler's stacks
-	ChunkSize      int64         // bytes after which the profiler finishes a chunk by itself
-	MaxRecording   int64         // bytes of disk of one recording, above which it is renewed
-	MinFree        int64         // bytes of the shared volume below which nothing is recorded
-	ExitGrace      time.Duration // for stopping all sessions and making their last windows
-	CrashWindow    time.Duration // a JVM that dies this soon after a command is taken as killed by it
-}
-
-// DefaultLimits are those of a pod.
-func DefaultLimits() Limits {
-	return Limits{
-		MaxTargets: 16, ScanInterval: 5 * time.Second, StartDelay: 10 * time.Second,
-		RetryInterval: 30 * time.Second, CommandTimeout: asprof.DefaultTimeout, Renew: 30 * time.Minute,
-		ProfilerMemory: 64 << 20, ChunkSize: 16 << 20, MaxRecording: 64 << 20, MinFree: 16 << 20,
-		ExitGrace: 20 * time.Second, CrashWindow: 5 * time.Second,
-	}
-}
-
 // Agent profiles the JVMs that it finds.
 type Agent struct {
 	config   Config
 	log      *slog.Logger
+	clock    Clock
 	procs    *target.Finder
 	profiler *asprof.Client
 	looker   *session.Looker
-	decoder  Decoder
+	reader   recording.Reader
 	spool    Spool
 	journal  *journal
 	metrics  *metrics
-	library  string // as installed
-	instance string // of this sidecar
+	board    *board
+	owner    owner
+	pause    pause
+	lock     *session.Lock // of the state directory
 
-	scanned atomic.Int64 // when the last scan began, Unix ns
-
-	mu       sync.Mutex
-	statuses map[string]TargetStatus // by target.Process.Key
+	scanned atomic.Int64 // Clock.Elapsed when the last scan began
 }
 
 // New prepares the directories, installs the library and returns an agent that
 // Run sets to work.
-func New(c Config, procs *target.Finder, spool Spool, decoder Decoder, log *slog.Logger, reg prometheus.Registerer) (*Agent, error) {
+func New(c Config, procs *target.Finder, spool Spool, decoder recording.Decoder, log *slog.Logger, reg prometheus.Registerer) (*Agent, error) {
+	if c.Clock == nil {
+		c.Clock = SystemClock()
+	}
 	if err := prepare(c); err != nil {
 		return nil, err
 	}
-	libraries := filepath.Join(c.Shared, contract.LibraryDirectory)
+	lock, err := session.NewDir(c.State, "").Lock()
+	if err != nil {
+		return nil, fmt.Errorf("use state directory %s: %w; give each sidecar one of its own with --state-dir", c.State, err)
+	}
+	a, err := newAgent(c, procs, spool, decoder, log, reg)
+	if err != nil {
+		lock.Release()
+		return nil, err
+	}
+	a.lock = lock
+	return a, nil
+}
+
+func newAgent(c Config, procs *target.Finder, spool Spool, decoder recording.Decoder, log *slog.Logger, reg prometheus.Registerer) (*Agent, error) {
+	libraries := filepath.Join(c.Libraries, contract.LibraryDirectory)
 	library, err := asprof.Install(c.Library, libraries)
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(filepath.Join(c.State, "jvms.json"))
+	journal, err := openJournal(filepath.Join(c.State, "jvms.json"), c.Clock)
 	if err != nil {
 		return nil, err
 	}
-	profiler := asprof.NewClient(procs, c.Limits.CommandTimeout)
+	metrics := newMetrics(reg)
+	profiler := asprof.NewClient(procs, asprof.Options{Timeout: c.Limits.CommandTimeout, Memory: journal, SignalLaunchers: c.SignalLaunchers})
 	return &Agent{
-		config: c, log: log, procs: procs, profiler: profiler, decoder: decoder, spool: spool,
-		looker:  &session.Looker{Procs: procs, Profiler: profiler, LibraryDir: libraries},
-		journal: journal, metrics: newMetrics(reg), library: library, instance: session.NewID(),
-		statuses: map[string]TargetStatus{},
+		config: c, log: log, clock: c.Clock, procs: procs, profiler: profiler, spool: spool,
+		looker: &session.Looker{Procs: procs, Profiler: profiler, LibraryDir: libraries},
+		reader: c.reader(decoder), journal: journal, metrics: metrics, board: newBoard(metrics),
+		owner: owner{instance: session.NewID(), library: library},
 	}, nil
 }
 
-// prepare makes the directories. The shared one is writable by every user of
-// the pod, and sticky, so that none can replace what is another's.
+// newWorker returns the worker for a JVM whose recordings lie in a volume.
+func newWorker(a *Agent, p target.Process, volume string) *worker {
+	dir := session.NewDir(volume, p.Key())
+	j := process{Process: p, dir: dir, procs: a.procs, looker: a.looker, profiler: a.profiler, watch: ending.Start(a.procs, p)}
+	w := &worker{
+		config: &a.config, log: a.log.With("pid", p.PID, "container", p.Container, "main_class", p.MainClass), clock: a.clock,
+		p: p, target: a.targetOf(p), jvm: j, dir: dir, reader: a.reader, spool: a.spool, journal: a.journal, board: a.board,
+		metrics: a.metrics, account: account.New(j.CPUTime), owner: a.owner, pause: &a.pause,
+		files: map[string]*os.File{}, watch: watchClock(a.clock), retry: p.Start.Add(a.config.Limits.StartDelay),
+	}
+	now := a.clock.Now()
+	w.settings = a.config.wish(a.config.Settings, now).settings
+	w.beginTime(timeline.New(now, profile.JVMStarting))
+	w.next = w.grid("").Next(now)
+	w.recall()
+	return w
+}
+
+// prepare makes the directories.
 func prepare(c Config) error {
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
-	info, err := os.Stat(c.Shared)
-	if err == nil {
-		return checkOwner(c.Shared, info)
+	if len(c.Volumes) == 0 {
+		return errors.New("no directory is given for recordings")
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("look at shared directory: %w", err)
+	for _, volume := range c.Volumes {
+		if err := prepareVolume(volume); err != nil {
+			return err
+		}
 	}
-	if err := os.MkdirAll(c.Shared, 0o755); err != nil {
-		return fmt.Errorf("make shared directory: %w", err)
-	}
-	if err := os.Chmod(c.Shared, 0o777|os.ModeSticky); err != nil {
-		return fmt.Errorf("open shared directory to all users: %w", err)
+	if err := os.MkdirAll(c.Libraries, 0o755); err != nil {
+		return fmt.Errorf("make directory of the profiler library: %w", err)
 	}
 	return nil
+}
+
+// openToAll lets every user write, and none replace what is another's.
+const openToAll = 0o777 | os.ModeSticky
+
+// prepareVolume makes a directory that is open to all. One that is there has to
+// belong to root or to us; a kubelet makes it without the sticky bit, which none
+// but its owner can set.
+func prepareVolume(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return fmt.Errorf("make shared directory: %w", err)
+		}
+		if err := os.Chmod(path, openToAll); err != nil {
+			return fmt.Errorf("open shared directory to all users: %w", err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at shared directory: %w", err)
+	}
+	if info.Mode().Perm() == 0o777 {
+		_ = os.Chmod(path, openToAll)
+	}
+	return checkOwner(path, info)
 }
 
 // checkOwner refuses a shared directory of another user, who could replace the
@@ -175,18 +185,19 @@ func checkOwner(path string, info os.FileInfo) error {
 // last windows into the spool.
 func (a *Agent) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
+	defer a.lock.Release()
 	defer workers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	alone := loneliness{agent: a}
 	running := map[string]bool{}
 	finished := make(chan string)
-	workers.Go(func() { a.recoverLeftovers(ctx) })
+	left := recovery{agent: a}
 
 	ticker := time.NewTicker(a.config.Limits.ScanInterval)
 	defer ticker.Stop()
 	for {
-		a.scanned.Store(time.Now().UnixNano())
+		a.scanned.Store(int64(a.clock.Elapsed()))
 		found, err := a.procs.Find(ctx)
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("JVMs cannot be looked for", "error", err)
@@ -194,13 +205,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		for _, p := range a.choose(found, running) {
 			running[p.Key()] = true
 			workers.Go(func() {
-				newWorker(a, p).run(ctx)
+				newWorker(a, p, a.volumeOf(p)).run(ctx)
 				select {
 				case finished <- p.Key():
 				case <-ctx.Done():
 				}
 			})
 		}
+		left.pass(ctx, &workers, running)
 		if alone.check(len(found) > 0) {
 			a.log.Info("every other process has ended, so the sidecar ends")
 			cancel()
@@ -217,8 +229,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // Alive says whether the agent still looks for JVMs.
 func (a *Agent) Alive() bool {
-	last := time.Unix(0, a.scanned.Load())
-	return time.Since(last) < 10*a.config.Limits.ScanInterval
+	return a.clock.Elapsed()-time.Duration(a.scanned.Load()) < 10*a.config.Limits.ScanInterval
 }
 
 // choose returns the JVMs that are to be profiled and are not yet, and notes
@@ -239,7 +250,7 @@ func (a *Agent) choose(found []target.Process, running map[string]bool) []target
 		}
 		chosen = append(chosen, p)
 	}
-	a.forgetOthers(found, running)
+	a.board.forgetOthers(found, running, func(s TargetStatus) bool { return a.clock.Now().Sub(s.Since) >= showGone })
 	return chosen
 }
 
@@ -255,6 +266,18 @@ func (a *Agent) excluded(p target.Process) (profile.Reason, string) {
 	return p.Reason, p.Detail
 }
 
+// volumeOf is where a JVM and its recordings are.
+func (a *Agent) volumeOf(p target.Process) (volume string) {
+	_ = a.procs.As(p.Identity, func() error {
+		volume = a.config.Volumes.Of(p.Container, a.procs.Path(p.PID, "root"))
+		return nil
+	})
+	if volume == "" { // nothing can be done as that user; preparing the directory will say so
+		volume = a.config.Volumes[0]
+	}
+	return volume
+}
+
 // targetOf describes a JVM for its windows.
 func (a *Agent) targetOf(p target.Process) profile.Target {
 	t := a.config.Target
@@ -267,6 +290,19 @@ func (a *Agent) targetOf(p target.Process) profile.Target {
 		t.Service = serviceName(p.MainClass)
 	}
 	return t
+}
+
+// showGone is how long an ended JVM stays in the status, so that a report can
+// say that it has ended.
+const showGone = 2 * time.Minute
+
+// note records why a JVM without a worker is not profiled.
+func (a *Agent) note(p target.Process, r profile.Reason, detail string) {
+	t := a.targetOf(p)
+	a.board.update(p.Key(), func(s *TargetStatus) {
+		s.Target = t
+		s.set(a.clock.Now(), "", r, detail)
+	})
 }
 
 // serviceName is the name of a service that nobody has named: the simple name
@@ -287,25 +323,8 @@ func serviceName(mainClass string) string {
 }
 
 // Status returns what the agent knows of each JVM, ordered by pid.
-func (a *Agent) Status() []TargetStatus {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	list := slices.Collect(maps.Values(a.statuses))
-	slices.SortFunc(list, func(x, y TargetStatus) int { return x.Target.PID - y.Target.PID })
-	return list
-}
+func (a *Agent) Status() []TargetStatus { return a.board.list() }
 
-// Check returns an error for limits that contradict each other or the settings.
-func (l Limits) Check(s contract.Settings) error {
-	switch {
-	case l.MaxTargets < 1 || l.MaxTargets > 256:
-		return fmt.Errorf("maximum of %d targets is not between 1 and 256", l.MaxTargets)
-	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0:
-		return errors.New("intervals and timeouts have to be positive")
-	case l.Renew < 2*s.Window:
-		return fmt.Errorf("renewal after %s is not at least two windows of %s", l.Renew, s.Window)
-	case l.ProfilerMemory < asprof.MinMemory:
-		return fmt.Errorf("profiler memory of %d bytes is less than %d, with which it keeps no stack at all", l.ProfilerMemory, asprof.MinMemory)
-	}
-	return nil
-}
+// Pause stops profiling for the reason that a person gave, or, with nil, lets it
+// go on.
+func (a *Agent) Pause(why *string) { a.pause.set(why) }

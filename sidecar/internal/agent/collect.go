@@ -6,74 +6,48 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
-	"github.com/podflame/podflame/sidecar/internal/jfr"
+	"github.com/podflame/podflame/sidecar/internal/recording"
 	"github.com/podflame/podflame/sidecar/internal/safefile"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"golang.org/x/sys/unix"
 )
 
 // collect makes the windows that are complete at now, of every recording of the
-// JVM; one that cannot be read now does not keep the others waiting. The first
-// window that reaches up to now takes the losses, which are then nil. Recordings
-// of ended sessions are read to the end and removed.
-func (w *worker) collect(ctx context.Context, now time.Time, losses *[]profile.Loss) error {
+// JVM; one that cannot be read now does not keep the others waiting. Recordings
+// of ended sessions are read to the end and removed. Without the lock another
+// sidecar may be reading them.
+func (w *worker) collect(ctx context.Context, now time.Time) error {
+	if w.lock == nil {
+		return nil
+	}
 	var failed error
 	for _, r := range slices.Clone(w.marker.Recordings) {
-		ended := r.Session != w.session
-		d := drain{worker: w, ctx: ctx, id: r.Session, now: now, ended: ended, losses: losses}
-		if err := d.run(); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("read recording of session %s: %w", r.Session, err))
+		if r.Phase == session.Asked {
 			continue
 		}
-		if ended {
-			w.dropRecording(r.Session)
+		err := w.read(ctx, r.Session, now)
+		if err == nil && r.Phase == session.Ended {
+			err = w.forgetRecording(ctx, r.Session)
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("read recording of session %s: %w", r.Session, err))
 		}
 	}
-	if len(w.marker.Recordings) == 0 {
-		return failed
-	}
-	return errors.Join(failed, w.saveMarker())
+	return failed
 }
 
-// dropRecording forgets a recording. Removing the file comes last: until then
-// its windows could be made again.
-func (w *worker) dropRecording(id string) {
-	if f := w.files[id]; f != nil {
-		_ = f.Close()
-		delete(w.files, id)
-	}
-	w.marker.Drop(id)
-	if err := w.saveMarker(); err != nil {
-		w.problem(err)
-		return
-	}
-	err := w.as(func() error { return os.Remove(w.dir.Recording(id)) })
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.problem(err)
-	}
-}
-
-// drain makes the windows of one recording.
-type drain struct {
-	*worker
-	ctx    context.Context
-	id     string
-	now    time.Time
-	ended  bool // the session is over: the last window may be shorter
-	losses *[]profile.Loss
-}
-
-func (d *drain) entry() *session.Recording { return d.marker.Find(d.id) }
-
-func (d *drain) run() error {
-	f, err := d.file()
+// read makes the windows of one recording that are complete at now.
+func (w *worker) read(ctx context.Context, id string, now time.Time) error {
+	r := w.marker.Find(id)
+	f, err := w.file(id)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, safefile.ErrNotRegular) {
-		return d.missing(err)
+		return w.missing(ctx, r, now, err)
 	}
 	if err != nil {
 		return err
@@ -82,134 +56,158 @@ func (d *drain) run() error {
 	if err != nil {
 		return err
 	}
-	layout, err := jfr.Scan(f, d.entry().Consumed, info.Size())
+	now = now.Add(-r.Shift)
+	parts, first, err := recording.Parts(f, info.Size(), w.progress(r), now)
 	if err != nil {
 		return err
 	}
-	d.entry().Kept = max(d.entry().Kept, firstChunkEnd(layout))
-	groups := groupChunks(layout.Chunks, d.window, d.oldest(), time.Now())
-	for i, g := range groups {
-		last := i == len(groups)-1
-		if !d.ended && d.now.Before(g.end) {
-			break
-		}
-		end := g.bytesEnd()
-		if d.ended && last {
-			end = info.Size()
-		}
-		if err := d.makeWindow(f, g, end, info.ModTime()); err != nil {
+	r.Kept = max(r.Kept, first)
+	for _, part := range parts {
+		if err := w.makeWindow(ctx, r, f, part, !part.End.Before(now)); err != nil {
 			return err
 		}
 	}
-	if d.ended && len(groups) == 0 {
-		return d.nothingReadable(f, info)
-	}
 	return nil
 }
 
-// firstChunkEnd is where the chunk with the settings ends, in the scan that
-// still sees the start of the file.
-func firstChunkEnd(l jfr.Layout) int64 {
-	if len(l.Chunks) > 0 && l.Chunks[0].Offset == 0 {
-		return l.Chunks[0].Size
+func (w *worker) progress(r *session.Recording) recording.Progress {
+	possible := profile.Span{Start: later(r.Started, r.Written), End: w.clock.Now().Add(-r.Shift)}
+	if !r.Until.IsZero() {
+		possible.End = earlier(possible.End, r.Until)
 	}
-	return 0
+	ended := r.Phase == session.Ended
+	return recording.Progress{Consumed: r.Consumed, Grid: w.grid(r.Session), Possible: possible, Ended: ended, Steps: r.Steps, Alive: r.Alive}
 }
 
-// oldest is before which no chunk can have been written.
-func (d *drain) oldest() time.Time {
-	e := d.entry()
-	if e.Through.After(e.Started) {
-		return e.Through
-	}
-	return e.Started
-}
-
-func (d *drain) file() (*os.File, error) {
-	if f := d.files[d.id]; f != nil {
+func (w *worker) file(id string) (*os.File, error) {
+	if f := w.files[id]; f != nil {
 		return f, nil
 	}
-	err := d.as(func() error {
-		f, err := safefile.Open(d.dir.Recording(d.id))
+	err := w.jvm.As(func() error {
+		f, err := safefile.Open(w.dir.Recording(id))
 		if err == nil {
-			d.files[d.id] = f
+			w.files[id] = f
 		}
 		return err
 	})
-	return d.files[d.id], err
+	return w.files[id], err
 }
 
-// makeWindow makes the window of a group that reaches to the byte end, puts it
-// into the spool and only then gives its bytes up.
-func (d *drain) makeWindow(f *os.File, g group, end int64, written time.Time) error {
-	w := d.newWindow(d.id, g.start, g.end)
-	takes := d.takesLosses(g)
-	if takes {
-		w.Losses = profile.AddLosses(nil, *d.losses...)
-	}
-	layout, err := jfr.Scan(f, d.entry().Consumed, end)
+// makeWindow makes the window of a part, puts it into the spool and only then
+// gives its bytes up.
+func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.File, part recording.Part, newest bool) error {
+	reader := w.reader
+	reader.Options.Types = typesOf(w.eventsOf(r.Session))
+	result, note, err := reader.Read(ctx, r.Session, f, part, r.Settings)
 	if err != nil {
 		return err
 	}
-	w.Losses = profile.AddLosses(w.Losses, layout.Losses...)
-	if layout.Unfinished.Bytes > 0 {
-		w.Losses = profile.AddLosses(w.Losses, unfinished(layout.Unfinished.Bytes, g.chunks[len(g.chunks)-1].End, written))
+	if note != nil {
+		w.problem(fmt.Errorf("keep unreadable recording: %w", note))
 	}
-	if err := d.decode(f, g, w); err != nil {
+	if err := w.tellUpTo(ctx, earlier(part.Start, part.Span.Start).Add(r.Shift), nil); err != nil {
 		return err
 	}
-	if err := d.put(d.ctx, w); err != nil {
+	window := w.newWindow(r.Session, part.Start, part.End)
+	result.AddTo(window)
+	window.KernelCPU = w.account.Between(window.Recorded.Start, window.Recorded.End)
+	window.NoticeKernelCPU()
+	window.Losses = profile.AddLosses(window.Losses, part.Losses...)
+	if part.Unfinished > 0 {
+		window.Losses = profile.AddLosses(window.Losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: part.Unfinished})
+	}
+	if newest {
+		window.Losses = profile.AddLosses(window.Losses, w.losses...)
+	}
+	entered := w.enterPart(r, f, part, result.Recorded)
+	if err := w.putTimed(ctx, window, entered); err != nil {
 		return err
 	}
-	if takes {
-		*d.losses = nil
+	if newest {
+		w.losses = nil
 	}
-	return d.consume(w, end)
+	r.Settings = result.Settings
+	return w.consume(r, f, part)
 }
 
-// unfinished is the loss of a chunk that its JVM did not live to finish.
-func unfinished(bytes int64, from, to time.Time) profile.Loss {
-	return profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: bytes, Duration: max(0, to.Sub(from))}
-}
-
-// takesLosses says whether the window of g is the one that tells the losses.
-// They are its own only when it is in the spool: until then it may fail.
-func (d *drain) takesLosses(g group) bool {
-	return d.losses != nil && !g.end.Before(floor(d.now, d.window))
-}
-
-func (d *drain) decode(f *os.File, g group, w *profile.Window) error {
-	o := d.config.Decode
-	o.Types, o.Settings = d.types(), d.entry().Settings
-	result, err := d.decoder.Decode(d.ctx, f, g.chunks, o)
-	if err != nil { // no word about the recording: it is read again later
-		return err
+// enterPart returns the account of time with a part in it.
+func (w *worker) enterPart(r *session.Recording, f *os.File, part recording.Part, recorded profile.Span) timed {
+	span := func(from, to time.Time) profile.Span {
+		return profile.Span{Start: from.Add(r.Shift), End: to.Add(r.Shift)}
 	}
-	d.keepUnreadable(f, g, result.Losses)
-	result.AddTo(w)
-	d.entry().Settings = result.Settings
-	return nil
+	t := timed{line: w.line.Clone()}
+	held := span(recording.Clamp(recorded.Start, part.Span), recording.Clamp(recorded.End, part.Span))
+	t.recorded = held.End.Sub(held.Start)
+	if r.Consumed == 0 && t.recorded > 0 { // the profiler had been asked, and did not record yet
+		t.gaps = t.line.Lost(profile.Span{Start: r.Started.Add(r.Shift), End: held.Start}, profile.ProfilerStall)
+	}
+	t.gaps = append(t.gaps, t.line.Recorded(held)...)
+	// The chunks of a session follow each other without a gap: what is still
+	// owed of it up to here could not be read.
+	t.gaps = append(t.gaps, t.line.Lost(span(r.Started, part.Span.End), profile.RecordingUnreadable)...)
+	if part.Unfinished > 0 {
+		t.gaps = append(t.gaps, t.line.Lost(span(part.Span.End, w.lastLife(r, f, part)), profile.ChunkUnfinished)...)
+	}
+	return t
+}
+
+// lastLife is when a chunk that is not finished was last written to. If nobody
+// saw its JVM end, only the time of the file says so, which the application can
+// set.
+func (w *worker) lastLife(r *session.Recording, f *os.File, part recording.Part) time.Time {
+	switch {
+	case !w.died.IsZero():
+		return w.died.Add(-r.Shift)
+	case r.Why == profile.JVMExited: // an earlier worker saw it
+		return r.Until
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return part.Span.End
+	}
+	possible := profile.Span{Start: part.Span.End, End: w.clock.Now().Add(-r.Shift)}
+	return recording.Clamp(recording.FirstClock(info.ModTime(), r.Steps, possible), possible)
+}
+
+// missing accounts for a recording that the application has removed: for the
+// time up to the next one.
+func (w *worker) missing(ctx context.Context, r *session.Recording, now time.Time, cause error) error {
+	w.problem(cause)
+	end := now
+	for _, next := range w.marker.Recordings {
+		if started := next.Started.Add(next.Shift); started.After(r.Started.Add(r.Shift)) {
+			end = earlier(end, started)
+		}
+	}
+	t := timed{line: w.line.Clone()}
+	t.gaps = t.line.Lost(profile.Span{Start: r.Started.Add(r.Shift), End: end}, profile.RecordingMissing)
+	return w.putGaps(ctx, t, nil)
 }
 
 // consume marks the bytes of a window that is in the spool as consumed.
-func (d *drain) consume(w *profile.Window, end int64) error {
-	e := d.entry()
-	e.Consumed, e.Through = max(e.Consumed, end), w.End
-	if err := d.saveMarker(); err != nil {
+func (w *worker) consume(r *session.Recording, f *os.File, part recording.Part) error {
+	if to := w.config.KeepRecordings; to != "" {
+		path := filepath.Join(to, w.p.Key()+"-"+r.Session+".jfr")
+		if err := recording.Preserve(f, path, r.Consumed, part.Bytes); err != nil {
+			return err
+		}
+	}
+	r.Consumed, r.Through, r.Written = max(r.Consumed, part.Bytes), part.End, part.Span.End
+	if err := w.save(); err != nil {
 		return err
 	}
-	d.punch(e.Kept, e.Consumed)
+	if r.Phase != session.Ended {
+		w.punch(r.Session, r.Kept, r.Consumed)
+	}
 	return nil
 }
 
 // punch gives the disk space of consumed chunks back. Not every file system
 // can; then the recording is renewed when it has grown too large.
-func (d *drain) punch(from, to int64) {
-	f := d.files[d.id]
-	if from >= to || d.ended || f == nil {
-		return
+func (w *worker) punch(id string, from, to int64) {
+	if f := w.files[id]; f != nil && from < to {
+		_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, to-from)
 	}
-	_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, to-from)
 }
 
 // allocated is the disk space of a recording.
@@ -226,41 +224,4 @@ func (w *worker) allocated(id string) int64 {
 		return st.Blocks * 512
 	}
 	return info.Size()
-}
-
-// missing accounts for a recording that the application has removed.
-func (d *drain) missing(cause error) error {
-	if !d.entry().Begun {
-		return nil // its begin was asked for, and did not happen
-	}
-	d.problem(cause)
-	return d.lossOnly(profile.Loss{Outcome: profile.Dropped, Reason: profile.RecordingMissing, Duration: max(0, d.now.Sub(d.oldest()))}, 0)
-}
-
-// nothingReadable accounts for what an ended recording holds beyond its last
-// finished chunk.
-func (d *drain) nothingReadable(f *os.File, info os.FileInfo) error {
-	layout, err := jfr.Scan(f, d.entry().Consumed, info.Size())
-	if err != nil {
-		return err
-	}
-	losses := layout.Losses
-	if n := layout.Unfinished.Bytes; n > 0 {
-		losses = profile.AddLosses(losses, unfinished(n, d.oldest(), info.ModTime()))
-	}
-	if len(losses) == 0 {
-		return nil
-	}
-	return d.lossOnly(losses[0], info.Size(), losses[1:]...)
-}
-
-func (d *drain) lossOnly(first profile.Loss, end int64, more ...profile.Loss) error {
-	start := floor(d.oldest(), d.window)
-	w := d.newWindow(d.id, start, start.Add(d.window))
-	w.Losses = profile.AddLosses(w.Losses, first)
-	w.Losses = profile.AddLosses(w.Losses, more...)
-	if err := d.put(d.ctx, w); err != nil {
-		return err
-	}
-	return d.consume(w, end)
 }

@@ -5,19 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/podflame/podflame/sidecar/internal/safefile"
+	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
 )
 
 // journal is what the sidecar must remember of JVMs over its own restart, and
 // must not believe the shared volume about.
 type journal struct {
-	path string
-	mu   sync.Mutex
-	data journalData
+	path  string
+	clock Clock
+	boot  string // names the boot of the kernel
+	mu    sync.Mutex
+	data  journalData
 }
 
 type journalData struct {
@@ -29,10 +33,14 @@ type entry struct {
 	// Start is the JVM's start as it was computed first. The kernel's boot time
 	// moves with the clock, and the start is part of the series' identity.
 	Start time.Time `json:"start"`
-	// Until is when our session ended because the sidecar did; zero while it
-	// runs.
-	Until time.Time `json:"until"`
+	Boot  string    `json:"boot,omitempty"` // of the kernel that it ran under
 	Seen  time.Time `json:"seen"`
+	// Until is when a sidecar of version 0.1 ended its session.
+	Until time.Time `json:"until,omitzero"`
+	// Signalled is when a SIGQUIT was sent that the JVM has not answered.
+	Signalled time.Time `json:"signalled,omitzero"`
+	// Marker is what the marker in the JVM's directory should hold.
+	Marker session.Marker `json:"marker,omitzero"`
 }
 
 // crash is the breaker: JVMs of this kind are not attached to again.
@@ -40,17 +48,19 @@ type crash struct {
 	At  time.Time `json:"at"`
 	Op  string    `json:"op"`
 	PID int       `json:"pid"`
+	// Evidence is what makes it a crash, in words.
+	Evidence string `json:"evidence,omitempty"`
 }
 
 const (
-	maxJournalBytes   = 1 << 20
+	maxJournalBytes   = 4 << 20
 	maxJournalEntries = 256
 	startTolerance    = 2 * time.Second
 	crashMemory       = 24 * time.Hour
 )
 
-func openJournal(path string) (*journal, error) {
-	j := &journal{path: path, data: journalData{JVMs: map[string]entry{}, Crashes: map[string]crash{}}}
+func openJournal(path string, clock Clock) (*journal, error) {
+	j := &journal{path: path, clock: clock, boot: bootID(), data: journalData{JVMs: map[string]entry{}, Crashes: map[string]crash{}}}
 	content, err := safefile.Read(path, maxJournalBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
@@ -70,45 +80,92 @@ func (j *journal) start(p target.Process) time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, ok := j.data.JVMs[p.Key()]
-	if !ok || e.Start.Sub(p.Start).Abs() > startTolerance {
-		e = entry{Start: p.Start.Truncate(time.Millisecond).UTC(), Seen: time.Now()}
+	if !ok || !j.same(e, p) {
+		e = entry{Start: p.Start.Truncate(time.Millisecond).UTC(), Boot: j.boot, Seen: j.clock.Now(), Signalled: e.Signalled}
 		j.data.JVMs[p.Key()] = e
-		j.save()
+		_ = j.save()
 	}
 	return e.Start
 }
 
-// ended notes that our session in a JVM has ended with the sidecar.
-func (j *journal) ended(p target.Process, at time.Time) { j.setUntil(p, at) }
-
-// begun forgets that, and returns when it was.
-func (j *journal) begun(p target.Process) (until time.Time) {
-	j.mu.Lock()
-	until = j.data.JVMs[p.Key()].Until
-	j.mu.Unlock()
-	if !until.IsZero() {
-		j.setUntil(p, time.Time{})
+// same says whether an entry is of that very process, and not of one that had
+// the same pid and the same age at another boot. The time of its start says so
+// only until the clock is set.
+func (j *journal) same(e entry, p target.Process) bool {
+	if e.Boot != "" && j.boot != "" {
+		return e.Boot == j.boot
 	}
-	return until
+	return e.Start.Sub(p.Start).Abs() <= startTolerance
 }
 
-func (j *journal) setUntil(p target.Process, at time.Time) {
+func bootID() string {
+	id, err := safefile.Read("/proc/sys/kernel/random/boot_id", 64)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// keep remembers a JVM's marker, as a copy: its worker goes on writing it while
+// the journal is saved for another JVM.
+func (j *journal) keep(p target.Process, m session.Marker) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.data.JVMs[p.Key()]
-	e.Until, e.Seen = at, time.Now()
+	e.Marker, e.Seen, e.Until = m.Clone(), j.clock.Now(), time.Time{}
 	j.data.JVMs[p.Key()] = e
-	j.save()
+	_ = j.save()
+}
+
+// recall returns the marker of a JVM; false if none is remembered.
+func (j *journal) recall(p target.Process) (session.Marker, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.data.JVMs[p.Key()]
+	if e.Marker.Schema == 0 && !e.Until.IsZero() {
+		return session.Marker{Accounted: e.Until}, true
+	}
+	return e.Marker.Clone(), e.Marker.Schema == session.Schema
+}
+
+// forget drops a JVM that has ended and been read.
+func (j *journal) forget(p target.Process) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.data.JVMs, p.Key())
+	_ = j.save()
+}
+
+// Signalled implements asprof.Memory.
+func (j *journal) Signalled(p target.Process) time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.data.JVMs[p.Key()].Signalled
+}
+
+// SetSignalled implements asprof.Memory.
+func (j *journal) SetSignalled(p target.Process, at time.Time) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	before := j.data.JVMs[p.Key()]
+	after := before
+	after.Signalled, after.Seen = at, j.clock.Now()
+	j.data.JVMs[p.Key()] = after
+	err := j.save()
+	if err != nil {
+		j.data.JVMs[p.Key()] = before
+	}
+	return err
 }
 
 // kind is what a JVM has in common with the one that replaces it.
 func kind(p target.Process) string { return p.Container + "/" + p.MainClass }
 
-func (j *journal) crashed(p target.Process, op string) {
+func (j *journal) crashed(p target.Process, op, evidence string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.data.Crashes[kind(p)] = crash{At: time.Now(), Op: op, PID: p.PID}
-	j.save()
+	j.data.Crashes[kind(p)] = crash{At: j.clock.Now(), Op: op, PID: p.PID, Evidence: evidence}
+	_ = j.save()
 }
 
 // crash returns the crash for which a JVM is left alone.
@@ -116,25 +173,26 @@ func (j *journal) crash(p target.Process) (crash, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c, ok := j.data.Crashes[kind(p)]
-	return c, ok && time.Since(c.At) < crashMemory
+	return c, ok && j.clock.Now().Sub(c.At) < crashMemory
 }
 
-// save writes the journal. A failure costs what it would have remembered and
-// nothing else: the state directory is ours alone, and the spool in it will
-// report that it cannot be written.
-func (j *journal) save() {
+// save writes the journal. Where its error is left out, a failure costs what it
+// would have remembered and nothing else: the state directory is ours alone, and
+// the spool in it will report that it cannot be written.
+func (j *journal) save() error {
 	for len(j.data.JVMs) > maxJournalEntries {
 		j.dropOldest()
 	}
 	for key, c := range j.data.Crashes {
-		if time.Since(c.At) >= crashMemory {
+		if j.clock.Now().Sub(c.At) >= crashMemory {
 			delete(j.data.Crashes, key)
 		}
 	}
 	content, err := json.Marshal(j.data)
-	if err == nil {
-		_ = safefile.Write(j.path, content, 0o600)
+	if err != nil {
+		return fmt.Errorf("encode journal: %w", err)
 	}
+	return safefile.Write(j.path, content, 0o600)
 }
 
 func (j *journal) dropOldest() {

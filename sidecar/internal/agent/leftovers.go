@@ -2,11 +2,14 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,33 +17,90 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/runas"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
+	"github.com/podflame/podflame/sidecar/internal/timeline"
 )
 
-// maxLeftovers bounds the directories of ended JVMs that one start reads.
+// maxLeftovers bounds the directories of ended JVMs that one pass reads; the next
+// pass reads the rest.
 const maxLeftovers = 64
 
-// recoverLeftovers reads the recordings of JVMs that ended while no sidecar was
-// there.
-func (a *Agent) recoverLeftovers(ctx context.Context) {
-	entries, err := os.ReadDir(a.config.Shared)
-	if err != nil {
-		a.log.Error("leftover recordings cannot be looked for", "error", err)
+// recovery reads the recordings of JVMs that have ended, in passes of which one
+// runs at a time: of those that ended while no sidecar was there, and of those
+// whose worker could not read them to the end when it finished.
+type recovery struct {
+	agent *Agent
+	busy  atomic.Bool
+	due   time.Duration     // Clock.Elapsed of the next pass
+	told  map[string]string // by process.Key: why it was not read, as the log says
+}
+
+// pass begins a pass if one is due. It leaves JVMs alone for which a worker runs.
+func (r *recovery) pass(ctx context.Context, workers *sync.WaitGroup, running map[string]bool) {
+	now := r.agent.clock.Elapsed()
+	if r.busy.Load() || now < r.due {
 		return
 	}
-	for _, entry := range entries[:min(len(entries), 16*maxLeftovers)] {
-		p, ok := endedProcess(a.config.Shared, entry.Name())
-		if !ok || a.procs.Alive(p) || ctx.Err() != nil {
+	r.due = now + r.agent.config.Limits.RetryInterval
+	left := r.agent.leftovers(running)
+	if len(left) == 0 {
+		return
+	}
+	r.busy.Store(true)
+	workers.Go(func() {
+		defer r.busy.Store(false)
+		r.read(ctx, left)
+	})
+}
+
+func (r *recovery) read(ctx context.Context, left []leftover) {
+	told := map[string]string{}
+	for _, l := range left {
+		if ctx.Err() != nil {
+			return
+		}
+		key := l.process.Key()
+		err := r.agent.recoverLeftover(ctx, l)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			continue
+		case r.told[key] != err.Error():
+			r.agent.log.Warn("leftover recordings were not read yet", "directory", key, "retry", r.agent.config.Limits.RetryInterval, "error", err)
+		}
+		told[key] = err.Error()
+	}
+	r.told = told
+}
+
+// leftover is a JVM that has ended and whose directory is there.
+type leftover struct {
+	process target.Process
+	volume  string
+}
+
+func (a *Agent) leftovers(running map[string]bool) (left []leftover) {
+	for _, volume := range a.config.Volumes {
+		entries, err := os.ReadDir(volume)
+		if err != nil {
+			a.log.Error("leftover recordings cannot be looked for", "error", err)
 			continue
 		}
-		if err := a.recoverLeftover(ctx, p); err != nil {
-			a.log.Warn("leftover recordings were not read", "directory", entry.Name(), "error", err)
+		for _, entry := range entries[:min(len(entries), 16*maxLeftovers)] {
+			p, ok := endedProcess(volume, entry.Name())
+			if !ok || running[p.Key()] || a.procs.Alive(p) {
+				continue
+			}
+			p.Start = a.procs.StartAt(p.StartTicks)
+			if left = append(left, leftover{p, volume}); len(left) == maxLeftovers {
+				return left
+			}
 		}
 	}
+	return left
 }
 
 // endedProcess reconstructs a process from the name and the owner of its
 // directory.
-func endedProcess(shared, name string) (target.Process, bool) {
+func endedProcess(volume, name string) (target.Process, bool) {
 	pid, ticks, ok := strings.Cut(name, "-")
 	if !ok {
 		return target.Process{}, false
@@ -53,7 +113,7 @@ func endedProcess(shared, name string) (target.Process, bool) {
 	if p.StartTicks, err = strconv.ParseUint(ticks, 10, 64); err != nil || p.Key() != name {
 		return target.Process{}, false
 	}
-	info, err := os.Lstat(filepath.Join(shared, name))
+	info, err := os.Lstat(filepath.Join(volume, name))
 	if err != nil || !info.IsDir() {
 		return target.Process{}, false
 	}
@@ -65,32 +125,36 @@ func endedProcess(shared, name string) (target.Process, bool) {
 	return p, true
 }
 
-func (a *Agent) recoverLeftover(ctx context.Context, p target.Process) error {
-	w := newWorker(a, p)
+func (a *Agent) recoverLeftover(ctx context.Context, l leftover) error {
+	key := l.process.Key()
+	known := a.board.get(key).Target.PID != 0
+	w := newWorker(a, l.process, l.volume)
 	defer w.close()
-	defer a.forget(p.Key())
-	err := w.as(func() (err error) {
-		w.lock, err = w.dir.Lock()
-		return err
-	})
-	if err != nil {
-		return err
+	if !known { // else it is shown as ended for a while
+		defer a.board.forget(key)
 	}
-	err = w.as(func() (err error) {
-		w.marker, err = w.dir.ReadMarker(p.PID, p.StartTicks)
-		return err
-	})
-	if err != nil {
-		w.log.Info("directory of an ended JVM without a marker is removed", "directory", w.dir, "error", err)
-		return w.as(w.dir.Remove)
-	}
-	w.describe(w.marker.Target)
-	w.library = w.marker.Library
-	if err := w.collect(ctx, time.Now(), nil); err != nil {
-		return fmt.Errorf("read recordings of ended JVM %s: %w", p.Key(), err)
+	if err := w.readLeft(ctx); err != nil {
+		return fmt.Errorf("read recordings of ended JVM %s: %w", key, err)
 	}
 	w.log.Info("recordings of an ended JVM were read", "reason", profile.JVMExited)
+	return nil
+}
+
+// readLeft reads what a JVM has left for which no worker runs any more. What
+// cannot be read now stays.
+func (w *worker) readLeft(ctx context.Context) error {
+	if err := w.jvm.As(w.takeLock); err != nil {
+		return err
+	}
+	w.restore()
+	w.describe(w.marker.Target)
+	_ = w.marker.Apply(session.Gone, "")
+	w.line.Mark(w.line.Start(), timeline.Recording) // up to where the recordings say
+	if err := w.collect(ctx, w.clock.Now()); err != nil {
+		return errors.Join(err, w.save())
+	}
 	w.cleanUp()
+	w.journal.forget(w.p)
 	return nil
 }
 
@@ -98,8 +162,10 @@ func (a *Agent) recoverLeftover(ctx context.Context, p target.Process) error {
 // volume that the application writes, so it names no more than the application
 // could name by its own command line.
 func (w *worker) describe(t session.Target) {
-	w.target.JVMStart, w.target.JVMVersion = t.JVMStart, target.Clip(t.JVMVersion)
-	w.target.MainClass = target.Clip(t.MainClass)
+	if !t.JVMStart.IsZero() {
+		w.target.JVMStart = t.JVMStart
+	}
+	w.target.JVMVersion, w.target.MainClass = target.Clip(t.JVMVersion), target.Clip(t.MainClass)
 	if t.Container != "" {
 		w.target.Container = target.Clip(t.Container)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
+	"github.com/podflame/podflame/sidecar/internal/recording"
+	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -76,23 +78,26 @@ func (m *memory) loss(r profile.Reason) (total profile.Loss) {
 // bench is an agent with one JVM.
 type bench struct {
 	*testing.T
-	jvm    *jvmtest.JVM
-	config Config
-	spool  *memory
-	agent  *Agent
-	stop   func()
+	jvm     *jvmtest.JVM
+	config  Config
+	spool   *memory
+	decoder recording.Decoder
+	agent   *Agent
+	stop    func()
 }
 
 func newBench(t *testing.T, o jvmtest.Options) *bench {
 	t.Helper()
 	j := jvmtest.Start(t, o)
 	c := Config{
-		Settings: contract.DefaultSettings(), Shared: filepath.Join(jvmtest.SharedDir(t), "shared"), State: t.TempDir(),
+		Settings: contract.DefaultSettings(), State: t.TempDir(),
 		Library: jvmtest.Library(t), PIDs: []int{j.PID}, Limits: DefaultLimits(), Decode: jfr.DefaultOptions(),
 	}
+	c.Libraries = filepath.Join(jvmtest.SharedDir(t), "shared")
+	c.Volumes = session.Volumes{c.Libraries}
 	c.Settings.Window = 5 * time.Second
 	c.Limits.StartDelay, c.Limits.ScanInterval, c.Limits.RetryInterval = 0, 200*time.Millisecond, 500*time.Millisecond
-	return &bench{T: t, jvm: j, config: c, spool: &memory{}}
+	return &bench{T: t, jvm: j, config: c, spool: &memory{}, decoder: jfr.NewDecoder()}
 }
 
 // start starts the agent; stop ends it and waits.
@@ -103,7 +108,7 @@ func (b *bench) start() {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	b.agent, err = New(b.config, procs, b.spool, jfr.NewDecoder(), log, prometheus.NewRegistry())
+	b.agent, err = New(b.config, procs, b.spool, b.decoder, log, prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -153,7 +158,7 @@ func (b *bench) awaitWindows(n int) {
 // directory is the JVM's in the shared volume.
 func (b *bench) directory() string {
 	b.Helper()
-	found, err := filepath.Glob(filepath.Join(b.config.Shared, fmt.Sprintf("%d-*", b.jvm.PID)))
+	found, err := filepath.Glob(filepath.Join(b.config.Volumes[0], fmt.Sprintf("%d-*", b.jvm.PID)))
 	if err != nil || len(found) != 1 {
 		b.Fatalf("directories of the JVM: %v %v", found, err)
 	}

@@ -16,6 +16,7 @@ type metrics struct {
 	windows  *prometheus.CounterVec // by content
 	lost     *prometheus.CounterVec // seconds that nobody profiled, by reason
 	crashes  prometheus.Counter
+	time     prometheus.Gauge // seconds by which the account of time is wrong
 }
 
 // unprofiled are the reasons for which time goes unprofiled.
@@ -25,7 +26,9 @@ func unprofiled() []profile.Reason {
 		profile.AccessDenied, profile.TmpNotWritable, profile.LibraryNotLoaded, profile.ProfilerError, profile.Conflict,
 		profile.UnknownProfiler, profile.CrashedAfterAttach, profile.SessionEnded, profile.SidecarRestarted,
 		profile.SharedDirNotUsable, profile.ChunkUnfinished, profile.RecordingMissing, profile.RecordingUnreadable,
-		profile.ProfilerStall, profile.JVMExited, profile.Internal,
+		profile.ProfilerStall, profile.JVMExited, profile.Paused, profile.SidecarError, profile.NoJVMSigns, profile.LauncherNotJava,
+		profile.OptionsUnreadable, profile.SignalUnanswered, profile.SocketMissing, profile.JVMStopped, profile.TmpMissing,
+		profile.TmpReadOnly, profile.TmpFull, profile.CapabilitiesMissing, profile.NotDumpable, profile.DependencyMissing,
 	}
 }
 
@@ -39,6 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		seconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "podflame_sidecar_profiler_command_seconds", Help: "Time that a profiler command takes.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}),
 		windows:  f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_windows_total", Help: "Windows put into the spool."}, []string{"content"}),
 		lost:     f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_unprofiled_seconds_total", Help: "Time of JVMs that nobody profiled, by reason."}, []string{"reason"}),
+		time:     f.NewGauge(prometheus.GaugeOpts{Name: "podflame_sidecar_time_difference_seconds", Help: "Largest difference, of any JVM, between wall time and what windows tell as recorded or lost; not 0 is an error of the sidecar."}),
 		crashes:  f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_jvm_crashes_total", Help: "JVMs that died shortly after a profiler command."}),
 	}
 	for _, s := range states() {
@@ -63,13 +67,16 @@ func states() []string {
 
 func (m *metrics) showStates(all map[string]TargetStatus) {
 	count := map[string]int{}
+	var difference time.Duration
 	for _, s := range all {
 		state := string(s.State)
 		if state == "" {
 			state = "excluded"
 		}
 		count[state]++
+		difference = max(difference, s.Difference)
 	}
+	m.time.Set(difference.Seconds())
 	for _, s := range states() {
 		m.targets.WithLabelValues(s).Set(float64(count[s]))
 	}

@@ -4,25 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
-	"github.com/podflame/podflame/sidecar/internal/safefile"
+	"github.com/podflame/podflame/sidecar/internal/recording"
 	"github.com/podflame/podflame/sidecar/internal/session"
+	"github.com/podflame/podflame/sidecar/internal/timeline"
 )
 
 // command runs one profiler command and remembers it for the crash breaker.
 func (w *worker) command(ctx context.Context, op string, cmd asprof.Command) (asprof.Result, error) {
-	result, err := w.profiler.Run(ctx, w.p, w.library, cmd)
+	var result asprof.Result
+	var err error
+	w.account.Around(func() { result, err = w.jvm.Run(ctx, w.marker.Library, cmd) })
 	reason := profile.Reason("")
 	if err != nil {
 		reason = asprof.ReasonOf(err)
 	}
 	if !routine(op) || reason == profile.JVMExited {
-		w.suspect, w.suspectAt = op, time.Now()
+		w.suspect, w.suspectAt = op, w.clock.Now()
 	}
 	w.metrics.command(result.Took, reason)
 	return result, err
@@ -30,11 +32,11 @@ func (w *worker) command(ctx context.Context, op string, cmd asprof.Command) (as
 
 // routine commands come with every window. A JVM that ends soon after one has
 // ended by chance, if it did not end while the command ran.
-func routine(op string) bool { return op == "dump" || op == "metrics" }
+func routine(op string) bool { return op == "dump" || op == "metrics" || op == "version" }
 
 // recording is what is asked of the profiler, for a file.
 func (w *worker) recording(file, log string) (asprof.Command, error) {
-	s, l := w.config.Settings, w.config.Limits
+	s, l := w.settings, w.config.Limits
 	r := asprof.Recording{
 		File: file, MemoryLimit: l.ProfilerMemory, ChunkSize: l.ChunkSize, Timeout: 2 * l.Renew,
 		// A little more than a window: chunks end by themselves only when
@@ -68,17 +70,59 @@ func (w *worker) options() string {
 	return cmd.String()
 }
 
+// look gathers evidence and enters what it says of our recordings.
+func (w *worker) look(ctx context.Context, ask bool) (session.View, error) {
+	view, err := w.jvm.Look(ctx, session.Known{Session: w.session(), FD: w.fd}, ask)
+	if err != nil {
+		return view, err
+	}
+	switch {
+	case view.Recording:
+		err = w.seen(view)
+	case view.Incomplete:
+		return view, fmt.Errorf("process %d has too many open files to say whether a session runs", w.p.PID)
+	case view.OwnLibrary == session.Idle: // it has answered, and so carried out whatever was asked before
+		err = w.ended(settled)
+	case w.session() == "":
+		err = w.ended(endedByOthers)
+	}
+	w.looked = true
+	if r := w.marker.Live(); r != nil && r.Phase == session.Asked { // it is asked for, and has not begun
+		r.Started = w.clock.Now().UTC()
+		if r.Shift != 0 { // it will know the new clock only
+			r.Shift, r.Steps, r.Cut = 0, nil, time.Time{}
+		}
+	}
+	return view, err
+}
+
+// seen enters that the JVM writes a recording of ours. If the marker does not
+// know it, because it was lost, it is read from the start.
+func (w *worker) seen(view session.View) error {
+	unknown := w.marker.Find(view.Session) == nil
+	if err := w.marker.Apply(session.Seen, view.Session); err != nil {
+		return err
+	}
+	r := w.marker.Find(view.Session)
+	if unknown {
+		r.Started, r.Options = w.target.JVMStart, unknownOptions
+	}
+	if view.Library != "" {
+		w.marker.Library = view.Library
+	}
+	w.fd, r.Alive = view.Open.FD, w.clock.Now().Add(-r.Shift).UTC()
+	w.line.Mark(later(r.Started.Add(r.Shift), w.line.Through()), timeline.Recording)
+	return nil
+}
+
 // begin begins a session. The marker is written before the command is sent: a
 // command that times out may still be carried out.
 func (w *worker) begin(ctx context.Context, view session.View) error {
-	w.library = w.Agent.library
+	w.marker.Library = w.owner.library
 	if view.Library != "" { // one library for the life of the JVM: a second one knows nothing of the first
-		w.library = view.Library
+		w.marker.Library = view.Library
 	}
-	if w.restoreMarker() {
-		w.accountForEndedSession()
-	}
-	if err := w.collect(ctx, time.Now(), nil); err != nil { // what an earlier session has left; it can wait
+	if err := w.collect(ctx, w.clock.Now()); err != nil { // what an earlier session has left; it can wait
 		w.problem(err)
 	}
 	// Not before: an earlier session is adopted, or read and removed, above all
@@ -91,222 +135,167 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 
 // record makes the profiler write a new file.
 func (w *worker) record(ctx context.Context, op string) error {
-	id, now := session.NewID(), time.Now()
+	doubted := w.marker.Live() != nil // an earlier command was not answered
+	id, err := w.ask(op == "begin")
+	if err != nil {
+		return err
+	}
 	cmd, err := w.recording(w.dir.Recording(id), w.dir.Log())
 	if err != nil {
 		return err
 	}
-	entry := session.Recording{Session: id, Options: w.options(), Started: now.UTC(), Expires: now.Add(2 * w.config.Limits.Renew).UTC()}
-	for _, r := range w.marker.Recordings {
-		entry.Skipped = max(entry.Skipped, r.Skipped)
+	_, err = w.command(ctx, op, cmd)
+	if stage := asprof.StageOf(err); err != nil && (stage == asprof.Sent || stage == asprof.Unsent && doubted) {
+		return err // it may begin yet
 	}
-	if err := w.marker.Add(entry); err != nil {
-		return err
-	}
-	if err := w.saveMarker(); err != nil {
-		return err
-	}
-	if _, err := w.command(ctx, op, cmd); err != nil {
-		return w.recordFailed(id, err)
-	}
-	if err := w.openActive(ctx, id); err != nil {
-		return err
-	}
-	w.started(id, false)
-	w.countSkippedFromHere(ctx)
-	// The settings are in the first chunk only: end it now, so that it can be
-	// read, and kept, whatever happens.
-	if _, err := w.command(ctx, "first dump", asprof.Dump(w.dir.Log())); err != nil {
-		w.problem(err) // the session runs all the same; the next boundary dumps again
-	}
-	return nil
-}
-
-// recordFailed forgets a session that has certainly not begun.
-func (w *worker) recordFailed(id string, err error) error {
-	switch asprof.ReasonOf(err) {
-	case profile.AttachTimeout, profile.AttachRefused:
-		w.inDoubt = true
-	case profile.JVMExited:
-	default:
-		w.marker.Drop(id)
-		_ = w.as(func() error { return os.Remove(w.dir.Recording(id)) })
-		err = errors.Join(err, w.saveMarker())
-	}
-	return err
-}
-
-// openActive opens the very file that the JVM writes, which nothing that the
-// application does to the directory can replace.
-func (w *worker) openActive(ctx context.Context, id string) error {
-	view, err := w.looker.Look(ctx, w.p, w.dir, id, false)
-	if err != nil {
-		return err
-	}
-	if !view.Recording || view.Session != id {
+	view, lookErr := w.look(ctx, false)
+	switch {
+	case lookErr != nil:
+		return errors.Join(err, lookErr)
+	case err != nil && !view.Recording:
+		return errors.Join(err, w.marker.Apply(session.Refused, id), w.forgetRecording(ctx, id))
+	case view.Session != id:
 		return fmt.Errorf("session %s in process %d has no open recording", id, w.p.PID)
 	}
-	return w.open(id, w.procs.Path(w.p.PID, "fd", fmt.Sprint(view.Open.FD)))
+	return w.takeOn(ctx, view, false)
 }
 
-func (w *worker) open(id, link string) error {
-	return w.as(func() error {
-		f, err := safefile.OpenLinkWritable(link)
-		if err != nil {
-			return fmt.Errorf("open recording of session %s: %w", id, err)
+// ask enters the recording that the profiler is about to be told to begin. One
+// that is in doubt is asked for again: if it begins after all, it is that one.
+func (w *worker) ask(first bool) (string, error) {
+	if r := w.marker.Live(); r != nil && r.Phase == session.Asked {
+		return r.Session, nil
+	}
+	id, now := session.NewID(), w.clock.Now().UTC()
+	if err := w.marker.Apply(session.Ask, id); err != nil {
+		return "", err
+	}
+	entry := w.marker.Find(id)
+	entry.Options, entry.Started, entry.Expires = w.options(), now, now.Add(2*w.config.Limits.Renew)
+	entry.Events, entry.Window = w.settings.Events, w.settings.Window
+	if first {
+		entry.Cut = firstCut(now, w.settings.Window)
+	}
+	for _, r := range w.marker.Recordings {
+		entry.Skipped = max(entry.Skipped, r.Skipped)
+		if !first && r.Session != id && r.Window != entry.Window { // the windows before end here
+			entry.Through = recording.Floor(now, time.Second)
 		}
-		if old := w.files[id]; old != nil {
-			_ = old.Close()
-		}
-		w.files[id] = f
-		return nil
-	})
+	}
+	return id, w.save()
 }
 
-// countSkippedFromHere leaves out what earlier sessions have skipped: the
-// profiler's counter runs on.
-func (w *worker) countSkippedFromHere(ctx context.Context) {
-	if w.skipped(ctx, *w.marker.Find(w.session)) == nil {
+// The first window of a session is short, so that there is something to see: it
+// ends at the first multiple of cutStep that leaves minCut to record.
+const (
+	cutStep = 5 * time.Second
+	minCut  = 2 * time.Second
+)
+
+// firstCut is where the first window ends; zero if that is soon anyway.
+func firstCut(now time.Time, window time.Duration) time.Time {
+	cut := recording.Ceil(now.Add(minCut), cutStep)
+	if window < 2*cutStep || !cut.Add(cutStep).Before(recording.Ceil(now, window)) {
+		return time.Time{}
+	}
+	return cut
+}
+
+// takeOn goes on with a session that runs.
+func (w *worker) takeOn(ctx context.Context, view session.View, adopted bool) error {
+	id := view.Session
+	if err := w.open(view); err != nil {
+		return err
+	}
+	w.next = w.grid(id).Next(w.clock.Now())
+	w.setState(session.Owned, "", "")
+	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
+	w.log.Info("JVM is profiled", "session", id, "adopted", adopted)
+	if !adopted || w.marker.Find(id).Options == unknownOptions {
+		w.skipFromHere(ctx)
+	}
+	// The settings are in the first chunk only: end it now, so that it can be
+	// read, and kept, whatever happens. An adopted session has chunks to read.
+	if _, err := w.command(ctx, "first dump", asprof.Dump(w.dir.Log())); err != nil {
+		w.problem(err) // the session runs all the same; the next boundary dumps again
+	} else {
+		w.askVersion(ctx)
+	}
+	return w.save()
+}
+
+// askVersion asks the library what it is: another one than ours may have begun
+// the session.
+func (w *worker) askVersion(ctx context.Context) {
+	result, err := w.command(ctx, "version", asprof.Version(w.dir.Log()))
+	if err != nil {
+		w.problem(err)
 		return
 	}
-	if err := w.saveMarker(); err != nil {
-		w.problem(err)
-	}
+	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Profiler = asprof.ParseVersion(result.Log) })
 }
 
-func (w *worker) started(id string, adopted bool) {
-	w.session, w.inDoubt = id, false
-	w.marker.Find(id).Begun = true
-	w.gaps.set(time.Now(), "")
-	w.setState(session.Owned, "", "")
-	w.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
-	w.log.Info("JVM is profiled", "session", id, "adopted", adopted)
-}
-
-// adopt continues the session of an earlier sidecar: nothing is stopped, and
-// what it has recorded in between is read.
-func (w *worker) adopt(ctx context.Context, view session.View) error {
-	w.restoreMarker()
-	w.library = view.Library
-	known := w.marker.Find(view.Session) != nil
-	if err := w.ensureEntry(view.Session); err != nil {
-		return err
+// open opens the very file that the JVM writes, which nothing that the
+// application does to the directory can replace.
+func (w *worker) open(view session.View) error {
+	f, err := w.jvm.Open(view.Open)
+	if err != nil {
+		return fmt.Errorf("open recording of session %s: %w", view.Session, err)
 	}
-	if err := w.open(view.Session, w.procs.Path(w.p.PID, "fd", fmt.Sprint(view.Open.FD))); err != nil {
-		return err
+	if old := w.files[view.Session]; old != nil {
+		_ = old.Close()
 	}
-	if err := w.saveMarker(); err != nil {
-		return err
-	}
-	w.started(view.Session, true)
-	if !known {
-		w.countSkippedFromHere(ctx)
-	}
-	if _, err := w.command(ctx, "adopt", asprof.Dump(w.dir.Log())); err != nil {
-		w.problem(err)
-	}
-	if err := w.collect(ctx, time.Now(), nil); err != nil {
-		w.problem(err)
-	}
+	w.files[view.Session], w.taken = f, view.Session
 	return nil
 }
 
-// ensureEntry enters a session that the marker does not know, because it was
-// lost. Its recording is read from the start: windows that were made before are
-// made again, with the same ids.
-func (w *worker) ensureEntry(id string) error {
-	if w.marker.Find(id) != nil {
-		return nil
+// unknownOptions are those of a session that no marker knows.
+const unknownOptions = "unknown"
+
+// skipFromHere leaves out what earlier sessions have skipped: the profiler's
+// counter runs on.
+func (w *worker) skipFromHere(ctx context.Context) {
+	w.skipped(ctx, *w.marker.Find(w.session()))
+	if err := w.save(); err != nil {
+		w.problem(err)
 	}
-	return w.marker.Add(session.Recording{Session: id, Started: w.target.JVMStart, Options: "unknown", Begun: true})
+}
+
+// adopt continues the session of an earlier sidecar, or one that was asked for
+// and in doubt: nothing is stopped, and what it has recorded is read.
+func (w *worker) adopt(ctx context.Context, view session.View) error {
+	if err := w.takeOn(ctx, view, true); err != nil {
+		return err
+	}
+	if err := w.collect(ctx, w.clock.Now()); err != nil {
+		w.problem(err)
+	}
+	return nil
 }
 
 // yield ends our session because somebody else has begun one.
 func (w *worker) yield(ctx context.Context, view session.View) error {
-	if w.session == "" {
-		w.restoreMarker()
-		w.library = view.Library
-		if err := w.ensureEntry(view.Session); err != nil {
-			return err
-		}
-	}
-	err := w.stop(ctx, "yield")
-	if err != nil && !asprof.NotActive(err) {
-		return err
-	}
-	w.session = ""
-	w.refuse(session.Conflict, profile.Conflict, view.Detail)
-	if err := w.collect(ctx, time.Now(), nil); err != nil {
-		w.problem(err)
-	}
-	return nil
-}
-
-func (w *worker) stop(ctx context.Context, op string) error {
-	_, err := w.command(ctx, op, asprof.Stop(w.dir.Log()))
-	if asprof.NotActive(err) {
-		return nil
-	}
-	return err
+	c := yielding
+	c.detail = view.Detail
+	return w.stopFor(ctx, c)
 }
 
 // renew gives the session a new file: a session cannot be kept from its
 // timeout otherwise, and the old file can be removed. It happens at a boundary,
-// so no window has two sessions.
+// so no window has two sessions. A session that could not be ended runs on, as far
+// as anybody knows.
 func (w *worker) renew(ctx context.Context) error {
-	stopping := time.Now()
-	if err := w.stop(ctx, "renew"); err != nil {
+	if err := w.end(ctx, renewal); err != nil {
 		return err
 	}
-	w.session = ""
-	w.gaps.set(stopping, profile.ProfilerStall)
-	return w.record(ctx, "renew")
+	err := w.record(ctx, "renew")
+	if err != nil {
+		w.refuseError(err)
+	}
+	return err
 }
 
 func (w *worker) renewalDue(now time.Time, r session.Recording) bool {
 	return now.Sub(r.Started) >= w.config.Limits.Renew || now.Add(w.config.Limits.Renew).After(r.Expires) ||
-		r.Options != w.options() || w.allocated(r.Session) > w.config.Limits.MaxRecording
+		r.Options != w.options() || len(r.Steps) > 0 || w.allocated(r.Session) > w.config.Limits.MaxRecording
 }
-
-// accountForEndedSession notes the time from the end of an earlier sidecar's
-// session to the discovery of the JVM by this one, which accounts for what
-// comes then. The application can set the time of the file.
-func (w *worker) accountForEndedSession() {
-	d := drain{worker: w, id: w.marker.Recordings[len(w.marker.Recordings)-1].Session}
-	f, err := d.file()
-	if err != nil {
-		return
-	}
-	if info, err := f.Stat(); err == nil {
-		earliest := clamp(d.entry().Started, w.p.Start, w.found)
-		w.accountFor(profile.SessionEnded, clamp(info.ModTime(), earliest, w.found))
-	}
-}
-
-// restoreMarker reads what an earlier sidecar has left, once. It says whether
-// there are recordings to be read.
-func (w *worker) restoreMarker() bool {
-	if w.marker.Schema != 0 {
-		return false
-	}
-	err := w.as(func() (err error) {
-		w.marker, err = w.dir.ReadMarker(w.p.PID, w.p.StartTicks)
-		return err
-	})
-	if err != nil {
-		w.log.Debug("no session is restored", "error", err)
-		w.marker = session.Marker{}
-	}
-	w.marker.Schema, w.marker.PID, w.marker.StartTicks = session.Schema, w.p.PID, w.p.StartTicks
-	return len(w.marker.Recordings) > 0
-}
-
-func (w *worker) saveMarker() error {
-	w.marker.Target = session.Target{
-		Container: w.target.Container, JVMStart: w.target.JVMStart, JVMVersion: w.target.JVMVersion, MainClass: w.target.MainClass,
-	}
-	w.marker.Library, w.marker.Owner, w.marker.Heartbeat = w.library, w.instance, time.Now().UTC()
-	return w.as(func() error { return w.dir.WriteMarker(w.marker) })
-}
-
-func (w *worker) as(fn func() error) error { return w.procs.As(w.p.Identity, fn) }

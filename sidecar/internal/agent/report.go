@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,16 +9,16 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/session"
 )
 
-// profilerVersion is that of the library in tests/setup/pins.sh and the images.
-const profilerVersion = "4.5"
-
 // Report describes all targets to the backend. JVMs that the user has left out
 // by pid are none of its targets.
 func (a *Agent) Report() profile.Report {
-	r := profile.Report{Instance: a.instance, ReportedAt: time.Now().UTC()}
+	r := profile.Report{Instance: a.owner.instance, ReportedAt: a.clock.Now().UTC()}
 	for _, s := range a.Status() {
 		if s.Reason == profile.NotSelected && len(a.config.PIDs) > 0 {
 			continue
+		}
+		if s.Reason == profile.JVMStarting && r.ReportedAt.Before(s.Target.JVMStart.Add(a.config.Limits.StartDelay)) {
+			continue // no target yet, see worker.forget
 		}
 		r.Targets = append(r.Targets, profile.TargetReport{Identity: s.Target, State: a.stateOf(s)})
 	}
@@ -29,17 +30,24 @@ func (a *Agent) Report() profile.Report {
 }
 
 func (a *Agent) stateOf(s TargetStatus) profile.TargetState {
+	settings := s.Settings
+	if len(settings.Events) == 0 {
+		settings = a.config.Settings
+	}
 	state := profile.TargetState{
-		State: reportState(s), Reason: s.Reason, Detail: cut(s.Detail), Since: s.Since,
-		WindowSeconds: int(a.config.Settings.Window / time.Second),
-		Session:       s.Session, Adopted: s.Adopted, Engine: s.Engine, Events: a.config.Settings.Events,
+		State: reportState(s), Reason: s.Reason, Detail: cut(cmp.Or(s.Detail, s.Capture)), Since: s.Since,
+		WindowSeconds: int(settings.Window / time.Second),
+		Session:       s.Session, Adopted: s.Adopted, Engine: s.Engine, Events: settings.Events,
 		Options: cut(s.Options), LastError: cut(s.LastError), StallNS: s.Stall.Nanoseconds(),
 	}
-	if s.Session != "" {
-		state.ProfilerVersion = profilerVersion
+	if s.Refused != "" && s.Reason == "" {
+		state.Reason, state.Detail = profile.AnnotationRefused, cut(s.Refused)
 	}
-	if !s.LastWindow.IsZero() {
-		state.LastWindowStart, state.LastWindowEnd = &s.LastStart, &s.LastWindow
+	if s.Session != "" {
+		state.ProfilerVersion = s.Profiler
+	}
+	if !s.LastEnd.IsZero() {
+		state.LastWindowStart, state.LastWindowEnd = &s.LastStart, &s.LastEnd
 	}
 	return state
 }
@@ -59,8 +67,8 @@ func reportState(s TargetStatus) profile.State {
 		return profile.StateConflict
 	}
 	switch s.Reason {
-	case profile.NotSelected, profile.OpenJ9, profile.NativeImage, profile.AttachDisabled, profile.TooManyTargets,
-		profile.SignalsReduced, profile.CrashedAfterAttach:
+	case profile.NotSelected, profile.Paused, profile.OpenJ9, profile.NativeImage, profile.AttachDisabled, profile.TooManyTargets,
+		profile.SignalsReduced, profile.CrashedAfterAttach, profile.NoJVMSigns, profile.LauncherNotJava, profile.OptionsUnreadable:
 		return profile.StateSkipped
 	}
 	return profile.StateFailed

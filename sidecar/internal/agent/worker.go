@@ -9,48 +9,64 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/account"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
+	"github.com/podflame/podflame/sidecar/internal/recording"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
+	"github.com/podflame/podflame/sidecar/internal/timeline"
 )
 
 // worker looks after one JVM, from its discovery to its end.
+//
+// Its state is the marker, which says how far each recording is, and the
+// timeline, which says of each moment what has become of it. Both change in the
+// worker's own goroutine, and are saved after each change that matters to a
+// successor.
 type worker struct {
-	*Agent
-	log    *slog.Logger
-	p      target.Process
-	target profile.Target
-	dir    session.Dir
-	lock   *session.Lock
-	marker session.Marker
+	config  *Config
+	log     *slog.Logger
+	clock   Clock
+	p       target.Process
+	target  profile.Target
+	jvm     jvm
+	dir     session.Dir
+	reader  recording.Reader
+	spool   Spool
+	journal *journal
+	board   *board
+	metrics *metrics
+	account *account.Account // of CPU time, kept by the kernel
+	owner   owner
+	pause   *pause
 
-	session string              // that is active; empty if none
-	library string              // in which it runs
-	files   map[string]*os.File // of recordings, by session
-	gaps    gaps
-	window  time.Duration
-	found   time.Time // when the work began; gaps account for the time since
-	since   time.Time // boundary up to which windows have been made
-	next    time.Time // boundary at which the next window is due
-	retry   time.Time // when the JVM is looked at again, if there is no session
+	lock     *session.Lock
+	settings contract.Settings // of today; the annotations may change them
+	changed  time.Duration     // Clock.Elapsed when they did; 0 if they have not
+	restored bool              // the marker is read
+	looked   bool              // somebody has looked whether a session runs
+	marker   session.Marker    // see session.Marker.Apply
+	files    map[string]*os.File
+	taken    string         // session whose recording the JVM was seen to write, and which is open here
+	fd       int            // in the JVM, of the recording that it writes
+	losses   []profile.Loss // that the next window tells
+	line     *timeline.Timeline
+	spooled  spooled
 
-	inDoubt bool // a session may begin by a command whose answer we did not get
+	watch clockWatch
+	next  time.Time // when the next window ends
+	retry time.Time // when the JVM is looked at again, if there is no session
+	died  time.Time // when the JVM was seen to have ended
 
 	suspect   string // command that is to blame if the JVM ends now
 	suspectAt time.Time
 }
 
-func newWorker(a *Agent, p target.Process) *worker {
-	now := time.Now()
-	w := &worker{
-		Agent: a, p: p, target: a.targetOf(p), dir: session.NewDir(a.config.Shared, p.Key()),
-		log:   a.log.With("pid", p.PID, "container", p.Container, "main_class", p.MainClass),
-		files: map[string]*os.File{}, window: a.config.Settings.Window, found: now,
-	}
-	w.since, w.next = floor(now, w.window), ceil(now, w.window)
-	w.retry = p.Start.Add(a.config.Limits.StartDelay)
-	w.gaps.set(now, profile.JVMStarting)
-	return w
+// owner is who works.
+type owner struct {
+	instance string // of this sidecar
+	library  string // as installed
 }
 
 // aliveInterval is how often the worker looks whether its JVM still runs.
@@ -58,105 +74,155 @@ const aliveInterval = time.Second
 
 func (w *worker) run(ctx context.Context) {
 	defer w.close()
-	w.accountFor(profile.SidecarRestarted, w.journal.begun(w.p))
 	w.setState("", profile.JVMStarting, "")
 	alive := time.NewTicker(aliveInterval)
 	defer alive.Stop()
 	for {
-		wake := time.NewTimer(time.Until(w.step(ctx)))
+		paused := w.pause.on()
+		wake := time.NewTimer(w.step(ctx).Sub(w.clock.Now()))
+	wait:
 		select {
 		case <-ctx.Done():
 			wake.Stop()
 			w.finish(ctx)
 			return
 		case <-alive.C:
-			wake.Stop()
-			if !w.procs.Alive(w.p) {
-				w.exited(ctx)
+			if !w.jvm.Alive() {
+				wake.Stop()
+				w.finish(ctx)
 				return
+			}
+			if w.pause.on() == paused && !w.watch.stepped() {
+				goto wait
 			}
 		case <-wake.C:
 		}
+		wake.Stop()
 	}
 }
 
 // step does what is due and returns when the next thing is.
 func (w *worker) step(ctx context.Context) time.Time {
 	if ctx.Err() != nil {
-		return time.Now()
+		return w.clock.Now()
 	}
-	if now := time.Now(); now.Add(w.window).Before(w.next) {
-		// The clock was set back. Dumps, and looks at the free space, go on at
-		// their pace, instead of stopping until it has caught up.
-		w.since, w.next = floor(now, w.window), ceil(now, w.window)
+	if w.followClock() {
+		w.clockSet(ctx)
 	}
-	if now := time.Now(); !now.Before(w.next) {
-		w.rotate(ctx, floor(now, w.window))
+	if w.pause.on() && w.session() != "" {
+		c := pausing
+		c.detail = w.pause.detail()
+		if err := w.stopFor(ctx, c); err != nil {
+			w.problem(err)
+		}
 	}
-	if w.session != "" {
+	if now := w.clock.Now(); !now.Before(w.next) {
+		w.cut(ctx, later(w.next, recording.Floor(now, w.settings.Window)))
+	}
+	if w.session() != "" {
 		return w.next
 	}
-	if now := time.Now(); !now.Before(w.retry) {
+	if now := w.clock.Now(); !now.Before(w.retry) {
 		w.retry = now.Add(w.config.Limits.RetryInterval)
 		w.consider(ctx)
 	}
-	if w.retry.Before(w.next) && w.session == "" {
+	if w.retry.Before(w.next) && w.session() == "" {
 		return w.retry
 	}
 	return w.next
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// session is the session that this worker records with: it runs, and this worker
+// has begun or adopted it. One that the journal knows is not: nobody has looked
+// whether it still runs, and another sidecar may own it.
+func (w *worker) session() string {
+	if id := w.marker.Session(); id == w.taken {
+		return id
+	}
+	return ""
+}
+
 // consider looks at a JVM without a session of this worker, and acts.
 func (w *worker) consider(ctx context.Context) {
 	if c, ok := w.journal.crash(w.p); ok && !w.config.RetryCrashed {
-		w.refuse("", profile.CrashedAfterAttach, fmt.Sprintf("process %d after %s at %s", c.PID, c.Op, c.At.Format(time.RFC3339)))
+		w.refuse("", profile.CrashedAfterAttach, fmt.Sprintf("process %d after %s at %s: %s", c.PID, c.Op, c.At.Format(time.RFC3339), c.Evidence))
 		return
 	}
 	if err := w.enter(); err != nil {
 		w.refuseError(err)
 		return
 	}
-	view, err := w.looker.Look(ctx, w.p, w.dir, w.session, true)
-	if err != nil {
-		w.refuseError(err)
-		return
-	}
-	state := session.Classify(view.Evidence)
-	switch session.Decide(view.Evidence) {
-	case session.Begin:
-		err = w.begin(ctx, view)
-	case session.Adopt:
-		err = w.adopt(ctx, view)
-	case session.Yield:
-		err = w.yield(ctx, view)
-	default:
-		w.refuse(state, reasonOf(state), view.Detail)
-		return
-	}
-	if err != nil {
+	if err := w.act(ctx); err != nil {
 		w.refuseError(err)
 	}
 }
 
-// enter prepares the JVM's directory and becomes its owner.
+// act looks who profiles the JVM and does what follows from it.
+func (w *worker) act(ctx context.Context) error {
+	view, err := w.look(ctx, true)
+	if err != nil {
+		return err
+	}
+	action := session.Decide(view.Evidence)
+	if w.pause.on() && action == session.Begin {
+		w.refuse(session.Free, profile.Paused, w.pause.detail())
+		return nil
+	}
+	switch action {
+	case session.Begin:
+		return w.begin(ctx, view)
+	case session.Continue, session.Adopt:
+		return w.adopt(ctx, view)
+	case session.Yield:
+		return w.yield(ctx, view)
+	}
+	state := session.Classify(view.Evidence)
+	w.refuse(state, reasonOf(state), view.Detail)
+	return nil
+}
+
+// enter prepares the JVM's directory, becomes its owner and reads what an
+// earlier one has left.
 func (w *worker) enter() error {
-	err := w.procs.As(w.p.Identity, func() error {
+	err := w.jvm.As(func() error {
 		if err := w.dir.Make(); err != nil {
 			return err
 		}
-		if err := w.dir.SameIn(w.procs.Path(w.p.PID, "root")); err != nil {
+		if err := w.dir.SameIn(w.jvm.Root()); err != nil {
 			return err
 		}
-		if w.lock != nil {
-			return nil
-		}
-		lock, err := w.dir.Lock()
-		w.lock = lock
-		return err
+		return w.takeLock()
 	})
-	if err != nil && !errors.Is(err, session.ErrOtherOwner) {
+	switch {
+	case errors.Is(err, session.ErrOtherOwner):
+		return err
+	case err != nil:
 		return w.notUsable(err)
 	}
+	w.restore()
+	return nil
+}
+
+func (w *worker) takeLock() error {
+	if w.lock != nil {
+		return nil
+	}
+	lock, err := w.dir.Lock()
+	w.lock = lock
 	return err
 }
 
@@ -171,7 +237,7 @@ func reasonOf(s session.State) profile.Reason {
 	case session.Unknown:
 		return profile.UnknownProfiler
 	}
-	return profile.Internal
+	return profile.SidecarError
 }
 
 // refuseError notes why the JVM is not profiled after an error.
@@ -180,18 +246,24 @@ func (w *worker) refuseError(err error) {
 	switch {
 	case errors.Is(err, session.ErrOtherOwner):
 		w.refuse(session.Conflict, profile.Conflict, err.Error())
+		w.line.Mark(w.clock.Now(), timeline.Elsewhere) // that sidecar accounts for the time
 		return
-	case errors.Is(err, os.ErrPermission) && reason == profile.Internal:
+	case errors.Is(err, os.ErrPermission) && reason == profile.SidecarError:
 		reason = profile.AccessDenied
 	case reason == profile.JVMStarting:
-		w.retry = time.Now().Add(time.Second)
+		w.retry = w.clock.Now().Add(time.Second)
 	}
 	w.problem(err)
-	w.refuse(w.state(), reason, err.Error())
+	w.refuse(w.status().State, reason, err.Error())
 }
 
+// refuse says why this worker has no session from now on. One that runs all the
+// same, for all that is known, records: its recording will say how long.
 func (w *worker) refuse(s session.State, r profile.Reason, detail string) {
-	w.gaps.set(time.Now(), r)
+	w.looked = true
+	if w.marker.Session() == "" {
+		w.line.Mark(w.clock.Now(), r)
+	}
 	if before := w.status(); before.Reason != r || before.State != s {
 		w.log.Warn("JVM is not profiled", "reason", r, "detail", detail)
 	}
@@ -200,23 +272,17 @@ func (w *worker) refuse(s session.State, r profile.Reason, detail string) {
 
 func (w *worker) problem(err error) {
 	w.log.Debug("profiling step did not succeed", "error", err)
-	w.update(w.p.Key(), func(s *TargetStatus) { s.LastError, s.LastErrorAt = err.Error(), time.Now() })
+	w.board.update(w.p.Key(), func(s *TargetStatus) { s.LastError, s.LastErrorAt = err.Error(), w.clock.Now() })
 }
 
 func (w *worker) setState(state session.State, r profile.Reason, detail string) {
-	w.update(w.p.Key(), func(s *TargetStatus) {
-		s.Target, s.Session = w.target, w.session
-		s.set(state, r, detail)
+	w.board.update(w.p.Key(), func(s *TargetStatus) {
+		s.Target, s.Session, s.Settings = w.target, w.session(), w.settings
+		s.set(w.clock.Now(), state, r, detail)
 	})
 }
 
-func (w *worker) status() TargetStatus {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.statuses[w.p.Key()]
-}
-
-func (w *worker) state() session.State { return w.status().State }
+func (w *worker) status() TargetStatus { return w.board.get(w.p.Key()) }
 
 // close gives up everything that the worker holds.
 func (w *worker) close() {
@@ -224,20 +290,5 @@ func (w *worker) close() {
 		_ = f.Close()
 	}
 	w.lock.Release()
-	w.profiler.Forget(w.p)
-}
-
-// accountFor enters the time from since until the worker found its JVM, in which
-// nobody profiled: what lies before the first window of the worker as a window of
-// its own, which therefore shares its start, and so its id, with no other gap.
-func (w *worker) accountFor(r profile.Reason, since time.Time) {
-	if since.IsZero() || !since.Before(w.found) {
-		return
-	}
-	if first := floor(w.found, w.window); since.Before(first) {
-		loss := profile.Loss{Outcome: profile.Dropped, Reason: r, Duration: first.Sub(since)}
-		w.putGap(context.Background(), floor(since, w.window), first, []profile.Loss{loss})
-		since = first
-	}
-	w.gaps.add(r, w.found.Sub(since))
+	w.jvm.Forget()
 }

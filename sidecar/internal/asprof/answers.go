@@ -16,6 +16,18 @@ func Running(log string) (running, ok bool) {
 	return false, false
 }
 
+// maxVersion is longer than any version, "4.5" and the like.
+const maxVersion = 32
+
+// ParseVersion reads the answer to Version. It is empty if that is no version.
+func ParseVersion(log string) string {
+	version := strings.TrimSpace(log)
+	if len(version) > maxVersion || strings.Trim(version, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-") != "" {
+		return ""
+	}
+	return version
+}
+
 // Counters are what the profiler counts, from the start of its session.
 type Counters struct {
 	Samples   int64 // taken

@@ -2,11 +2,12 @@
 // loads the library and runs the profiler's commands.
 //
 // Attaching can harm a JVM, and each guard here stands for a way in which it
-// does: a SIGQUIT before its handler is installed kills the JVM; without a
+// does: a SIGQUIT before its handler is installed kills the JVM, and a program
+// that has a handler of its own may do anything; without a
 // trigger file it prints a thread dump to the application's output, as does a
 // command without log=; a request with too few arguments blocks the JVM's only
 // attach thread; overwriting a mapped library kills the JVM. So a signal is
-// sent at most once, every command has its log in our directory and exactly
+// sent only where the JVM's own signs ask for one, and once, every command has its log in our directory and exactly
 // three arguments, one client at a time talks to a JVM, and libraries are
 // never overwritten.
 package asprof
@@ -40,6 +41,7 @@ type Error struct {
 	Op     string // the command, or the step of attaching
 	PID    int
 	Detail string // what the JVM or the profiler said; bounded
+	Stage  Stage  // how far the command came
 	Err    error
 }
 
@@ -58,12 +60,30 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ReasonOf returns the reason of an error of this package, or Internal.
+// Stage is how far a command came that failed.
+type Stage int
+
+// The stages.
+const (
+	Unsent   Stage = iota // the JVM has not seen it
+	Sent                  // no answer came: the JVM may have carried it out, or may still do so
+	Answered              // the JVM has carried it out and says that it failed
+)
+
+// StageOf returns the stage of an error of this package, or Unsent.
+func StageOf(err error) Stage {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Stage
+	}
+	return Unsent
+}
+
+// ReasonOf returns the reason of an error of this package, or SidecarError.
 func ReasonOf(err error) profile.Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
-	return profile.Internal
+	return profile.SidecarError
 }
 
 // NotActive says whether a command failed because no session was running.
@@ -81,8 +101,10 @@ type Result struct {
 // Client runs commands. It is safe for concurrent use; commands to the same JVM
 // run one after the other.
 type Client struct {
-	procs   *target.Finder
-	timeout time.Duration
+	procs           *target.Finder
+	timeout         time.Duration
+	memory          Memory
+	signalLaunchers bool
 
 	mu   sync.Mutex
 	jvms map[string]*jvm
@@ -90,21 +112,32 @@ type Client struct {
 
 // jvm is what the client remembers of a JVM between commands.
 type jvm struct {
-	busy       chan struct{} // holds one token while a command runs
-	signalled  time.Time     // when SIGQUIT was sent; zero if never
-	triggerFor string        // trigger file that is ours to remove
+	busy    chan struct{} // holds one token while a command runs
+	trigger trigger
 }
 
-// NewClient returns a client whose commands take at most timeout each.
-func NewClient(procs *target.Finder, timeout time.Duration) *Client {
-	return &Client{procs: procs, timeout: timeout, jvms: map[string]*jvm{}}
+// Options of a client.
+type Options struct {
+	Timeout time.Duration // of one command
+	Memory  Memory        // nil: none beyond this process
+	// SignalLaunchers allows SIGQUIT to JVMs that another program than the java
+	// command has started; see RefuseSignal.
+	SignalLaunchers bool
+}
+
+// NewClient returns a client.
+func NewClient(procs *target.Finder, o Options) *Client {
+	if o.Memory == nil {
+		o.Memory = &Forgetful{}
+	}
+	return &Client{procs: procs, timeout: o.Timeout, memory: o.Memory, signalLaunchers: o.SignalLaunchers, jvms: map[string]*jvm{}}
 }
 
 // Run loads library (if the JVM has not loaded it yet) and runs a command. The
 // error is an *Error unless ctx ended first.
 func (c *Client) Run(ctx context.Context, p target.Process, library string, cmd Command) (Result, error) {
 	if err := cmd.check(library); err != nil {
-		return Result{}, c.fail(p, cmd, profile.Internal, "", err)
+		return Result{}, c.fail(p, cmd, profile.SidecarError, "", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -124,7 +157,7 @@ func (c *Client) Run(ctx context.Context, p target.Process, library string, cmd 
 	}
 	log := c.readLog(p, cmd)
 	if reason, detail := answer.failure(log); reason != "" {
-		return Result{Log: log, Took: took}, c.fail(p, cmd, reason, detail, nil)
+		return Result{Log: log, Took: took}, &Error{Reason: reason, Op: cmd.verb, PID: p.PID, Detail: detail, Stage: Answered}
 	}
 	return Result{Log: log, Took: took}, nil
 }
@@ -156,13 +189,14 @@ func (c *Client) Forget(p target.Process) {
 	j := c.jvms[p.Key()]
 	delete(c.jvms, p.Key())
 	c.mu.Unlock()
-	if j == nil {
+	if j == nil || j.trigger.dir == nil {
 		return
 	}
-	if s, err := c.procs.Signals(p.PID); err == nil && s.QuitPending && c.procs.Alive(p) {
+	if !c.memory.Signalled(p).IsZero() && c.procs.Alive(p) {
+		_ = j.trigger.dir.Close() // whoever sees the answer removes it
 		return
 	}
-	_ = c.procs.As(p.Identity, func() error { j.removeTrigger(); return nil })
+	_ = c.procs.As(p.Identity, func() error { j.trigger.remove(); return nil })
 }
 
 // prepareLog makes sure that the profiler can open its log: where it cannot, it

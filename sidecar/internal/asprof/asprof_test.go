@@ -187,3 +187,13 @@ func inode(t *testing.T, path string) uint64 {
 	}
 	return info.Sys().(*syscall.Stat_t).Ino
 }
+
+func TestParseVersion(t *testing.T) {
+	for log, want := range map[string]string{
+		"4.5": "4.5", "4.5\n": "4.5", "4.6-rc1": "4.6-rc1", "": "", "[ERROR] Profiler is not active": "", strings.Repeat("4", 40): "",
+	} {
+		if got := ParseVersion(log); got != want {
+			t.Errorf("ParseVersion(%q) = %q, want %q", log, got, want)
+		}
+	}
+}

@@ -33,6 +33,7 @@ func (c *Client) request(ctx context.Context, p target.Process, j *jvm, command 
 		return reply{}, err
 	}
 	defer conn.Close()
+	a.stage = Sent
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline)
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
@@ -55,12 +56,13 @@ func (c *Client) request(ctx context.Context, p target.Process, j *jvm, command 
 // attachment is one attempt to reach a JVM.
 type attachment struct {
 	*Client
-	p   target.Process
-	jvm *jvm
+	p     target.Process
+	jvm   *jvm
+	stage Stage // of the command
 }
 
 func (a attachment) failed(r profile.Reason, op string, err error) error {
-	return &Error{Reason: r, Op: op, PID: a.p.PID, Err: err}
+	return &Error{Reason: r, Op: op, PID: a.p.PID, Stage: a.stage, Err: err}
 }
 
 // transportError tells a refusal from a JVM that takes too long or has ended.
@@ -71,7 +73,8 @@ func (a attachment) transportError(op string, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return a.failed(profile.AttachTimeout, op, err)
 	case errors.Is(err, fs.ErrPermission):
-		return a.failed(profile.AccessDenied, op, err)
+		reason, detail := a.procs.Denied(a.p)
+		return &Error{Reason: reason, Op: op, PID: a.p.PID, Detail: detail, Stage: a.stage, Err: err}
 	case a.exitsSoon():
 		return a.failed(profile.JVMExited, op, err)
 	}
@@ -97,15 +100,14 @@ func (a attachment) open(ctx context.Context) (net.Conn, error) {
 	if !a.procs.Alive(a.p) {
 		return nil, a.failed(profile.JVMExited, "attach", nil)
 	}
-	if a.p.AttachDisabled {
-		return nil, a.failed(profile.AttachDisabled, "attach", nil)
+	if s, err := a.procs.Signals(a.p.PID); err == nil && s.Stopped {
+		return nil, a.failed(profile.JVMStopped, "attach", nil)
 	}
 	var conn net.Conn
 	err := a.procs.As(a.p.Identity, func() error {
 		if err := a.awaitSocket(ctx); err != nil {
 			return err
 		}
-		a.jvm.removeTrigger()
 		var err error
 		conn, err = dial(ctx, a.socket())
 		return err
@@ -117,15 +119,15 @@ func (a attachment) open(ctx context.Context) (net.Conn, error) {
 	return conn, err
 }
 
-func (a attachment) socket() string {
-	return a.procs.Path(a.p.PID, "root", "tmp", ".java_pid"+strconv.Itoa(a.p.NSPID))
-}
+func (a attachment) socket() string { return a.tmp() + "/" + a.socketName() }
+
+func (a attachment) socketName() string { return ".java_pid" + strconv.Itoa(a.p.NSPID) }
 
 // socketExists also says no to anything that is no socket of the JVM's user.
 func (a attachment) socketExists() (bool, error) {
 	var st unix.Stat_t
 	err := unix.Lstat(a.socket(), &st)
-	if errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return false, nil
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package asprof
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,8 @@ func parseReply(b []byte) (r reply, ok bool) {
 // given an error code, its words are in the log only.
 func (r reply) failure(log string) (reason profile.Reason, detail string) {
 	switch {
+	case (r.status != 0 || !r.hasAgent) && missingDependency(r.text) != "":
+		return profile.DependencyMissing, "it lacks " + missingDependency(r.text)
 	case r.status != 0 || !r.hasAgent:
 		return profile.LibraryNotLoaded, firstLines(r.text)
 	case r.agent != 0 && strings.Contains(log, tooEarly):
@@ -52,6 +55,27 @@ func (r reply) failure(log string) (reason profile.Reason, detail string) {
 // tooEarly is what async-profiler says in a JVM that listens already but has not
 // come to the point where it takes agents. A later attempt succeeds.
 const tooEarly = "JVM does not support Tool Interface"
+
+// missingDependency returns the library, or the symbol of one, that the dynamic
+// linker of glibc or of musl has not found; empty if it says something else:
+//
+//	libdl.so.2: cannot open shared object file: No such file or directory
+//	/lib/libm.so.6: version `GLIBC_2.29' not found (required by …)
+//	Error loading shared library libstdc++.so.6: No such file or directory (needed by …)
+//	Error relocating …: __strdup: symbol not found
+func missingDependency(text string) string {
+	for _, pattern := range []string{
+		`(?:^|\s)([^\s/:]+): cannot open shared object file: No such file`,
+		"version `([^']+)' not found",
+		`Error loading shared library ([^\s/:]+): No such file`,
+		`Error relocating [^:]*: ([^\s:]+): symbol not found`,
+	} {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(text); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
 
 const maxDetail = 400
 

@@ -1,9 +1,10 @@
 package asprof
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"time"
 
@@ -11,159 +12,111 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// foreignTriggerWait is how long we wait for a trigger file that we have not
-	// made: another client, or an earlier sidecar, may have sent the signal.
-	foreignTriggerWait = 2 * time.Second
-	// resignalAfter is when a signal that had no effect may be sent once more.
-	// Sent too early, the JVM would answer the second with a thread dump.
-	resignalAfter = 2 * time.Minute
-)
+// foreignTriggerAge is how long a trigger file that we have not made counts as
+// that of a client that is attaching right now: jcmd gives up after 10 s.
+const foreignTriggerAge = 15 * time.Second
 
-// startingFor is how long a JVM may take to install its handler of SIGQUIT. One
-// that takes longer never will: an option that we do not see forbids it.
-const startingFor = 2 * time.Minute
-
-// awaitSocket returns when the JVM listens. It wakes the listener if necessary:
-// trigger file first, then SIGQUIT, never the one without the other. A trigger
-// stays when the wait ends without a socket, because the signal may still be
-// on its way.
-func (a attachment) awaitSocket(ctx context.Context) error {
-	if ok, err := a.socketExists(); ok || err != nil {
-		return err
-	}
-	if err := a.checkSignalIsSafe(); err != nil {
-		return err
-	}
-	foreign, err := a.createTrigger()
-	if err != nil {
-		return err
-	}
-	if foreign && a.jvm.signalled.IsZero() {
-		wait, cancel := context.WithTimeout(ctx, foreignTriggerWait)
-		err := a.pollSocket(wait)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-	}
-	if err := a.signalOnce(); err != nil {
-		return err
-	}
-	return a.pollSocket(ctx)
+// trigger is the file that tells HotSpot that a SIGQUIT asks to attach. The open
+// directory lets us remove it also after the JVM has ended.
+type trigger struct {
+	dir  *os.File // nil if there is no file of ours
+	name string
 }
 
-func (a attachment) checkSignalIsSafe() error {
-	if a.p.ReducedSignals {
-		return a.failed(profile.SignalsReduced, "attach", nil)
+func (t *trigger) remove() {
+	if t.dir != nil {
+		_ = unix.Unlinkat(int(t.dir.Fd()), t.name, 0)
+		_ = t.dir.Close()
+		t.dir = nil
 	}
-	signals, err := a.procs.Signals(a.p.PID)
-	switch {
-	case err != nil:
-		return err
-	case signals.Stopped:
-		return a.failed(profile.AttachTimeout, "attach", errors.New("the process is stopped"))
-	case !signals.CatchesQuit && time.Since(a.p.Start) > startingFor:
-		return a.failed(profile.SignalsReduced, "attach", errors.New("SIGQUIT is not handled"))
-	case !signals.CatchesQuit:
-		return a.failed(profile.JVMStarting, "attach", errors.New("SIGQUIT is not handled yet"))
-	case !a.procs.PastStart(a.p):
-		return a.failed(profile.JVMStarting, "attach", errors.New("the attach listener cannot be started yet"))
+}
+
+func (a attachment) tmp() string { return a.procs.Path(a.p.PID, "root", "tmp") }
+
+func (a attachment) triggerName() string { return ".attach_pid" + strconv.Itoa(a.p.NSPID) }
+
+// checkTmp makes sure that the JVM will be able to make its socket.
+func (a attachment) checkTmp() error {
+	tmp := a.tmp()
+	if err := unix.Access(tmp, unix.W_OK|unix.X_OK); err != nil {
+		return a.failed(tmpReason(err), "attach", fmt.Errorf("write to %s: %w", tmp, err))
 	}
-	var st unix.Stat_t
-	tmp := a.procs.Path(a.p.PID, "root", "tmp")
-	if err := unix.Stat(tmp, &st); err != nil {
+	var st unix.Statfs_t
+	if err := unix.Statfs(tmp, &st); err != nil {
 		return fmt.Errorf("look at %s: %w", tmp, err)
 	}
-	if err := unix.Access(tmp, unix.W_OK|unix.X_OK); err != nil {
-		return a.failed(profile.TmpNotWritable, "attach", fmt.Errorf("write to %s: %w", tmp, err))
+	if st.Files > 0 && st.Ffree < inodesForAttach {
+		return a.failed(profile.TmpFull, "attach", fmt.Errorf("%s has %d inodes left of %d", tmp, st.Ffree, st.Files))
 	}
 	return nil
 }
 
-// createTrigger makes the file that the JVM looks for when SIGQUIT arrives, in
-// its working directory or in /tmp. foreign is true if there was one already.
-func (a attachment) createTrigger() (foreign bool, err error) {
-	if a.jvm.triggerFor != "" {
-		return false, nil
+// inodesForAttach are the trigger and the socket; neither needs a block.
+const inodesForAttach = 2
+
+func tmpReason(err error) profile.Reason {
+	switch {
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
+		return profile.TmpMissing
+	case errors.Is(err, unix.EROFS):
+		return profile.TmpReadOnly
+	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return profile.TmpFull
 	}
-	name := ".attach_pid" + strconv.Itoa(a.p.NSPID)
-	for _, dir := range []string{a.procs.Path(a.p.PID, "cwd"), a.procs.Path(a.p.PID, "root", "tmp")} {
-		path := dir + "/" + name
-		foreign, err = makeOwned(path, a.p.Identity.UID)
-		if err == nil {
-			if !foreign {
-				a.jvm.triggerFor = path
-			}
-			return foreign, nil
-		}
-	}
-	return false, a.failed(profile.TmpNotWritable, "create attach trigger", err)
+	return profile.TmpNotWritable
 }
 
-// makeOwned creates an empty file and makes sure that it belongs to uid: some
-// file systems give files to somebody else, and then the JVM ignores it.
-func makeOwned(path string, uid int) (existed bool, err error) {
-	fd, err := unix.Open(path, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		_ = unix.Close(fd)
-	} else if existed = errors.Is(err, unix.EEXIST); !existed {
-		return false, fmt.Errorf("create %s: %w", path, err)
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return existed, fmt.Errorf("look at %s: %w", path, err)
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == uid {
-		return existed, nil
-	}
-	if !existed {
-		_ = unix.Unlink(path)
-	}
-	return existed, fmt.Errorf("%s is not a file of uid %d", path, uid)
-}
-
-func (j *jvm) removeTrigger() {
-	if j.triggerFor != "" {
-		_ = unix.Unlink(j.triggerFor)
-		j.triggerFor = ""
-	}
-}
-
-// signalOnce sends SIGQUIT through a pidfd, so that it cannot reach a process
-// that has taken over the pid, and only after one more look at the handler.
-func (a attachment) signalOnce() error {
-	if !a.jvm.signalled.IsZero() && time.Since(a.jvm.signalled) < resignalAfter {
+// placeTrigger makes the trigger file in /tmp, where the JVM looks for it if it
+// is not in its working directory, which is the application's. A file that is
+// there already is that of another client, unless it is old.
+func (a attachment) placeTrigger() error {
+	if a.jvm.trigger.dir != nil {
 		return nil
 	}
-	pidfd, err := unix.PidfdOpen(a.p.PID, 0)
+	dir, err := os.Open(a.tmp())
 	if err != nil {
-		return fmt.Errorf("open process %d: %w", a.p.PID, err)
+		return a.failed(tmpReason(err), "create attach trigger", err)
 	}
-	defer unix.Close(pidfd)
-	if !a.procs.Alive(a.p) {
-		return a.failed(profile.JVMExited, "attach", nil)
+	made, err := makeOwned(dir, a.triggerName(), a.p.Identity.UID)
+	if made {
+		a.jvm.trigger = trigger{dir, a.triggerName()}
+		return nil
 	}
-	if err := a.checkSignalIsSafe(); err != nil {
-		return err
+	_ = dir.Close()
+	switch {
+	case errors.Is(err, errFresh):
+		return a.failed(profile.AttachTimeout, "create attach trigger", err)
+	case err != nil:
+		return a.failed(tmpReason(err), "create attach trigger", err)
 	}
-	if err := unix.PidfdSendSignal(pidfd, unix.SIGQUIT, nil, 0); err != nil {
-		return fmt.Errorf("signal process %d: %w", a.p.PID, err)
-	}
-	a.jvm.signalled = time.Now()
 	return nil
 }
 
-func (a attachment) pollSocket(ctx context.Context) error {
-	for {
-		if ok, err := a.socketExists(); ok || err != nil {
-			return err
-		}
-		if !a.procs.Alive(a.p) {
-			return a.failed(profile.JVMExited, "attach", nil)
-		}
-		if err := sleep(ctx, pollInterval); err != nil {
-			return a.failed(profile.AttachTimeout, "wait for attach socket", err)
-		}
+var errFresh = errors.New("another client is attaching")
+
+// makeOwned creates an empty file and makes sure that it belongs to uid: some
+// file systems give files to somebody else, and then the JVM ignores it. made is
+// false if one of that user was there already.
+func makeOwned(dir *os.File, name string, uid int) (made bool, err error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		_ = unix.Close(fd)
+	} else if !errors.Is(err, unix.EEXIST) {
+		return false, &fs.PathError{Op: "create", Path: dir.Name() + "/" + name, Err: err}
 	}
+	made = err == nil
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return made, &fs.PathError{Op: "look at", Path: dir.Name() + "/" + name, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != uid {
+		if made {
+			_ = unix.Unlinkat(int(dir.Fd()), name, 0)
+		}
+		return false, fmt.Errorf("%s/%s is not a file of uid %d", dir.Name(), name, uid)
+	}
+	if age := time.Since(time.Unix(st.Mtim.Unix())); !made && age < foreignTriggerAge {
+		return false, fmt.Errorf("%w: %s/%s was made %s ago", errFresh, dir.Name(), name, age.Round(time.Second))
+	}
+	return made, nil
 }

@@ -5,12 +5,14 @@ package inspect
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/jfr"
@@ -40,14 +42,18 @@ const (
 
 // Request says what to print of which recording.
 type Request struct {
-	Path    string
-	Type    profile.Type // empty: the first that has samples; for JSON and Ledger: all
+	Path string
+	// Type is the name of a type, or that of the event that the recording has in
+	// place of CPU time. Empty: the first that has samples; for JSON and Ledger: all.
+	Type    string
 	Format  Format
 	Value   Value
 	Decoder *jfr.Decoder
 	Limits  profile.Limits
 	// MaxEvents bounds the samples that are read.
 	MaxEvents int64
+	// Tick is that of the kernel that ran the JVM. 0: not known.
+	Tick time.Duration
 }
 
 // Exit codes of errors.
@@ -70,19 +76,26 @@ func (e *Error) Unwrap() error { return e.Err }
 // ExitCode returns the exit code, for kong.
 func (e *Error) ExitCode() int { return e.Code }
 
+func usage(format string, args ...any) error {
+	return &Error{ExitUsage, fmt.Errorf(format, args...)}
+}
+
 func nothing(format string, args ...any) error {
 	return &Error{ExitNothing, fmt.Errorf(format, args...)}
 }
 
 // Run reads the recording and prints it to out, and to notes, in words, what
-// of it could not be read.
+// of it is missing there.
 func Run(ctx context.Context, req Request, out, notes io.Writer) error {
 	r, err := read(ctx, &req)
 	if err != nil {
 		return err
 	}
+	if err := r.checkType(); err != nil {
+		return err
+	}
 	if req.Format == Ledger {
-		if err := r.writeLedger(out); err != nil {
+		if err := errors.Join(r.note(notes, r.shown()), r.writeLedger(out)); err != nil {
 			return err
 		}
 		return r.nothingRead()
@@ -90,14 +103,17 @@ func Run(ctx context.Context, req Request, out, notes io.Writer) error {
 	if err := r.nothingRead(); err != nil {
 		return err
 	}
-	if err := r.note(notes); err != nil {
-		return err
-	}
 	if req.Format == JSON {
+		if err := r.note(notes, r.shown()); err != nil {
+			return err
+		}
 		return r.writeJSON(out)
 	}
 	t, err := r.chooseType(notes)
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.note(notes, []profile.Coverage{*r.coverage(t)}), r.noteCounts(notes, t)); err != nil {
 		return err
 	}
 	if req.Format == Pprof {
@@ -143,12 +159,13 @@ func read(ctx context.Context, req *Request) (*recording, error) {
 	return r, nil
 }
 
+// options read all types, whatever is printed: what one says about another is
+// part of its ledger.
 func (r *recording) options() jfr.Options {
-	o := jfr.Options{Limits: r.req.Limits, MaxEvents: r.req.MaxEvents, Raw: r.req.Value == Raw}
-	if r.req.Type != "" && (r.req.Format == JSON || r.req.Format == Ledger) {
-		o.Types = []profile.Type{r.req.Type}
+	return jfr.Options{
+		Limits: r.req.Limits, MaxEvents: r.req.MaxEvents, Raw: r.req.Value == Raw, AnyEvent: true,
+		Settings: profile.Settings{Tick: r.req.Tick},
 	}
-	return o
 }
 
 func openError(path string, err error) error {
@@ -167,6 +184,14 @@ func beginning(f *os.File) []byte {
 	b := make([]byte, 8)
 	n, _ := f.ReadAt(b, 0)
 	return b[:n]
+}
+
+// version is that of the JFR format, or empty if the file is none.
+func (r *recording) version() string {
+	if len(r.begins) < 8 || !strings.HasPrefix(string(r.begins), "FLR\x00") {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d", binary.BigEndian.Uint16(r.begins[4:]), binary.BigEndian.Uint16(r.begins[6:]))
 }
 
 // nothingRead is the error of a recording of which no chunk was read.
@@ -188,7 +213,16 @@ func (r *recording) verdict() (why, next string) {
 	case r.layout.Unfinished.Bytes > 0:
 		return fmt.Sprintf("its only chunk (%d bytes) was never finished, as when the JVM was killed", r.layout.Unfinished.Bytes),
 			"the stacks are written last, so they are lost; shorter chunks (chunktime=) lose less"
-	case string(r.begins[:min(4, len(r.begins))]) == "FLR\x00":
+	case r.version() != "" && !strings.HasPrefix(r.version(), "1.") && !strings.HasPrefix(r.version(), "2."):
+		return fmt.Sprintf("it is of JFR version %s, as Oracle's JDK 7 and 8 wrote 0.9; versions 1 and 2 are read, of JDK 8u262, 9 and later and of async-profiler", r.version()),
+			"record again with one of these, or read it with JDK Mission Control"
+	case strings.HasPrefix(string(r.begins), "\x1f\x8b"):
+		return "it is compressed by gzip", "unpack it first (gunzip)"
+	case strings.HasPrefix(string(r.begins), "\x28\xb5\x2f\xfd"):
+		return "it is compressed by zstd", "unpack it first (unzstd)"
+	case strings.HasPrefix(string(r.begins), "PK\x03\x04"):
+		return "it is a zip archive", "unpack it first (unzip)"
+	case strings.HasPrefix(string(r.begins), "FLR\x00"):
 		return "its chunk is cut off before the stacks, or damaged", "copy the file again, or record again; see --format ledger"
 	case strings.Trim(string(r.begins), "\x00") == "" && len(r.layout.Losses) == 0:
 		return "it holds only zeros, as when all its chunks were read and punched out", "record again"
@@ -198,32 +232,39 @@ func (r *recording) verdict() (why, next string) {
 
 // chooseType returns the type to print, and says if there are others.
 func (r *recording) chooseType(notes io.Writer) (profile.Type, error) {
-	var have []string
-	for i := range r.result.Sets {
-		have = append(have, string(r.result.Sets[i].Type))
-	}
+	have := r.has()
 	if r.req.Type != "" {
-		if r.set(r.req.Type) == nil {
-			return "", nothing("%s: no %s samples; %s", r.req.Path, r.req.Type, r.whatElse(have))
+		t, _ := r.named(r.req.Type)
+		if r.set(t) == nil {
+			return "", nothing("%s: no %s samples; %s", r.req.Path, r.req.Type, r.whatElse())
 		}
-		return r.req.Type, nil
+		return t, nil
 	}
 	if len(have) == 0 {
-		return "", nothing("%s: no samples of cpu, alloc, lock or wall; %s", r.req.Path, r.whatElse(have))
+		return "", nothing("%s: no samples of cpu, alloc, lock or wall; %s", r.req.Path, r.whatElse())
 	}
 	if len(have) > 1 {
 		if _, err := fmt.Fprintf(notes, "note: this is %s; there is also %s (--type)\n", have[0], strings.Join(have[1:], ", ")); err != nil {
 			return "", err
 		}
 	}
-	return profile.Type(have[0]), nil
+	return r.result.Sets[0].Type, nil
 }
 
 // whatElse says what a recording has that was not asked for.
-func (r *recording) whatElse(have []string) string {
+func (r *recording) whatElse() string {
+	have := r.has()
+	var lost []string
+	for i := range r.result.Coverage {
+		if c := &r.result.Coverage[i]; c.Stored.Count == 0 && c.Captured.Count > 0 {
+			lost = append(lost, fmt.Sprintf("%d %s of %s", c.Captured.Count, r.countUnit(c.Type), r.name(c.Type)))
+		}
+	}
 	switch {
 	case len(have) > 0:
 		return "it has " + strings.Join(have, ", ")
+	case len(lost) > 0:
+		return "lost are " + strings.Join(lost, ", ") + "; see --format ledger"
 	case len(r.result.Unread) > 0:
 		return "it has events that are not read: " + r.unread()
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	pprof "github.com/google/pprof/profile"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 
 func request(path string, t profile.Type, f Format, v Value) Request {
 	return Request{
-		Path: path, Type: t, Format: f, Value: v, Decoder: jfr.NewDecoder(),
+		Path: path, Type: string(t), Format: f, Value: v, Decoder: jfr.NewDecoder(),
 		Limits: profile.DefaultLimits(), MaxEvents: jfr.DefaultMaxEvents,
 	}
 }
@@ -235,8 +236,9 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	flipped := bytes.Clone(cpu)
-	flipped[70] ^= 0x80 // one bit of the metadata makes jfr-parser want more than there is
+	flipped[70] ^= 0x80 // one bit of the size of the metadata
 	for name, content := range map[string][]byte{
+		"gzip": []byte("\x1f\x8b\x08\x00rest of it"), "jfr-0.9": append([]byte("FLR\x00\x00\x00\x00\x09"), make([]byte, 200)...),
 		"empty": nil, "text": []byte("hello, world"), "cut": cpu[:12_000], "zeros": make([]byte, 5_000), "flipped": flipped,
 	} {
 		if err := os.WriteFile(at(name), content, 0o600); err != nil {
@@ -258,9 +260,13 @@ func TestErrors(t *testing.T) {
 		{at("fifo"), "", ExitUsage, "it is a FIFO; give the path"},
 		{at("empty"), "", ExitNothing, "the file is empty; let the profiler finish"},
 		{at("text"), "", ExitNothing, `it is no JFR recording (it begins with "hello, w"); give a file`},
+		{at("gzip"), "", ExitNothing, "it is compressed by gzip; unpack it first"},
+		{at("jfr-0.9"), "", ExitNothing, "it is of JFR version 0.9, as Oracle's JDK 7 and 8 wrote"},
+		{jfrtest.Path("cpu"), "speed", ExitUsage, "--type speed: types of"},
+		{jfrtest.Path("instrumented-method-as-cpu"), "cpu", ExitNothing, "no cpu samples; it has W.burnA"},
 		{at("zeros"), "", ExitNothing, "only zeros, as when all its chunks were read and punched out; record again"},
 		{at("cut"), "", ExitNothing, "cut off before the stacks, or damaged; copy the file again"},
-		{at("flipped"), "", ExitNothing, "chunk at byte 0: "}, // how memory ran out, if the race detector lets it say so; see package jfr
+		{at("flipped"), "", ExitNothing, "chunk at byte 0: "},
 		{jfrtest.Path("killed-singlechunk"), "", ExitNothing, "was never finished, as when the JVM was killed; the stacks are written last"},
 		{jfrtest.Path("nativemem"), "", ExitNothing, "no samples of cpu, alloc, lock or wall; it has events that are not read: profiler.Free (5830), profiler.Malloc (3861)"},
 		{jfrtest.Path("cpu"), profile.Alloc, ExitNothing, "no alloc samples; it has cpu"},
@@ -287,6 +293,96 @@ func TestWhatIsRecoverableIsPrinted(t *testing.T) {
 		if !strings.Contains(notes, says) {
 			t.Errorf("notes %q lack %q", notes, says)
 		}
+	}
+}
+
+// What is missing in a number is told where the number is, in every format.
+func TestLossIsToldInEveryFormat(t *testing.T) {
+	for _, tt := range []struct {
+		recording string
+		says      string // about cpu
+	}{
+		{"overflow", "(storage_overflow): cpu shortened, "},
+		{"second-chunk-only", "(interval_unknown): cpu unvalued, 351 samples of 351"},
+		{"deep", "(stack_limit): cpu truncated, "},
+		{"jdk17-double-alloc-idle-park-20ms", "events without a type here: 52 of jdk.ThreadPark (no lock)"},
+	} {
+		for _, format := range []Format{Collapsed, Pprof, JSON, Ledger} {
+			req := request(jfrtest.Path(tt.recording), profile.CPU, format, Scaled)
+			if tt.recording == "deep" {
+				req.Limits.MaxStacks = 10
+			}
+			out, notes, err := run(t, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(notes, tt.says) {
+				t.Errorf("%s as %s: notes %q lack %q", tt.recording, format, notes, tt.says)
+			}
+			if format == Pprof {
+				p, err := pprof.ParseData([]byte(out))
+				if err != nil || !strings.Contains(strings.Join(p.Comments, "\n"), tt.says) {
+					t.Errorf("%s: comments %q lack %q, %v", tt.recording, p.Comments, tt.says, err)
+				}
+			}
+		}
+	}
+}
+
+// Where no value is known the samples are printed, and that is said.
+func TestUnvaluedRecordingIsPrintedAsSamples(t *testing.T) {
+	out, notes, err := run(t, request(jfrtest.Path("second-chunk-only"), profile.CPU, Collapsed, Scaled))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for line := range strings.Lines(out) {
+		_, value, _ := cutLast(strings.TrimSuffix(line, "\n"))
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	if sum != 351 || !strings.Contains(notes, "no value of cpu is known; printed are samples") {
+		t.Errorf("%d samples are printed, notes %q", sum, notes)
+	}
+}
+
+func TestTickThatIsGiven(t *testing.T) {
+	req := request(jfrtest.Path("ctimer-1ms"), profile.CPU, Pprof, Scaled)
+	for tick, want := range map[time.Duration]int64{0: 1_128_000_000, 10 * time.Millisecond: 2_820_000_000} {
+		req.Tick = tick
+		p, err := pprof.ParseData([]byte(mustRun(t, req)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum int64
+		for _, s := range p.Sample {
+			sum += s.Value[1]
+		}
+		if sum != want {
+			t.Errorf("with a tick of %s: %d ns, want %d", tick, sum, want)
+		}
+	}
+}
+
+// A recording of something else than CPU time has a type of its own.
+func TestEventOfItsOwn(t *testing.T) {
+	path := jfrtest.Path("instrumented-method-as-cpu")
+	p, err := pprof.ParseData([]byte(mustRun(t, request(path, "W.burnA", Pprof, Scaled))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.SampleType[1]; got.Type != "W.burnA" || got.Unit != "calls" || p.PeriodType.Type != "W.burnA" || p.Period != 1 {
+		t.Errorf("sample type %+v, period %d of %+v", got, p.Period, p.PeriodType)
+	}
+	var d document
+	if err := json.Unmarshal([]byte(mustRun(t, request(path, "", JSON, Scaled))), &d); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Types[0]; got.Type != "W.burnA" || got.Unit != "calls" || got.Coverage.Stored != (profile.Amount{Value: 947, Count: 947}) {
+		t.Errorf("type %s in %s: %+v", got.Type, got.Unit, got.Coverage)
 	}
 }
 

@@ -29,10 +29,11 @@ type settingsDocument struct {
 	AllocInterval   int64  `json:"allocIntervalBytes,omitempty"`
 	LockThresholdNs int64  `json:"lockThresholdNs,omitempty"`
 	WallIntervalNs  int64  `json:"wallIntervalNs,omitempty"`
+	TickNs          int64  `json:"tickNs,omitempty"`
 }
 
 type typeDocument struct {
-	Type      profile.Type       `json:"type"`
+	Type      string             `json:"type"`
 	Unit      string             `json:"unit"`
 	CountUnit string             `json:"countUnit"`
 	Coverage  coverageDocument   `json:"coverage"`
@@ -81,21 +82,22 @@ func (r *recording) document() document {
 	s := r.result.Settings
 	d := document{
 		File: r.req.Path, Bytes: r.size, Chunks: r.result.Chunks,
-		Settings: settingsDocument{s.Engine, int64(s.CPUInterval), s.AllocInterval, int64(s.LockThreshold), int64(s.WallInterval)},
+		Settings: settingsDocument{s.Engine, int64(s.CPUInterval), s.AllocInterval, int64(s.LockThreshold), int64(s.WallInterval), int64(s.Tick)},
 		Types:    []typeDocument{}, Losses: losses(r.losses), Unread: r.result.Unread, Problems: r.result.Problems,
 	}
 	if recorded := r.result.Recorded; !recorded.Start.IsZero() {
 		d.Start, d.End = &recorded.Start, &recorded.End
 	}
-	for i := range r.result.Coverage {
-		d.Types = append(d.Types, r.typeDocument(&r.result.Coverage[i]))
+	shown := r.shown()
+	for i := range shown {
+		d.Types = append(d.Types, r.typeDocument(&shown[i]))
 	}
 	return d
 }
 
 func (r *recording) typeDocument(c *profile.Coverage) typeDocument {
 	d := typeDocument{
-		Type: c.Type, Unit: r.unit(c.Type), CountUnit: r.countUnit(c.Type),
+		Type: r.name(c.Type), Unit: r.unit(c.Type), CountUnit: r.countUnit(c.Type),
 		Coverage:  coverageDocument{c.Captured, c.Stored, c.Raw, losses(c.Losses)},
 		Functions: []functionDocument{}, Stacks: []stackDocument{},
 	}

@@ -3,8 +3,6 @@ package inspect
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,39 +10,16 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// note says in words what could not be read, if anything.
-func (r *recording) note(notes io.Writer) error {
-	for _, l := range r.losses {
-		if _, err := fmt.Fprintf(notes, "note: %s of %d; see --format ledger\n", describe(l), r.size); err != nil {
-			return fmt.Errorf("write note: %w", err)
-		}
-	}
-	return nil
-}
-
-// describe says in one line what was lost.
-func describe(l profile.Loss) string {
-	text := profile.Explain(l.Reason)
-	return fmt.Sprintf("%s (%s): %d bytes", text.Text, l.Reason, l.Bytes)
-}
-
-func (r *recording) unread() string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(r.result.Unread)) {
-		parts = append(parts, fmt.Sprintf("%s (%d)", name, r.result.Unread[name]))
-	}
-	return strings.Join(parts, ", ")
-}
-
 // writeLedger prints what was read and what was not.
 func (r *recording) writeLedger(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	r.ledgerHead(w)
 	_, _ = fmt.Fprintln(w, "\ntype\tunit\tcaptured\tstored\ttruncated\tdropped\traw\tcount unit\tcaptured\tstored\ttruncated\tdropped")
-	for i := range r.result.Coverage {
-		r.ledgerLine(w, &r.result.Coverage[i])
+	shown := r.shown()
+	for i := range shown {
+		r.ledgerLine(w, &shown[i])
 	}
-	r.ledgerLosses(w)
+	r.ledgerLosses(w, shown)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
@@ -63,7 +38,7 @@ func (r *recording) ledgerHead(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "recorded\t%s to %s (%s)\n", s.Start.Format(time.RFC3339Nano), s.End.Format(time.RFC3339Nano), s.End.Sub(s.Start))
 	}
 	s := r.result.Settings
-	_, _ = fmt.Fprintf(w, "settings\tengine %q, cpu %s, alloc %d bytes, lock %s, wall %s\n", s.Engine, s.CPUInterval, s.AllocInterval, s.LockThreshold, s.WallInterval)
+	_, _ = fmt.Fprintf(w, "settings\tengine %q, cpu %s, alloc %d bytes, lock %s, wall %s%s\n", s.Engine, s.CPUInterval, s.AllocInterval, s.LockThreshold, s.WallInterval, r.tick())
 	if len(r.result.Unread) > 0 {
 		_, _ = fmt.Fprintf(w, "not read\t%s\n", r.unread())
 	}
@@ -72,14 +47,26 @@ func (r *recording) ledgerHead(w io.Writer) {
 	}
 }
 
+// tick is the kernel's, where it was given or seen.
+func (r *recording) tick() string {
+	switch tick := r.result.Settings.Tick; {
+	case tick == 0:
+		return ""
+	case r.req.Tick == 0:
+		return fmt.Sprintf(", tick %s (seen in the spacing of samples)", tick)
+	default:
+		return fmt.Sprintf(", tick %s", tick)
+	}
+}
+
 func (r *recording) ledgerLine(w io.Writer, c *profile.Coverage) {
 	truncated, dropped := c.Sum(profile.Truncated), c.Sum(profile.Dropped)
-	_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\n", c.Type,
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\n", r.name(c.Type),
 		r.unit(c.Type), c.Captured.Value, c.Stored.Value, truncated.Value, dropped.Value, c.Raw,
 		r.countUnit(c.Type), c.Captured.Count, c.Stored.Count, truncated.Count, dropped.Count)
 }
 
-func (r *recording) ledgerLosses(w io.Writer) {
+func (r *recording) ledgerLosses(w io.Writer, shown []profile.Coverage) {
 	_, _ = fmt.Fprintln(w, "\nloss\treason\ttype\tvalue\tcount\tbytes\texplanation")
 	none := true
 	line := func(t string, l profile.Loss) {
@@ -91,9 +78,9 @@ func (r *recording) ledgerLosses(w io.Writer) {
 	for _, l := range r.losses {
 		line("-", l)
 	}
-	for i := range r.result.Coverage {
-		for _, l := range r.result.Coverage[i].Losses {
-			line(string(r.result.Coverage[i].Type), l)
+	for i := range shown {
+		for _, l := range shown[i].Losses {
+			line(r.name(shown[i].Type), l)
 		}
 	}
 	if none {

@@ -1,6 +1,9 @@
 package jfr
 
-import "unicode/utf8"
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
 
 // cursor reads the encodings of a chunk. Reading beyond the end sets bad and
 // returns zeros, so callers check once, after a group of reads. It never reads
@@ -45,6 +48,15 @@ func (c *cursor) longVarint() uint64 {
 	}
 	c.pos++
 	return v | uint64(c.buf[c.pos-1])<<56
+}
+
+func (c *cursor) byte() byte {
+	if c.pos >= len(c.buf) {
+		c.fail()
+		return 0
+	}
+	c.pos++
+	return c.buf[c.pos-1]
 }
 
 // count reads the number of things that follow, each of at least one byte.
@@ -110,11 +122,11 @@ func (c *cursor) text() []byte {
 }
 
 func (c *cursor) wide(n int) []byte {
-	var out []byte
+	units := make([]uint16, 0, n)
 	for range n {
-		out = utf8.AppendRune(out, rune(c.varint()&0xffff))
+		units = append(units, uint16(c.varint()))
 	}
-	return out
+	return []byte(string(utf16.Decode(units)))
 }
 
 func latin1(b []byte) []byte {

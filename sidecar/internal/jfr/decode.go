@@ -14,9 +14,17 @@ import (
 type Options struct {
 	Types []profile.Type `json:"types,omitempty"` // none: all
 	// Settings of the recording as far as an earlier Decode learned them: they
-	// are in the first chunk only.
+	// are in the first chunk only. Its Tick is that of the kernel that ran the
+	// JVM; if it is 0 and matters it is inferred from the samples.
 	Settings profile.Settings `json:"settings"`
-	Limits   profile.Limits   `json:"limits"`
+	// OneSession says that all chunks are of the session that Settings are of,
+	// whatever lies between them. Otherwise only a chunk that begins where the
+	// one before ends continues its session.
+	OneSession bool           `json:"oneSession,omitempty"`
+	Limits     profile.Limits `json:"limits"`
+	// AnyEvent asks for samples of another event than CPU time, too. They are in
+	// the set of type CPU, and Result.Event says what they are.
+	AnyEvent bool `json:"anyEvent,omitempty"`
 	// MaxEvents bounds the samples that are read; further ones are counted as
 	// truncated. 0 means no limit.
 	MaxEvents int64 `json:"maxEvents,omitempty"`
@@ -46,13 +54,17 @@ type Result struct {
 	Losses   []profile.Loss     // bytes that could not be read
 	Recorded profile.Span       // from the first chunk that was read to the last
 	Settings profile.Settings   // for the next Decode of the same recording
+	Event    Event              // what samples of CPU count if it is not CPU time
 	Chunks   int                // that were read, at least in part
 	Events   int64              // samples that were read or counted
-	// Unread counts events with samples of which no type is made, by name.
+	// Unread counts events with samples of which no type is made, by name and,
+	// in parentheses, why.
 	Unread map[string]int64
 	// Problems say in words why bytes could not be read; the first few.
 	Problems []string
 	Cost     Cost
+	// notes are by stack of a set what the ledger says of its samples.
+	notes map[profile.Type][][]profile.Loss
 }
 
 // Cost is what the children of a Decode took.
@@ -74,9 +86,14 @@ func (r *Result) AddTo(w *profile.Window) {
 
 // state is what is carried from chunk to chunk.
 type state struct {
-	settings   profile.Settings
+	session    session
+	end        time.Time // of the last chunk
+	event      Event     // of the execution samples that were entered, if any were
+	entered    bool
 	events     int64
 	unread     map[string]int64
+	spacing    spacing
+	ticking    time.Duration // interval of samples whose tick is not known
 	builders   map[profile.Type]*profile.Builder
 	normalizer *profile.Normalizer
 }
@@ -85,17 +102,22 @@ type state struct {
 // of the stacks that are kept.
 const cellFactor = 16
 
-// decode reads chunks in this process. begin is called before each.
+// decode reads chunks in this process. begin is called before each. If the tick
+// of the kernel is missing, and the samples show it, they are read again with it.
 func decode(r io.ReaderAt, chunks []Chunk, o *Options, begin func(i int)) Result {
-	s := &state{
-		settings: o.Settings, unread: map[string]int64{},
-		builders: map[profile.Type]*profile.Builder{}, normalizer: profile.NewNormalizer(),
+	out, s := decodeOnce(r, chunks, o, begin)
+	tick := s.spacing.tick(s.ticking)
+	if s.ticking == 0 || tick == 0 {
+		return out
 	}
-	for _, t := range profile.Types() {
-		if o.wants(t) {
-			s.builders[t] = profile.NewBuilder(t, o.Limits)
-		}
-	}
+	with := *o
+	with.Settings.Tick = tick
+	out, _ = decodeOnce(r, chunks, &with, begin)
+	return out
+}
+
+func decodeOnce(r io.ReaderAt, chunks []Chunk, o *Options, begin func(i int)) (Result, *state) {
+	s := newState(o)
 	var out Result
 	buffer := newBuffer(chunks, o)
 	defer buffer.free()
@@ -103,24 +125,98 @@ func decode(r io.ReaderAt, chunks []Chunk, o *Options, begin func(i int)) Result
 		begin(i)
 		reason, lost, err := decodeChunk(r, c, o, s, buffer, &out)
 		out.lose(reason, lost, err)
+		s.end = c.End
 	}
 	s.finish(&out)
-	return out
+	return out, s
+}
+
+func newState(o *Options) *state {
+	s := &state{
+		unread: map[string]int64{}, builders: map[profile.Type]*profile.Builder{}, normalizer: profile.NewNormalizer(),
+		session: session{Settings: o.Settings, known: o.Settings != profile.Settings{Tick: o.Settings.Tick}},
+	}
+	for _, t := range profile.Types() {
+		if o.wants(t) {
+			s.builders[t] = profile.NewBuilder(t, o.Limits)
+		}
+	}
+	return s
+}
+
+// enter makes the session of a chunk the one that samples are read by.
+func (s *state) enter(c Chunk, p prelude, o *Options) {
+	switch {
+	case p.known:
+		s.session = p.said.session(o.Settings.Tick)
+	case s.end.IsZero() || o.OneSession || c.Start.Sub(s.end).Abs() < time.Millisecond:
+	default:
+		s.session = session{Settings: profile.Settings{Tick: o.Settings.Tick}}
+	}
 }
 
 func (s *state) finish(out *Result) {
+	out.notes = map[profile.Type][][]profile.Loss{}
 	for _, t := range profile.Types() {
 		b := s.builders[t]
 		if b == nil {
 			continue
 		}
-		set, coverage := b.Build()
+		set, coverage, notes := b.BuildNoted()
 		if len(set.Stacks) > 0 {
 			out.Sets = append(out.Sets, set)
 		}
+		if notes != nil {
+			out.notes[t] = notes
+		}
 		out.Coverage = append(out.Coverage, coverage)
 	}
-	out.Settings, out.Events, out.Unread = s.settings, s.events, s.unread
+	out.Settings, out.Event, out.Events, out.Unread = s.session.Settings, s.event, s.events, s.unread
+	out.noticeVirtualThreads()
+}
+
+// virtualThreadRun is the frame at the bottom of every virtual thread.
+const virtualThreadRun = "java.lang.VirtualThread.run"
+
+// noticeVirtualThreads enters into the ledger of locks that virtual threads ran.
+// JVMTI, by which the profiler sees waits, does not tell of theirs; the JDK's own
+// recorder does.
+func (r *Result) noticeVirtualThreads() {
+	c := r.coverageOf(profile.Lock)
+	if c == nil || r.Settings.Engine == "" {
+		return
+	}
+	var seen int64
+	for j := range r.Sets {
+		seen += samplesIn(&r.Sets[j], virtualThreadRun)
+	}
+	if seen > 0 {
+		c.AddLoss(profile.Noticed, profile.VirtualThreadLocks, profile.Amount{Count: seen})
+	}
+}
+
+// coverageOf returns the ledger of a type, or nil.
+func (r *Result) coverageOf(t profile.Type) *profile.Coverage {
+	for i := range r.Coverage {
+		if r.Coverage[i].Type == t {
+			return &r.Coverage[i]
+		}
+	}
+	return nil
+}
+
+// samplesIn counts the samples of stacks with a Java method of that name.
+func samplesIn(set *profile.StackSet, name string) (n int64) {
+	f := slices.Index(set.Functions, profile.Function{Name: name, Kind: profile.Java})
+	if f < 0 {
+		return 0
+	}
+	for _, s := range set.Stacks {
+		if slices.Contains(s.Frames, uint32(f)) {
+			n += s.Count
+		}
+	}
+	return n
 }
 
 // lose enters bytes that could not be read and, in words, why.
@@ -144,7 +240,7 @@ func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, o
 	if err != nil {
 		return profile.RecordingUnreadable, c.Size, err
 	}
-	damaged, err := readChunk(buf, o, s)
+	damaged, err := readChunk(buf, c, o, s)
 	if err != nil {
 		return profile.RecordingUnreadable, c.Size, fmt.Errorf("chunk at byte %d: %w", c.Offset, err)
 	}
@@ -158,12 +254,7 @@ func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, o
 
 // readChunk adds the samples of a chunk to the builders. It returns the number
 // of bytes that it could not read, or an error if that is all of them.
-func readChunk(buf []byte, o *Options, s *state) (damaged int64, err error) {
-	defer func() { // jfr-parser panics on some damaged metadata
-		if p := recover(); p != nil {
-			err = fmt.Errorf("reader panics: %v", p)
-		}
-	}()
+func readChunk(buf []byte, c Chunk, o *Options, s *state) (damaged int64, err error) {
 	h, ok := parseHeader(buf)
 	if !ok || !h.readable(int64(len(buf))) || !h.compressed {
 		return 0, errors.New("header is damaged")
@@ -172,16 +263,19 @@ func readChunk(buf []byte, o *Options, s *state) (damaged int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	pools, err := readPools(buf, h.pools, schema.types)
+	pools, err := readPools(buf, h.pools, schema)
 	if err != nil {
 		return 0, err
 	}
-	reader := &chunkReader{header: h, schema: schema, pools: pools, options: o, state: s}
+	prelude := schema.readPrelude(buf)
+	s.enter(c, prelude, o)
+	reader := &chunkReader{header: h, schema: schema, prelude: prelude, session: &s.session, pools: pools, options: o, state: s}
 	tallies := reader.openTallies()
+	reader.prepare()
 	reader.read(buf)
 	for _, t := range profile.Types() {
-		if tally := tallies[t]; tally != nil && tally.total != (profile.Amount{}) {
-			newResolver(pools, s.builders[t], s.normalizer).drain(tally)
+		if tally := tallies[t]; tally != nil && (tally.total != sum{} || tally.losses != nil) {
+			newResolver(pools, s.builders[t], s.normalizer, h.ticksPerSecond).drain(tally)
 		}
 	}
 	return reader.damaged, nil
@@ -198,6 +292,9 @@ func (r *chunkReader) openTallies() map[profile.Type]*tally {
 	}
 	r.cpu, r.wall = tallies[profile.CPU], tallies[profile.Wall]
 	r.alloc, r.lock = tallies[profile.Alloc], tallies[profile.Lock]
+	if r.lock != nil {
+		r.lock.ticks = true
+	}
 	return tallies
 }
 

@@ -1,11 +1,8 @@
 package jfr
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
-
-	"github.com/grafana/jfr-parser/parser/types"
-	"github.com/grafana/jfr-parser/parser/types/def"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -14,6 +11,8 @@ import (
 type chunkReader struct {
 	header  header
 	schema  *schema
+	prelude prelude
+	session *session
 	pools   *pools
 	options *Options
 	state   *state
@@ -22,34 +21,80 @@ type chunkReader struct {
 	// damaged are the bytes of events that could not be read.
 	damaged int64
 
-	execution types.ExecutionSample
-	waiting   types.WallClockSample
-	inTLAB    types.ObjectAllocationInNewTLAB
-	outTLAB   types.ObjectAllocationOutsideTLAB
-	allocated types.ObjectAllocationSample
-	monitor   types.JavaMonitorEnter
-	park      types.ThreadPark
-	setting   types.ActiveSetting
+	takes      answer
+	tickless   bool // a tick that is not known may be longer than the interval
+	onlyWall   bool // execution samples are of elapsed time
+	cpuSample  sum  // what an execution sample stands for
+	wallSample sum  // what a sample of elapsed time stands for that says no span
+	locks      lockClock
+	locked     map[uint64]bool // by class: whether threads that park on it wait for a lock
+}
+
+// prepare works out what an event stands for, once for the chunk.
+func (r *chunkReader) prepare() {
+	s, raw := r.session, r.options.Raw
+	r.locks = newLockClock(int64(s.LockThreshold), r.header.ticksPerSecond)
+	r.locked = map[uint64]bool{}
+	r.tickless, r.onlyWall = s.ticksUnknown(), s.onlyWall()
+	interval, reason := s.cpuWeight()
+	if s.event.Name != "" {
+		interval, reason = s.event.Weight, ""
+		if interval == 0 {
+			reason = profile.IntervalUnknown
+		}
+	}
+	r.cpuSample = sampleOf(interval, raw)
+	r.wallSample = sampleOf(int64(s.WallInterval), raw)
+	if r.cpu != nil {
+		r.cpu.unvalued = reason
+	}
+	for _, t := range []*tally{r.wall, r.lock} {
+		if t != nil {
+			t.unvalued = profile.IntervalUnknown
+		}
+	}
+}
+
+// sampleOf is one sample that stands for value, which is not known if it is 0.
+func sampleOf(value int64, raw bool) sum {
+	switch {
+	case raw:
+		return sum{value: 1, raw: 1, count: 1}
+	case value == 0:
+		return sum{raw: 1, count: 1, unvalued: 1}
+	}
+	return sum{value: value, raw: 1, count: 1}
+}
+
+func (s sum) times(n int64) sum {
+	return sum{s.value * n, s.ticks * n, s.raw * n, s.count * n, s.unvalued * n}
 }
 
 // read walks all events of the chunk. An event that cannot be decoded costs
 // itself; where the next one begins is known from its size. If a size is wrong
 // the rest of the chunk cannot be read.
 func (r *chunkReader) read(buf []byte) {
-	c := cursor{buf: buf, pos: headerBytes}
-	for c.pos < len(buf) {
-		start := c.pos
-		size := c.varint()
-		id := def.TypeID(c.varint())
-		if c.bad || size == 0 || size > uint64(len(buf)-start) || uint64(c.pos-start) > size {
-			r.damaged += r.restOfEvents(int64(start), int64(len(buf)))
+	var v values
+	end := walk(buf, func(id uint64, data []byte, size int) {
+		e := r.schema.event(id)
+		if e == nil {
 			return
 		}
-		end := start + int(size)
-		if err := r.event(id, buf[c.pos:end]); err != nil {
+		if e.read == nil {
+			if e.name != activeSetting {
+				r.state.unread[e.name]++
+			}
+			return
+		}
+		v.number = [maxSlots + 1]uint64{}
+		c := cursor{buf: data}
+		e.layout.read(&c, &v)
+		if c.bad || e.read(r, &v) != nil {
 			r.damaged += int64(size)
 		}
-		c.pos = end
+	})
+	if end < len(buf) {
+		r.damaged += r.restOfEvents(int64(end), int64(len(buf)))
 	}
 }
 
@@ -62,137 +107,180 @@ func (r *chunkReader) restOfEvents(at, end int64) int64 {
 	return end - at
 }
 
-func (r *chunkReader) event(id def.TypeID, data []byte) error {
-	t := r.schema.types
-	switch id {
-	case t.T_EXECUTION_SAMPLE:
-		return r.executionSample(data)
-	case t.T_WALL_CLOCK_SAMPLE:
-		return r.wallClockSample(data)
-	case t.T_ALLOC_IN_NEW_TLAB:
-		return r.allocInTLAB(data)
-	case t.T_ALLOC_OUTSIDE_TLAB:
-		return r.allocOutsideTLAB(data)
-	case t.T_ALLOC_SAMPLE:
-		return r.allocSample(data)
-	case t.T_MONITOR_ENTER:
-		return r.monitorEnter(data)
-	case t.T_THREAD_PARK:
-		return r.threadPark(data)
-	case t.T_ACTIVE_SETTING:
-		return r.activeSetting(data)
+// Events that are not made a sample of, and why.
+const (
+	besideCPUTime = executionSample + " (beside " + cpuTimeSample + ")"
+	besideTLAB    = allocSample + " (beside TLAB events)"
+	noLock        = threadPark + " (no lock)"
+)
+
+// leaveOut counts an event that is not made a sample of.
+func (r *chunkReader) leaveOut(event string) error {
+	r.state.unread[event]++
+	return nil
+}
+
+// executionSample is a sample of CPU time or, with nobatch and in old versions, of
+// elapsed time. Where a session has both, async-profiler tells them apart by the
+// state of the thread; the JDK knows only running ones.
+func (r *chunkReader) executionSample(v *values) error {
+	stack := v.number[0]
+	if r.onlyWall || !r.pools.isCPUState(v.number[1]) {
+		return r.add(r.wall, stack, 0, r.wallSample)
 	}
-	if name, ok := r.schema.unread[id]; ok {
-		r.state.unread[name]++
+	if r.prelude.cpu {
+		return r.leaveOut(besideCPUTime)
+	}
+	if r.takes == notAsked {
+		r.takes = r.state.takes(r.session.event, r.options.AnyEvent)
+	}
+	if r.takes == refused {
+		if r.cpu != nil {
+			r.cpu.lose(profile.Dropped, profile.EventNotCPU, profile.Amount{Count: 1})
+		}
+		return nil
+	}
+	if r.tickless {
+		r.state.spacing.note(v.number[2], int64(v.number[3]), r.header.ticksPerSecond)
+		r.state.ticking = r.session.CPUInterval
+	}
+	return r.add(r.cpu, stack, 0, r.cpuSample)
+}
+
+// answer is that to the question whether execution samples of a chunk go into
+// the set of CPU.
+type answer uint8
+
+const (
+	notAsked answer = iota
+	taken
+	refused
+)
+
+// takes says whether samples of an event go into the set of CPU, which counts one
+// thing only.
+func (s *state) takes(e Event, anyEvent bool) answer {
+	if e.Name != "" && !anyEvent || s.entered && e.Name != s.event.Name {
+		return refused
+	}
+	s.entered, s.event = true, e
+	return taken
+}
+
+// cpuTimeSample is one of the JDK's sampler (JEP 509), which says its period.
+func (r *chunkReader) cpuTimeSample(v *values) error {
+	period := v.number[1]
+	if period == 0 || period > uint64(r.locks.longest) {
+		return fmt.Errorf("sampling period of %d ticks", period)
+	}
+	w := sum{ticks: int64(period), raw: 1, count: 1}
+	if r.options.Raw {
+		w = sum{value: 1, raw: 1, count: 1}
+	}
+	return r.add(r.cpu, v.number[0], 0, w)
+}
+
+// cpuTimeSamplesLost tells samples for which the JDK had no room. Their period is
+// not said.
+func (r *chunkReader) cpuTimeSamplesLost(v *values) error {
+	if v.number[0] > maxEventValue {
+		return fmt.Errorf("%d lost samples", v.number[0])
+	}
+	if r.cpu != nil {
+		r.cpu.lose(profile.Dropped, profile.ProfilerSkipped, profile.Amount{Count: int64(v.number[0])})
 	}
 	return nil
 }
 
-// executionSample is a sample of CPU time or, with nobatch, of elapsed time.
-// async-profiler tells them apart by the state of the thread; the JDK knows
-// only running ones.
-func (r *chunkReader) executionSample(data []byte) error {
-	if _, err := r.execution.Parse(data, r.schema.execution, r.schema.types); err != nil {
-		return err
+func (r *chunkReader) wallClockSample(v *values) error {
+	n, span := int64(max(v.number[1], 1)), v.number[2]
+	if n < 1 || n > maxBatch || span > uint64(r.locks.longest) {
+		return fmt.Errorf("%d samples over %d ticks", n, span)
 	}
-	e := &r.execution
-	if r.pools.isCPUState(uint64(e.State)) {
-		return r.add(r.cpu, uint64(e.StackTrace), 0, r.sample(cpuInterval(&r.state.settings), 1), 1)
+	w := r.wallSample.times(n)
+	if n > 1 && span > 0 && !r.options.Raw {
+		w = sum{ticks: wallTicks(int64(span), n), raw: n, count: n}
 	}
-	return r.add(r.wall, uint64(e.StackTrace), 0, r.sample(wallInterval(&r.state.settings), 1), 1)
+	return r.add(r.wall, v.number[0], 0, w)
 }
 
-func (r *chunkReader) wallClockSample(data []byte) error {
-	if _, err := r.waiting.Parse(data, r.schema.wall, r.schema.types); err != nil {
-		return err
+// maxBatch is more than the samples of one event: async-profiler batches 1000.
+const maxBatch = 1 << 14
+
+func (r *chunkReader) allocInTLAB(v *values) error {
+	if v.number[2] == 0 {
+		v.number[2] = v.number[3]
 	}
-	n := int64(max(r.waiting.Samples, 1))
-	return r.add(r.wall, uint64(r.waiting.StackTrace), 0, r.sample(wallInterval(&r.state.settings), n), n)
+	return r.allocation(v)
 }
 
-func (r *chunkReader) sample(interval, n int64) weight {
-	return weight{profile.Amount{Value: interval * n, Count: n}, n}
+func (r *chunkReader) allocSampled(v *values) error {
+	if r.prelude.tlab {
+		return r.leaveOut(besideTLAB)
+	}
+	return r.allocation(v)
 }
 
-func (r *chunkReader) allocInTLAB(data []byte) error {
-	if _, err := r.inTLAB.Parse(data, r.schema.inTLAB, r.schema.types); err != nil {
-		return err
-	}
-	e := &r.inTLAB
-	size := e.TlabSize
-	if size == 0 {
-		size = e.AllocationSize
-	}
-	return r.allocation(uint64(e.StackTrace), uint64(e.ObjectClass), size)
-}
-
-func (r *chunkReader) allocOutsideTLAB(data []byte) error {
-	if _, err := r.outTLAB.Parse(data, r.schema.outTLAB, r.schema.types); err != nil {
-		return err
-	}
-	return r.allocation(uint64(r.outTLAB.StackTrace), uint64(r.outTLAB.ObjectClass), r.outTLAB.AllocationSize)
-}
-
-func (r *chunkReader) allocSample(data []byte) error {
-	if _, err := r.allocated.Parse(data, r.schema.allocated, r.schema.types); err != nil {
-		return err
-	}
-	return r.allocation(uint64(r.allocated.StackTrace), uint64(r.allocated.ObjectClass), r.allocated.Weight)
-}
-
-func (r *chunkReader) allocation(stack, class, size uint64) error {
+// allocation is one of an object or, in its place, of a TLAB or of what was
+// allocated since the last sample.
+func (r *chunkReader) allocation(v *values) error {
+	size := v.number[2]
 	if size > maxEventValue {
 		return fmt.Errorf("allocation of %d bytes", size)
 	}
-	w := weight{profile.Amount{Value: int64(size), Count: 1}, int64(size)}
-	return r.add(r.alloc, stack, class, w, 1)
+	return r.add(r.alloc, v.number[0], v.number[1], sum{value: int64(size), raw: int64(size), count: 1})
 }
 
-func (r *chunkReader) monitorEnter(data []byte) error {
-	if _, err := r.monitor.Parse(data, r.schema.monitor, r.schema.types); err != nil {
-		return err
+// threadPark is a wait for a lock only if the thread waits for one: threads that
+// have nothing to do park as well.
+func (r *chunkReader) threadPark(v *values) error {
+	class := v.number[1]
+	isLock, known := r.locked[class]
+	if !known {
+		isLock = isLockClass(r.pools.className(class))
+		r.locked[class] = isLock
 	}
-	e := &r.monitor
-	return r.contention(uint64(e.StackTrace), uint64(e.MonitorClass), e.Duration)
-}
-
-func (r *chunkReader) threadPark(data []byte) error {
-	if _, err := r.park.Parse(data, r.schema.park, r.schema.types); err != nil {
-		return err
+	if !isLock {
+		return r.leaveOut(noLock)
 	}
-	e := &r.park
-	return r.contention(uint64(e.StackTrace), uint64(e.ParkedClass), e.Duration)
+	return r.contention(v)
 }
 
-func (r *chunkReader) contention(stack, class, ticks uint64) error {
-	ns, ok := ticksToNanos(ticks, r.header.ticksPerSecond)
-	if !ok {
+// isLockClass reports whether a thread that parks on an object of the class
+// waits for a lock: those whose waits async-profiler records (lockTracer.cpp)
+// and StampedLock. Others are queues, timers, futures and latches.
+func isLockClass(name []byte) bool {
+	name = bytes.ReplaceAll(bytes.TrimPrefix(name, []byte("L")), []byte("."), []byte("/"))
+	for _, lock := range []string{"java/util/concurrent/locks/Reentrant", "java/util/concurrent/locks/StampedLock", "java/util/concurrent/Semaphore"} {
+		if bytes.HasPrefix(name, []byte(lock)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *chunkReader) contention(v *values) error {
+	ticks := v.number[2]
+	if ticks > uint64(r.locks.longest) {
 		return fmt.Errorf("wait of %d ticks at %d ticks per second", ticks, r.header.ticksPerSecond)
 	}
-	return r.add(r.lock, stack, class, lockWeight(ns, int64(r.state.settings.LockThreshold)), 1)
+	w := r.locks.weigh(int64(ticks))
+	switch {
+	case r.options.Raw:
+		w = sum{ticks: w.raw, raw: w.raw, count: 1}
+	case !r.session.known: // how long a wait below the threshold stands for is not known
+		w = sum{raw: w.raw, count: 1, unvalued: 1}
+	}
+	return r.add(r.lock, v.number[0], v.number[1], w)
 }
 
-func (r *chunkReader) activeSetting(data []byte) error {
-	if _, err := r.setting.Parse(data, r.schema.setting, r.schema.types); err != nil {
-		return err
-	}
-	if name := r.setting.Name; name == "period" && def.TypeID(r.setting.Id) != r.schema.types.T_EXECUTION_SAMPLE {
-		return nil
-	}
-	applySetting(&r.state.settings, strings.TrimSpace(r.setting.Name), strings.TrimSpace(r.setting.Value))
-	return nil
-}
-
-// add enters an event of a type. samples is the number of samples in it.
-func (r *chunkReader) add(to *tally, stack, class uint64, w weight, samples int64) error {
+// add enters an event of a type.
+func (r *chunkReader) add(to *tally, stack, class uint64, w sum) error {
 	if to == nil {
 		return nil
 	}
-	if r.options.Raw {
-		w = w.unscaled(samples)
-	}
 	beyond := r.options.MaxEvents > 0 && r.state.events >= r.options.MaxEvents
-	if !to.add(stack, class, w, beyond) {
+	if !to.add(stack, class, &w, beyond) {
 		return fmt.Errorf("a sum exceeds %d", int64(maxTotal))
 	}
 	r.state.events++

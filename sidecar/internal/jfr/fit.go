@@ -44,26 +44,47 @@ func (r *Result) halve() {
 	var kept []profile.StackSet
 	for i := range r.Sets {
 		set := &r.Sets[i]
-		slices.SortFunc(set.Stacks, func(a, b profile.Stack) int { return cmp.Compare(b.Value, a.Value) })
-		var lost profile.Amount
-		half := len(set.Stacks) / 2
-		for _, s := range set.Stacks[half:] {
-			lost = lost.Add(profile.Amount{Value: s.Value, Count: s.Count})
-		}
-		set.Stacks = set.Stacks[:half]
-		r.truncate(set.Type, lost)
-		if half > 0 {
-			kept = append(kept, profile.Merge(set.Type, set))
-		}
+		coverage := r.coverageOf(set.Type)
+		kept = append(kept, r.keep(set, coverage, len(set.Stacks)/2)...)
 	}
 	r.Sets = kept
 }
 
-func (r *Result) truncate(t profile.Type, lost profile.Amount) {
-	for i := range r.Coverage {
-		if c := &r.Coverage[i]; c.Type == t {
-			c.Stored = profile.Amount{Value: c.Stored.Value - lost.Value, Count: c.Stored.Count - lost.Count}
-			c.AddLoss(profile.Truncated, profile.WindowTooLarge, lost)
+// keep returns the heaviest stacks of a set, in their order, and takes the others
+// out of the ledger with what is noted of them.
+func (r *Result) keep(set *profile.StackSet, c *profile.Coverage, n int) []profile.StackSet {
+	order := make([]int, len(set.Stacks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := &set.Stacks[i], &set.Stacks[j]
+		return cmp.Or(cmp.Compare(b.Value, a.Value), cmp.Compare(b.Count, a.Count))
+	})
+	notes := r.notes[set.Type]
+	for _, i := range order[n:] {
+		s := &set.Stacks[i]
+		lost := profile.Amount{Value: s.Value, Count: s.Count}
+		c.Stored = profile.Amount{Value: c.Stored.Value - lost.Value, Count: c.Stored.Count - lost.Count}
+		c.AddLoss(profile.Truncated, profile.WindowTooLarge, lost)
+		if notes != nil {
+			c.TakeNotes(notes[i])
 		}
 	}
+	if n == 0 {
+		return nil
+	}
+	slices.Sort(order[:n])
+	rest := profile.StackSet{Type: set.Type, Functions: set.Functions}
+	var of [][]profile.Loss
+	for _, i := range order[:n] {
+		rest.Stacks = append(rest.Stacks, set.Stacks[i])
+		if notes != nil {
+			of = append(of, notes[i])
+		}
+	}
+	if notes != nil {
+		r.notes[set.Type] = of
+	}
+	return []profile.StackSet{profile.Merge(set.Type, &rest)}
 }

@@ -42,9 +42,32 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// FuzzPools reads damaged constant pools and events with sound metadata, which
-// is all that this package reads itself: it must not panic, and must not
-// allocate by what it reads.
+// FuzzMetadata reads damaged metadata: it must not panic, and must not allocate
+// by a number that it reads.
+func FuzzMetadata(f *testing.F) {
+	clean := readFixture(f, "cpu")
+	h, _ := parseHeader(clean)
+	end := endOfMetadata(clean)
+	f.Add(clean[h.metadata:end])
+	f.Add(withStringCount(clean, 1<<32-1)[h.metadata:end])
+	f.Add(clean[h.metadata : end-500])
+	f.Fuzz(func(t *testing.T, metadata []byte) {
+		buf := append(append([]byte(nil), clean[:h.metadata]...), metadata...)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		schema, err := readSchema(buf, h.metadata)
+		if err == nil {
+			_, err = readPools(buf, h.metadata, schema)
+		}
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > uint64(300*len(buf))+(16<<20) {
+			t.Errorf("%d bytes allocated for %d bytes of recording, %v", grown, len(buf), err)
+		}
+	})
+}
+
+// FuzzPools reads damaged constant pools with sound metadata: it must not panic,
+// and must not allocate by what it reads.
 func FuzzPools(f *testing.F) {
 	const name = "cpu"
 	clean := readFixture(f, name)
@@ -61,7 +84,7 @@ func FuzzPools(f *testing.F) {
 		at := min(h.pools+int64(skew), int64(len(buf)))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		p, err := readPools(buf, at, schema.types)
+		p, err := readPools(buf, at, schema)
 		if err == nil {
 			resolveAll(t, p)
 		}
@@ -72,9 +95,7 @@ func FuzzPools(f *testing.F) {
 	})
 }
 
-// FuzzChunk decodes any chunk with the metadata of a sound one, in this
-// process. Metadata are left alone: jfr-parser's reader of them is what the
-// child is for.
+// FuzzChunk decodes any chunk that begins as a sound one, in this process.
 func FuzzChunk(f *testing.F) {
 	clean := readFixture(f, "cpu")
 	metadataEnd := endOfMetadata(clean)
@@ -92,7 +113,7 @@ func FuzzChunk(f *testing.F) {
 func resolveAll(t *testing.T, p *pools) {
 	t.Helper()
 	b := profile.NewBuilder(profile.CPU, profile.DefaultLimits())
-	r := newResolver(p, b, profile.NewNormalizer())
+	r := newResolver(p, b, profile.NewNormalizer(), 1e9)
 	for id := range uint64(1_000) {
 		if frames, ok := r.stack(id); ok {
 			b.Add(frames, profile.Amount{Value: 1, Count: 1})

@@ -76,7 +76,12 @@ func decodeFixture(t *testing.T, name string, typ profile.Type) *profile.StackSe
 
 func openFixture(t testing.TB, name string) (*os.File, Layout) {
 	t.Helper()
-	f, err := Open(filepath.Join(fixtures, name+".jfr"))
+	return openRecording(t, filepath.Join(fixtures, name+".jfr"))
+}
+
+func openRecording(t testing.TB, path string) (*os.File, Layout) {
+	t.Helper()
+	f, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

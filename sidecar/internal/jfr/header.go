@@ -26,7 +26,7 @@ func parseHeader(b []byte) (header, bool) {
 	if len(b) < headerBytes || string(b[:4]) != magic {
 		return header{}, false
 	}
-	if major := binary.BigEndian.Uint16(b[4:]); major != 2 {
+	if major := binary.BigEndian.Uint16(b[4:]); major != 1 && major != 2 {
 		return header{}, false
 	}
 	field := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8+8*i:])) }

@@ -10,8 +10,10 @@ import (
 // metadata describes it.
 type layout struct {
 	fields []fieldLayout
-	// varints is the number of fields if each is one integer, else 0.
+	// varints is the number of fields if each is one integer, else 0. slots then
+	// says where read puts each.
 	varints int
+	slots   []uint8
 }
 
 type fieldLayout struct {
@@ -33,11 +35,18 @@ const (
 	nested
 )
 
-// values are the fields of a constant that were asked for.
+// values are the fields of a value that were asked for: numbers by slot, texts
+// in the order of their slots.
 type values struct {
-	number [3]uint64
-	text   []byte
+	number [maxSlots + 1]uint64 // the last takes what is not wanted
+	text   [maxTexts][]byte
 }
+
+const (
+	maxSlots  = 6
+	maxTexts  = 2
+	notWanted = maxSlots
+)
 
 // layouts derives layouts from the metadata of a chunk.
 type layouts struct {
@@ -103,29 +112,39 @@ func (l *layouts) field(f *def.Field) (fieldLayout, error) {
 	return out, err
 }
 
-// want returns a copy of the layout of the class with that name in which the
-// named fields are put into slots, in the order of their names.
-func (l *layouts) want(class *def.Class, fields ...string) (*layout, error) {
-	if class == nil {
-		return nil, fmt.Errorf("a type is missing in the metadata")
-	}
-	shared, err := l.of(class.ID)
+// want returns a copy of the layout of a class in which the named fields are put
+// into slots, in the order of their names, and which of them it has.
+func (l *layouts) want(c *def.Class, fields ...string) (out *layout, has []bool, err error) {
+	shared, err := l.of(c.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := &layout{fields: append([]fieldLayout(nil), shared.fields...), varints: shared.varints}
+	out = &layout{fields: append([]fieldLayout(nil), shared.fields...), varints: shared.varints}
+	has = make([]bool, len(fields))
+	texts := 0
 	for slot, name := range fields {
-		found := false
-		for i := range class.Fields {
-			if class.Fields[i].Name == name && !out.fields[i].array {
-				out.fields[i].slot, found = int8(slot), true
+		for i := range c.Fields {
+			f := &out.fields[i]
+			if c.Fields[i].Name != name || f.array {
+				continue
+			}
+			switch {
+			case f.form == integer, f.form == oneByte:
+				f.slot, has[slot] = int8(slot), true
+			case f.form == text && texts < maxTexts:
+				f.slot, has[slot] = int8(texts), true
+				texts++
 			}
 		}
-		if !found {
-			return nil, fmt.Errorf("type %s has no field %s", class.Name, name)
-		}
 	}
-	return out, nil
+	for _, f := range out.fields {
+		slot := uint8(notWanted)
+		if f.slot >= 0 {
+			slot = uint8(f.slot)
+		}
+		out.slots = append(out.slots, slot)
+	}
+	return out, has, nil
 }
 
 // maxNesting is deeper than any type of a recording.
@@ -179,9 +198,12 @@ func (f *fieldLayout) skip(c *cursor, n, depth int) {
 	}
 }
 
-// read moves behind a value and returns the fields that have slots.
-func (l *layout) read(c *cursor) values {
-	var v values
+// read moves behind a value and puts the fields that have slots into v.
+func (l *layout) read(c *cursor, v *values) {
+	if l.varints > 0 {
+		l.readVarints(c, v)
+		return
+	}
 	for i := range l.fields {
 		f := &l.fields[i]
 		if f.slot < 0 {
@@ -195,11 +217,27 @@ func (l *layout) read(c *cursor) values {
 		switch f.form {
 		case integer:
 			v.number[f.slot] = c.varint()
+		case oneByte:
+			v.number[f.slot] = uint64(c.byte())
 		case text:
-			v.text = c.text()
-		default:
-			f.skip(c, 1, 0)
+			v.text[f.slot] = c.text()
 		}
 	}
-	return v
+}
+
+// readVarints is read for values of nothing but integers, as events are. Most of
+// the time of reading events is spent here.
+func (l *layout) readVarints(c *cursor, v *values) {
+	buf, pos := c.buf, c.pos
+	for _, slot := range l.slots {
+		if pos < len(buf) && buf[pos] < 0x80 {
+			v.number[slot] = uint64(buf[pos])
+			pos++
+			continue
+		}
+		c.pos = pos
+		v.number[slot] = c.longVarint()
+		pos = c.pos
+	}
+	c.pos = pos
 }

@@ -1,98 +1,123 @@
 package jfr
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 
-	"github.com/grafana/jfr-parser/parser"
-	"github.com/grafana/jfr-parser/parser/types"
 	"github.com/grafana/jfr-parser/parser/types/def"
 )
 
-// schema is what the metadata of a chunk says about the events that are read.
-// An event that the chunk does not know has a nil binding.
-type schema struct {
-	types     *def.TypeMap
-	execution *types.BindExecutionSample
-	wall      *types.BindWallClockSample
-	inTLAB    *types.BindObjectAllocationInNewTLAB
-	outTLAB   *types.BindObjectAllocationOutsideTLAB
-	allocated *types.BindObjectAllocationSample
-	monitor   *types.BindJavaMonitorEnter
-	park      *types.BindThreadPark
-	setting   *types.BindActiveSetting
-	// unread are events that hold samples of which no type is made, by name.
-	unread map[def.TypeID]string
-}
+var errMetadata = errors.New("metadata are damaged")
 
-// emptyPools is a constant pool event without pools: size, type, start,
-// duration, delta, flags, number.
-var emptyPools = [...]byte{7, 1, 0, 0, 0, 0, 0}
+// maxElements bounds the tree that metadata are; the JDK's have 20,000.
+const (
+	maxElements     = 1 << 20
+	maxElementDepth = 16
+)
 
-// readSchema lets jfr-parser read the metadata event at at. It gets a chunk
-// that consists of that event and nothing else, so that it reads no more.
-func readSchema(buf []byte, at int64) (*schema, error) {
+// readTypes reads the metadata event at at: a table of strings and a tree of
+// elements with attributes, of which classes and their fields are kept, as the
+// types of jfr-parser. No number in it makes it allocate more than the event is
+// long, which is why jfr-parser does not read it.
+func readTypes(buf []byte, at int64) (*def.TypeMap, error) {
 	c := cursor{buf: buf, pos: int(at)}
-	size := c.count()
-	if kind := c.varint(); c.bad || kind != 0 || size > len(buf)-int(at) {
-		return nil, errors.New("metadata are damaged")
+	size := c.varint() // counts itself, too: the event may reach to the end of the chunk
+	if kind := c.varint(); c.bad || kind != 0 || size > uint64(len(buf)-int(at)) {
+		return nil, errMetadata
 	}
-	alone := make([]byte, headerBytes, headerBytes+size+len(emptyPools))
-	copy(alone, buf[:headerBytes])
-	alone = append(alone, buf[at:int(at)+size]...)
-	poolsAt := len(alone)
-	alone = append(alone, emptyPools[:]...)
-	for i, v := range []int{len(alone), poolsAt, headerBytes} {
-		binary.BigEndian.PutUint64(alone[8+8*i:], uint64(v))
+	r := metadataReader{cursor: cursor{buf: buf[:at+int64(size)], pos: c.pos}, types: &def.TypeMap{IDMap: map[def.TypeID]*def.Class{}, NameMap: map[string]*def.Class{}}}
+	for range 3 { // start, duration, id
+		r.varint()
 	}
-	p := parser.NewParser(alone, parser.Options{})
-	if _, err := p.ParseEvent(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read metadata: %w", err)
-	}
-	return newSchema(&p.TypeMap), nil
-}
-
-func newSchema(t *def.TypeMap) *schema {
-	s := &schema{types: t, unread: map[def.TypeID]string{}}
-	if c := t.NameMap["jdk.ExecutionSample"]; c != nil {
-		s.execution = types.NewBindExecutionSample(c, t)
-	}
-	if c := t.NameMap["profiler.WallClockSample"]; c != nil {
-		s.wall = types.NewBindWallClockSample(c, t)
-	}
-	if c := t.NameMap["jdk.ObjectAllocationInNewTLAB"]; c != nil {
-		s.inTLAB = types.NewBindObjectAllocationInNewTLAB(c, t)
-	}
-	if c := t.NameMap["jdk.ObjectAllocationOutsideTLAB"]; c != nil {
-		s.outTLAB = types.NewBindObjectAllocationOutsideTLAB(c, t)
-	}
-	if c := t.NameMap["jdk.ObjectAllocationSample"]; c != nil {
-		s.allocated = types.NewBindObjectAllocationSample(c, t)
-	}
-	if c := t.NameMap["jdk.JavaMonitorEnter"]; c != nil {
-		s.monitor = types.NewBindJavaMonitorEnter(c, t)
-	}
-	if c := t.NameMap["jdk.ThreadPark"]; c != nil {
-		s.park = types.NewBindThreadPark(c, t)
-	}
-	if c := t.NameMap["jdk.ActiveSetting"]; c != nil {
-		s.setting = types.NewBindActiveSetting(c, t)
-	}
-	for _, name := range unreadEvents() {
-		if c := t.NameMap[name]; c != nil {
-			s.unread[c.ID] = name
+	n := r.count()
+	for range n {
+		r.strings = append(r.strings, string(r.text()))
+		if r.bad {
+			return nil, errMetadata
 		}
 	}
-	return s
+	r.element(nil, 0)
+	if r.bad {
+		return nil, errMetadata
+	}
+	if len(r.types.IDMap) == 0 {
+		return nil, fmt.Errorf("%w: they describe no type", errMetadata)
+	}
+	return r.types, nil
 }
 
-// unreadEvents are events with samples that Podflame has no type for. They are
-// counted, so that a recording of nothing else is not just empty.
-func unreadEvents() []string {
-	return []string{
-		"profiler.Malloc", "profiler.Free", "profiler.LiveObject", "profiler.NativeLock",
-		"jdk.MethodTrace", "profiler.Span", "jdk.NativeMethodSample", "jdk.OldObjectSample",
+type metadataReader struct {
+	cursor
+	strings  []string
+	types    *def.TypeMap
+	elements int
+}
+
+// element reads an element and those in it.
+func (r *metadataReader) element(within *def.Class, depth int) {
+	r.elements++
+	if depth > maxElementDepth || r.elements > maxElements {
+		r.fail()
+		return
 	}
+	name := r.string()
+	attributes := map[string]string{}
+	for n := r.count(); n > 0 && !r.bad; n-- {
+		key := r.string()
+		attributes[key] = r.string()
+	}
+	switch name {
+	case "class":
+		within = r.class(attributes)
+	case "field":
+		r.field(within, attributes)
+	}
+	for n := r.count(); n > 0 && !r.bad; n-- {
+		r.element(within, depth+1)
+	}
+}
+
+func (r *metadataReader) string() string {
+	i := r.varint()
+	if i >= uint64(len(r.strings)) {
+		r.fail()
+		return ""
+	}
+	return r.strings[i]
+}
+
+func (r *metadataReader) class(attributes map[string]string) *def.Class {
+	attributes["name"] = currentName(attributes["name"])
+	c, err := def.NewClass(attributes, 0)
+	if err != nil || c.ID < 0 {
+		r.fail()
+		return nil
+	}
+	r.types.IDMap[c.ID], r.types.NameMap[c.Name] = c, c
+	return c
+}
+
+// currentName is the name that a type of JFR version 1, of JDK 9 and 10, has had
+// since version 2.
+func currentName(name string) string {
+	if rest, ok := strings.CutPrefix(name, "com.oracle.jdk."); ok {
+		return "jdk." + rest
+	}
+	if rest, ok := strings.CutPrefix(name, "com.oracle.jfr.types."); ok {
+		return "jdk.types." + rest
+	}
+	return name
+}
+
+func (r *metadataReader) field(of *def.Class, attributes map[string]string) {
+	if attributes["dimension"] == "0" {
+		delete(attributes, "dimension")
+	}
+	f, err := def.NewField(attributes)
+	if of == nil || err != nil {
+		r.fail()
+		return
+	}
+	of.Fields = append(of.Fields, f)
 }

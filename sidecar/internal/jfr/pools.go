@@ -3,9 +3,9 @@ package jfr
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/grafana/jfr-parser/parser/types/def"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -23,7 +23,6 @@ type pools struct {
 	stacks, methods, classes        pool
 	symbols, frameTypes, stateNames pool
 	frame                           *layout // slots: method, type
-	frameSlots                      []uint8 // of its fields: 0, 1 or notWanted
 	kinds                           []profile.Kind
 	defaultState                    uint64
 	hasDefaultState                 bool
@@ -36,10 +35,10 @@ const maxCheckpoints = 1 << 16
 
 // readPools indexes the constant pools of a chunk. They are a chain of events
 // from the last back to the first; a chain that does not move back is damaged.
-func readPools(buf []byte, at int64, types *def.TypeMap) (*pools, error) {
+func readPools(buf []byte, at int64, s *schema) (*pools, error) {
 	p := &pools{buf: buf}
-	l := &layouts{types: types.IDMap, known: map[def.TypeID]*layout{}}
-	byType, err := p.bind(l, types)
+	l := s.layouts
+	byType, err := p.bind(l, s.types)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +60,10 @@ func readPools(buf []byte, at int64, types *def.TypeMap) (*pools, error) {
 	return nil, fmt.Errorf("%w: more than %d pool events", errPools, maxCheckpoints)
 }
 
-// bind derives the layouts of the types that are read.
-func (p *pools) bind(l *layouts, types *def.TypeMap) (map[def.TypeID]*pool, error) {
-	byType := map[def.TypeID]*pool{}
+// bind derives the layouts of the types that are read. A chunk that lacks one of
+// them has no constants of it.
+func (p *pools) bind(l *layouts, t *def.TypeMap) (map[uint64]*pool, error) {
+	byType := map[uint64]*pool{}
 	for _, want := range []struct {
 		to     *pool
 		class  string
@@ -76,33 +76,37 @@ func (p *pools) bind(l *layouts, types *def.TypeMap) (map[def.TypeID]*pool, erro
 		{&p.frameTypes, "jdk.types.FrameType", []string{"description"}},
 		{&p.stateNames, "jdk.types.ThreadState", []string{"name"}},
 	} {
-		class := types.NameMap[want.class]
-		bound, err := l.want(class, want.fields...)
+		bound, err := wantAll(l, t, want.class, want.fields...)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", want.class, err)
+			return nil, err
 		}
-		want.to.layout = bound
-		byType[class.ID] = want.to
+		if want.to.layout = bound; bound != nil {
+			byType[uint64(t.NameMap[want.class].ID)] = want.to
+		}
 	}
-	frame, err := l.want(types.NameMap["jdk.types.StackFrame"], "method", "type")
-	if err != nil {
-		return nil, err
-	}
+	frame, err := wantAll(l, t, "jdk.types.StackFrame", "method", "type")
 	p.frame = frame
-	for _, f := range frame.fields {
-		slot := uint8(notWanted)
-		if f.slot >= 0 {
-			slot = uint8(f.slot)
-		}
-		p.frameSlots = append(p.frameSlots, slot)
-	}
-	return byType, nil
+	return byType, err
 }
 
-// notWanted is the slot of the fields of a frame that are not read.
-const notWanted = 2
+// wantAll returns the layout of a class, or nil if the metadata do not have it.
+// If they have it without one of the fields they are of no use.
+func wantAll(l *layouts, t *def.TypeMap, name string, fields ...string) (*layout, error) {
+	c := t.NameMap[name]
+	if c == nil {
+		return nil, nil
+	}
+	out, has, err := l.want(c, fields...)
+	if err != nil {
+		return nil, fmt.Errorf("type %s: %w", name, err)
+	}
+	if i := slices.Index(has, false); i >= 0 {
+		return nil, fmt.Errorf("type %s has no field %s", name, fields[i])
+	}
+	return out, nil
+}
 
-func (p *pools) readCheckpoint(at int64, l *layouts, byType map[def.TypeID]*pool) (delta int64, err error) {
+func (p *pools) readCheckpoint(at int64, l *layouts, byType map[uint64]*pool) (delta int64, err error) {
 	if at < headerBytes || at >= int64(len(p.buf)) {
 		return 0, fmt.Errorf("%w: byte %d of %d", errPools, at, len(p.buf))
 	}
@@ -126,12 +130,12 @@ func (p *pools) readCheckpoint(at int64, l *layouts, byType map[def.TypeID]*pool
 	return delta, nil
 }
 
-func (p *pools) readPool(c *cursor, l *layouts, byType map[def.TypeID]*pool) error {
-	id := def.TypeID(c.varint())
+func (p *pools) readPool(c *cursor, l *layouts, byType map[uint64]*pool) error {
+	id := c.varint()
 	n := c.count()
 	to := byType[id]
 	if to == nil {
-		skipped, err := l.of(id)
+		skipped, err := l.of(def.TypeID(id))
 		if err != nil {
 			return fmt.Errorf("%w: %w", errPools, err)
 		}
@@ -164,7 +168,9 @@ func (p *pools) text(from *pool, id uint64) []byte {
 	if !ok {
 		return nil
 	}
-	return from.layout.read(&c).text
+	var v values
+	from.layout.read(&c, &v)
+	return v.text[0]
 }
 
 // className returns the name of a class as the JVM writes it, or nil.
@@ -173,7 +179,9 @@ func (p *pools) className(id uint64) []byte {
 	if !ok {
 		return nil
 	}
-	return p.text(&p.symbols, p.classes.layout.read(&c).number[0])
+	var v values
+	p.classes.layout.read(&c, &v)
+	return p.text(&p.symbols, v.number[0])
 }
 
 // maxEnum is more than there are frame types or thread states.

@@ -37,12 +37,13 @@ type request struct {
 type summary struct {
 	Chunks   int              `json:"chunks"`
 	Events   int64            `json:"events"`
+	Event    Event            `json:"event"`
 	Unread   map[string]int64 `json:"unread,omitempty"`
 	Problems []string         `json:"problems,omitempty"`
 }
 
 func writeAnswer(w io.Writer, r *Result, limit, maxFrames int) error {
-	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Unread, r.Problems})
+	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Event, r.Unread, r.Problems})
 	if err != nil {
 		return fmt.Errorf("encode summary: %w", err)
 	}
@@ -77,7 +78,7 @@ func readAnswer(b []byte, limits profile.DecodeLimits) (Result, error) {
 	}
 	return Result{
 		Sets: w.Sets, Coverage: w.Coverage, Losses: w.Losses, Recorded: w.Recorded, Settings: w.Settings,
-		Chunks: s.Chunks, Events: s.Events, Unread: s.Unread, Problems: s.Problems,
+		Chunks: s.Chunks, Events: s.Events, Event: s.Event, Unread: s.Unread, Problems: s.Problems,
 	}, nil
 }
 

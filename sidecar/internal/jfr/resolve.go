@@ -3,6 +3,7 @@ package jfr
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -11,6 +12,7 @@ import (
 // method is named once.
 type resolver struct {
 	pools      *pools
+	perSecond  int64 // ticks of the chunk's clock
 	builder    *profile.Builder
 	normalizer *profile.Normalizer
 	methods    [profile.Omitted]table // by kind and method id: function + 1
@@ -22,8 +24,8 @@ type resolver struct {
 	overflow uint32
 }
 
-func newResolver(p *pools, b *profile.Builder, n *profile.Normalizer) *resolver {
-	r := &resolver{pools: p, builder: b, normalizer: n, classes: newTable(p.classes.n)}
+func newResolver(p *pools, b *profile.Builder, n *profile.Normalizer, perSecond int64) *resolver {
+	r := &resolver{pools: p, perSecond: perSecond, builder: b, normalizer: n, classes: newTable(p.classes.n)}
 	for kind := range r.methods {
 		r.methods[kind] = newTable(p.methods.n)
 	}
@@ -32,28 +34,42 @@ func newResolver(p *pools, b *profile.Builder, n *profile.Normalizer) *resolver 
 
 // drain hands the cells of a tally to the builder.
 func (r *resolver) drain(t *tally) {
-	r.builder.AddRaw(t.raw)
+	raw := t.total.raw
+	if t.ticks {
+		raw = ticksToNanos(raw, r.perSecond)
+	}
+	r.builder.AddRaw(raw)
 	for i := range t.cells {
-		c := &t.cells[i]
-		frames, ok := r.stack(c.stack)
-		if !ok {
-			r.builder.Lose(profile.Dropped, profile.StackMissing, c.amount)
-			continue
-		}
-		if c.class != 0 {
-			frames = append(frames, r.class(c.class))
-			r.frames = frames
-		}
-		r.builder.Add(frames, c.amount)
-		if frames[0]+1 == r.overflow {
-			r.builder.Note(profile.StorageOverflow, c.amount)
-		}
+		r.drainCell(&t.cells[i], t.unvalued)
 	}
-	if t.lost != (profile.Amount{}) {
-		r.builder.Lose(profile.Truncated, profile.StackLimit, t.lost)
+	if t.lost != (sum{}) {
+		r.builder.Lose(profile.Truncated, profile.StackLimit, t.lost.amount(r.perSecond))
 	}
-	if t.over != (profile.Amount{}) {
-		r.builder.Lose(profile.Truncated, profile.EventsTruncated, t.over)
+	if t.over != (sum{}) {
+		r.builder.Lose(profile.Truncated, profile.EventsTruncated, t.over.amount(r.perSecond))
+	}
+	for _, l := range t.losses {
+		r.builder.Lose(l.Outcome, l.Reason, profile.Amount{Value: l.Value, Count: l.Count})
+	}
+}
+
+func (r *resolver) drainCell(c *cell, unvalued profile.Reason) {
+	amount := c.amount(r.perSecond)
+	frames, ok := r.stack(c.stack)
+	if !ok {
+		r.builder.Lose(profile.Dropped, profile.StackMissing, amount)
+		return
+	}
+	if c.class != 0 {
+		frames = append(frames, r.class(c.class))
+		r.frames = frames
+	}
+	r.builder.Add(frames, amount)
+	if frames[0]+1 == r.overflow {
+		r.builder.Note(profile.Shortened, profile.StorageOverflow, amount)
+	}
+	if c.unvalued > 0 {
+		r.builder.Note(profile.Unvalued, unvalued, profile.Amount{Count: c.unvalued})
 	}
 }
 
@@ -90,8 +106,9 @@ func (r *resolver) readFrames(c *cursor, n int) {
 		r.readPlainFrames(c, n)
 		return
 	}
+	var v values
 	for range n {
-		v := frame.read(c)
+		frame.read(c, &v)
 		if c.bad {
 			return
 		}
@@ -102,7 +119,7 @@ func (r *resolver) readFrames(c *cursor, n int) {
 // readPlainFrames is readFrames for frames of nothing but integers, as the
 // profiler writes them. Most of the time of resolving stacks is spent here.
 func (r *resolver) readPlainFrames(c *cursor, n int) {
-	slots := r.pools.frameSlots
+	slots := r.pools.frame.slots
 	buf, pos := c.buf, c.pos
 	var v [notWanted + 1]uint64 // method, type, and what is not wanted
 	for range n {
@@ -146,7 +163,8 @@ func (r *resolver) methodName(id uint64, kind profile.Kind) []byte {
 	if !ok {
 		return append(r.name[:0], "unknown"...)
 	}
-	v := r.pools.methods.layout.read(&c)
+	var v values
+	r.pools.methods.layout.read(&c, &v)
 	symbol := r.pools.text(&r.pools.symbols, v.number[1])
 	r.name = r.name[:0]
 	if class := r.pools.className(v.number[0]); kind == profile.Java && len(class) > 0 {
@@ -172,9 +190,51 @@ func (r *resolver) class(id uint64) uint32 {
 	return f
 }
 
+// function interns a name. Symbols of native code have no parts that are
+// generated while the program runs.
 func (r *resolver) function(name []byte, kind profile.Kind) uint32 {
-	text := string(bytes.ToValidUTF8(name, []byte("?")))
-	return r.builder.Function(r.normalizer.Name(text), kind)
+	text := string(bytes.ToValidUTF8(fromModified(name), []byte("?")))
+	if kind == profile.Java || kind == profile.Class {
+		text = r.normalizer.Name(text)
+	}
+	return r.builder.Function(text, kind)
+}
+
+// fromModified converts the JVM's modified UTF-8, in which a character beyond
+// 16 bits is a pair of surrogates of three bytes each, and 0 is two bytes.
+func fromModified(b []byte) []byte {
+	if bytes.IndexByte(b, 0xED) < 0 && bytes.IndexByte(b, 0xC0) < 0 {
+		return b
+	}
+	var out []byte
+	for i := 0; i < len(b); {
+		high, ok := surrogate(b[i:], 0xA0)
+		low, paired := rune(0), false
+		if ok {
+			low, paired = surrogate(b[i+3:], 0xB0)
+		}
+		switch {
+		case paired:
+			out = utf8.AppendRune(out, 0x10000+high<<10|low)
+			i += 6
+		case b[i] == 0xC0 && i+1 < len(b) && b[i+1] == 0x80:
+			out = append(out, 0)
+			i += 2
+		default:
+			out = append(out, b[i])
+			i++
+		}
+	}
+	return out
+}
+
+// surrogate decodes the three bytes of a surrogate, of the upper (second byte
+// from 0xA0 on) or the lower half (from 0xB0 on), into its ten bits.
+func surrogate(b []byte, second byte) (rune, bool) {
+	if len(b) < 3 || b[0] != 0xED || b[1]&0xF0 != second || b[2]&0xC0 != 0x80 {
+		return 0, false
+	}
+	return rune(b[1]&0x0F)<<6 | rune(b[2]&0x3F), true
 }
 
 func appendDotted(to, class []byte) []byte {

@@ -9,15 +9,46 @@ type tally struct {
 	first table                // by stack id: index + 1 of its first cell
 	other map[[2]uint64]uint32 // the cells of further classes
 	max   int
-	lost  profile.Amount // beyond max cells
-	over  profile.Amount // beyond the limit of events
-	raw   int64
-	total profile.Amount
+	lost  sum // beyond max cells
+	over  sum // beyond the limit of events
+	total sum
+	// losses are samples that are told of without a stack.
+	losses   []profile.Loss
+	unvalued profile.Reason // why values are not known, where they are not
+	ticks    bool           // raw sums are in ticks
 }
 
 type cell struct {
 	stack, class uint64
-	amount       profile.Amount
+	sum
+}
+
+// sum is what events of a stack add up to. What is measured in ticks of the
+// chunk's clock is converted once, when all of it is added up.
+type sum struct {
+	value    int64 // ns, bytes or events
+	ticks    int64 // beside value
+	raw      int64 // as the recording has it: samples, bytes; for locks, ticks
+	count    int64
+	unvalued int64 // of count: how many have no known value
+}
+
+func (s *sum) add(w *sum) {
+	s.value += w.value
+	s.ticks += w.ticks
+	s.raw += w.raw
+	s.count += w.count
+	s.unvalued += w.unvalued
+}
+
+// fits reports whether the sum with w is believed.
+func (s *sum) fits(w *sum) bool {
+	return s.value <= maxTotal-w.value && s.ticks <= maxTotal-w.ticks && s.raw <= maxTotal-w.raw && s.count <= maxTotal-w.count
+}
+
+// amount converts a sum, at ticks per second.
+func (s sum) amount(perSecond int64) profile.Amount {
+	return profile.Amount{Value: s.value + ticksToNanos(s.ticks, perSecond), Count: s.count}
 }
 
 func newTally(stacks, max int) *tally {
@@ -26,21 +57,24 @@ func newTally(stacks, max int) *tally {
 
 // add enters an event; one beyond the limit of events is only counted. It
 // reports false if the sum is not believed any more.
-func (t *tally) add(stack, class uint64, w weight, beyond bool) bool {
-	sum := t.total.Add(w.amount)
-	if sum.Value > maxTotal || sum.Count > maxTotal {
+func (t *tally) add(stack, class uint64, w *sum, beyond bool) bool {
+	if !t.total.fits(w) {
 		return false
 	}
-	t.total = sum
-	t.raw += w.raw
+	t.total.add(w)
 	if beyond {
-		t.over = t.over.Add(w.amount)
+		t.over.add(w)
 	} else if c := t.cell(stack, class); c != nil {
-		c.amount = c.amount.Add(w.amount)
+		c.add(w)
 	} else {
-		t.lost = t.lost.Add(w.amount)
+		t.lost.add(w)
 	}
 	return true
+}
+
+// lose enters samples that have no stack here.
+func (t *tally) lose(o profile.Outcome, r profile.Reason, a profile.Amount) {
+	t.losses = profile.AddLosses(t.losses, profile.Loss{Outcome: o, Reason: r, Value: a.Value, Count: a.Count})
 }
 
 func (t *tally) cell(stack, class uint64) *cell {

@@ -22,32 +22,33 @@ func TestLockWeight(t *testing.T) {
 		{0, 0, 0, 1},
 		{0, 10 * ms, 10 * ms, 10_000}, // not without end
 	} {
-		got := lockWeight(tt.duration, tt.threshold)
-		want := weight{profile.Amount{Value: tt.value, Count: tt.count}, tt.duration}
-		if got != want {
-			t.Errorf("lockWeight(%d, %d) = %+v, want %+v", tt.duration, tt.threshold, got, want)
+		for _, perSecond := range []int64{1_000_000_000, 2_500_000_000, 10_000_000} {
+			ticks := func(ns int64) int64 { return nanosToTicks(ns, perSecond) }
+			got := newLockClock(tt.threshold, perSecond).weigh(ticks(tt.duration))
+			want := sum{ticks: ticks(tt.value), raw: ticks(tt.duration), count: tt.count}
+			if got != want {
+				t.Errorf("a wait of %d at a threshold of %d weighs %+v, want %+v", tt.duration, tt.threshold, got, want)
+			}
 		}
 	}
 }
 
 func TestTicksToNanos(t *testing.T) {
 	for _, tt := range []struct {
-		ticks     uint64
-		perSecond int64
-		want      int64
-		ok        bool
+		ticks, perSecond, want int64
 	}{
-		{5, 1_000_000_000, 5, true},
-		{25, 2_500_000_000, 10, true},
-		{7_610_487_818, 2_500_000_000, 3_044_195_127, true},
-		{1, 0, 0, false},
-		{1, -1, 0, false},
-		{math.MaxUint64, 1, 0, false},
-		{math.MaxUint64, 1_000_000_000, 0, false},
+		{5, 1_000_000_000, 5},
+		{25, 2_500_000_000, 10},
+		{7_610_487_818, 2_500_000_000, 3_044_195_127},
+		{0, 2_500_000_000, 0},
+		{-5, 1_000_000_000, 0},
+		{1, 0, 0},
+		{1, -1, 0},
+		{math.MaxInt64, 1, maxTotal},
+		{math.MaxInt64, 1_000_000_000, maxTotal},
 	} {
-		got, ok := ticksToNanos(tt.ticks, tt.perSecond)
-		if ok != tt.ok || ok && got != tt.want {
-			t.Errorf("ticksToNanos(%d, %d) = %d, %t", tt.ticks, tt.perSecond, got, ok)
+		if got := ticksToNanos(tt.ticks, tt.perSecond); got != tt.want {
+			t.Errorf("ticksToNanos(%d, %d) = %d, want %d", tt.ticks, tt.perSecond, got, tt.want)
 		}
 	}
 }
@@ -91,6 +92,9 @@ func TestSettingsAreCarriedForward(t *testing.T) {
 	last := decode(f, layout.Chunks[2:], &alone, func(int) {})
 	if last.Settings != (profile.Settings{}) {
 		t.Errorf("the last chunk has settings %+v", last.Settings)
+	}
+	if got := stored(&last, profile.CPU); got.Value != 0 || got.Count == 0 {
+		t.Errorf("without its settings the last chunk has %+v of CPU", got)
 	}
 }
 
@@ -147,17 +151,17 @@ func TestSampleWithoutItsStackIsALoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pools, err := readPools(chunk, h.pools, schema.types)
+	pools, err := readPools(chunk, h.pools, schema)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := profile.NewBuilder(profile.CPU, profile.DefaultLimits())
 	tally := newTally(10, 10)
 	const missing = 1 << 40
-	if !tally.add(missing, 0, weight{profile.Amount{Value: 70, Count: 7}, 7}, false) {
+	if !tally.add(missing, 0, &sum{value: 70, raw: 7, count: 7}, false) {
 		t.Fatal("not added")
 	}
-	newResolver(pools, b, profile.NewNormalizer()).drain(tally)
+	newResolver(pools, b, profile.NewNormalizer(), 1e9).drain(tally)
 	_, c := b.Build()
 	want := []profile.Loss{{Outcome: profile.Dropped, Reason: profile.StackMissing, Value: 70, Count: 7}}
 	if diff := cmp.Diff(want, c.Losses); diff != "" || c.Check() != nil {

@@ -3,9 +3,7 @@ package jvmtest
 
 import (
 	"bytes"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +12,6 @@ import (
 	"testing"
 	"time"
 )
-
-//go:embed testdata/Workload.java
-var source []byte
 
 // JVM is a running JVM. Its output goes to files, as in a container.
 type JVM struct {
@@ -29,8 +24,11 @@ type JVM struct {
 
 // Options say how a JVM is started.
 type Options struct {
+	JDK        string              // a name of JDKs, or JDK1105; empty: the host's
+	Launcher   string              // a program to run instead of the java command; see Launcher
 	Flags      []string            // of the JVM
-	Threads    []string            // of the workload: cpu, alloc, lock, monitor
+	Main       string              // class to run; empty: the workload
+	Threads    []string            // arguments; of the workload: cpu, alloc, lock, monitor
 	Env        []string            // added to the test's own
 	Credential *syscall.Credential // of another user
 	DoNotWait  bool                // return before the workload runs
@@ -44,8 +42,16 @@ func Start(t testing.TB, o Options) *JVM {
 	t.Helper()
 	dir := publicDir(t)
 	j := &JVM{Dir: dir, Stdout: filepath.Join(dir, "stdout"), Stderr: filepath.Join(dir, "stderr"), done: make(chan struct{})}
-	flags := append([]string{"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", classes(t)}, o.Flags...)
-	j.cmd = exec.Command("java", append(append(flags, "Workload"), o.Threads...)...)
+	flags := append([]string{"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", Classes(t)}, o.Flags...)
+	command := o.Launcher
+	if command == "" {
+		command = Java(t, o.JDK)
+	}
+	main := o.Main
+	if main == "" {
+		main = "Workload"
+	}
+	j.cmd = exec.Command(command, append(append(flags, main), o.Threads...)...)
 	j.cmd.Dir = dir
 	j.cmd.Env = append(os.Environ(), o.Env...)
 	j.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.Credential}
@@ -57,6 +63,7 @@ func Start(t testing.TB, o Options) *JVM {
 		t.Fatalf("start java: %v", err)
 	}
 	j.PID = j.cmd.Process.Pid
+	j.removeSocket() // of an earlier process of this number and another user
 	go func() { _ = j.cmd.Wait(); close(j.done) }()
 	t.Cleanup(j.Kill)
 	if !o.DoNotWait {
@@ -76,7 +83,11 @@ func (j *JVM) Output(t testing.TB) string {
 }
 
 // Kill kills the JVM and waits for its end.
-func (j *JVM) Kill() { j.Signal(syscall.SIGKILL); <-j.done }
+func (j *JVM) Kill() { j.Signal(syscall.SIGKILL); <-j.done; j.removeSocket() }
+
+// removeSocket removes the attach socket, which a killed JVM leaves behind and a
+// later one of another user could not.
+func (j *JVM) removeSocket() { _ = os.Remove(fmt.Sprintf("/tmp/.java_pid%d", j.PID)) }
 
 // Signal sends a signal.
 func (j *JVM) Signal(s syscall.Signal) { _ = j.cmd.Process.Signal(s) }
@@ -144,40 +155,6 @@ func Eventually(t testing.TB, deadline time.Duration, what string, ok func() boo
 	}
 }
 
-// classes compiles the workload once for all tests on this machine.
-func classes(t testing.TB) string {
-	sum := sha256.Sum256(source)
-	dir := filepath.Join(os.TempDir(), "podflame-workload-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(filepath.Join(dir, "Workload.class")); err == nil {
-		return dir
-	}
-	work, err := os.MkdirTemp("", "podflame-javac-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	file := filepath.Join(work, "Workload.java")
-	if err := os.WriteFile(file, source, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(work, "classes")
-	var stderr bytes.Buffer
-	javac := exec.Command("javac", "-d", out, file)
-	javac.Stderr = &stderr
-	if err := javac.Run(); err != nil {
-		t.Fatalf("javac: %v: %s", err, stderr.String())
-	}
-	if err := os.Chmod(out, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(out, dir); err != nil {
-		if _, err := os.Stat(filepath.Join(dir, "Workload.class")); err != nil {
-			t.Fatalf("install compiled workload in %s: %v", dir, err)
-		}
-	}
-	return dir
-}
-
 // publicDir is a temporary directory that other users can reach: those of
 // t.TempDir can be closed to them.
 func publicDir(t testing.TB) string {
@@ -208,18 +185,6 @@ func create(t testing.TB, path string) *os.File {
 	}
 	t.Cleanup(func() { _ = f.Close() })
 	return f
-}
-
-func cache(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("PODFLAME_CACHE"); dir != "" {
-		return dir
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(home, ".cache", "podflame")
 }
 
 // LoadAgent lets the JDK's own jcmd run a profiler command in the JVM, as

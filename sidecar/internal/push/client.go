@@ -59,6 +59,17 @@ const (
 	Rejected    Class = "rejected"    // never accepted as it is: do not send again
 )
 
+// OfWindow says whether the failure may be that of the one window, so that
+// another one may pass: something answered, and did not say that it is busy, that
+// the store is down or that the credentials are not enough.
+func (e *Error) OfWindow() bool {
+	switch e.Status {
+	case 0, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return false
+	}
+	return e.Reason != profile.StoreUnavailable && e.Reason != profile.Overloaded
+}
+
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		return fmt.Sprintf("%s (%s): %s", e.Reason, e.Class, e.Message)
@@ -136,32 +147,43 @@ func (c *Client) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// Receipt says that the backend has a window.
+type Receipt struct {
+	ID     string                          `json:"id"`
+	Status string                          `json:"status"`
+	Reason profile.Reason                  `json:"reason"` // IDConflict: what is stored differs from what was sent
+	Stored map[profile.Type]profile.Amount `json:"stored"` // under the id
+}
+
 // Window uploads an encoded window. A nil error means that the backend has it:
 // it has given a receipt. That something answers with success is not enough, for
 // under a wrong URL a proxy or a web server may do so.
-func (c *Client) Window(ctx context.Context, body []byte) error {
+func (c *Client) Window(ctx context.Context, body []byte) (Receipt, error) {
 	answer, err := c.post(ctx, "/api/v1/windows", profile.ContentType, body)
 	if err != nil {
-		return err
+		return Receipt{}, err
 	}
-	var receipt struct {
-		ID     string `json:"id"`
-		Status string `json:"status"`
-	}
+	var receipt Receipt
 	if err := json.Unmarshal(answer, &receipt); err != nil || receipt.ID == "" || receipt.Status == "" {
-		return &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: fmt.Sprintf("answer is no receipt: %.200q; check --backend", answer)}
+		return Receipt{}, &Error{Class: Unavailable, Reason: profile.BackendUnreached, Message: fmt.Sprintf("answer is no receipt: %.200q; check --backend", answer)}
 	}
-	return nil
+	return receipt, nil
 }
 
-// Report delivers the state of the targets.
-func (c *Client) Report(ctx context.Context, r *profile.Report) error {
+// Report delivers the state of the targets and returns what the backend says to
+// it. An answer that is none of the backend's, as of a proxy, says nothing.
+func (c *Client) Report(ctx context.Context, r *profile.Report) (profile.ReportAnswer, error) {
 	body, err := profile.EncodeReport(r)
 	if err != nil {
-		return err
+		return profile.ReportAnswer{}, err
 	}
-	_, err = c.post(ctx, "/api/v1/targets", "application/json", body)
-	return err
+	text, err := c.post(ctx, "/api/v1/targets", "application/json", body)
+	var answer profile.ReportAnswer
+	if err != nil || json.Unmarshal(text, &answer) != nil {
+		return profile.ReportAnswer{}, err
+	}
+	answer.Paused = fmt.Sprintf("%.*s", maxWords, answer.Paused)
+	return answer, nil
 }
 
 // post returns the answer to a request that succeeded.
@@ -215,8 +237,9 @@ func readLimited(path string, limit int64) ([]byte, error) {
 }
 
 // failure classifies an answer. Missing credentials are no reason to give a
-// window up: a token or a permission can be put right while it waits. An answer
-// that is not the backend's own (a proxy's, say) is never a reason either.
+// window up: a token or a permission can be put right while it waits. Of answers
+// that are not the backend's own (a proxy's, say) only one is: that the window is
+// too large, for it stays so.
 func failure(res *http.Response, answer []byte) *Error {
 	var said struct {
 		Code    profile.Reason `json:"code"`
@@ -224,16 +247,19 @@ func failure(res *http.Response, answer []byte) *Error {
 		Hint    string         `json:"hint"`
 	}
 	e := &Error{Class: Unavailable, Reason: profile.BackendUnreached, Status: res.StatusCode}
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
 	if err := json.Unmarshal(answer, &said); err != nil || said.Code == "" || len(said.Code) > maxCode {
 		e.Message = fmt.Sprintf("answer is not the backend's: %.200q", answer)
+		if res.StatusCode == http.StatusRequestEntityTooLarge {
+			e.Class, e.Reason = Rejected, profile.BodyTooLarge
+		}
 		return e
 	}
 	e.Reason, e.Message = said.Code, fmt.Sprintf("%.*s", maxWords, said.Message)
 	if said.Hint != "" {
 		e.Message += fmt.Sprintf("; %.*s", maxWords, said.Hint)
-	}
-	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:

@@ -21,9 +21,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		attempts: factory.NewCounterVec(prometheus.CounterOpts{Name: "podflame_push_attempts_total", Help: "Uploads of a window by outcome: accepted, retryable, unavailable or rejected."}, []string{"outcome", "reason"}),
 		bytes:    factory.NewCounter(prometheus.CounterOpts{Name: "podflame_push_bytes_total", Help: "Bytes of accepted uploads."}),
 		seconds:  factory.NewHistogram(prometheus.HistogramOpts{Name: "podflame_push_duration_seconds", Help: "Time of one attempt.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 12)}),
-		known:    map[profile.Reason]bool{"": true},
+		known:    map[profile.Reason]bool{"": true, profile.IDConflict: true},
 	}
 	m.attempts.WithLabelValues("accepted", "")
+	m.attempts.WithLabelValues("accepted", string(profile.IDConflict))
 	for _, reason := range []profile.Reason{profile.Overloaded, profile.StoreUnavailable, profile.BackendUnreached, profile.Unauthenticated, profile.Forbidden, profile.Internal} {
 		m.known[reason] = true
 		m.attempts.WithLabelValues(string(Retryable), string(reason))

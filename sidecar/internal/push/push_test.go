@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -44,19 +45,19 @@ type scripted struct {
 	accepted []*profile.Window
 }
 
-func (s *scripted) Window(_ context.Context, body []byte) error {
+func (s *scripted) Window(_ context.Context, body []byte) (Receipt, error) {
 	s.attempts = append(s.attempts, time.Now())
 	if len(s.script) > 0 {
 		err := s.script[0]
 		s.script = s.script[1:]
-		return err
+		return Receipt{}, err
 	}
 	w, err := profile.Decode(body, profile.DefaultDecodeLimits())
 	if err != nil {
-		return err
+		return Receipt{}, err
 	}
 	s.accepted = append(s.accepted, w)
-	return nil
+	return Receipt{}, nil
 }
 
 func newSpool(t *testing.T, windows int) *spool.Spool {
@@ -122,6 +123,43 @@ func TestRejectedWindowIsNotRetriedAndLeavesItsLedger(t *testing.T) {
 	}
 }
 
+// conflicting answers that it has each window with other stacks.
+type conflicting map[profile.Type]profile.Amount
+
+func (c conflicting) Window(context.Context, []byte) (Receipt, error) {
+	return Receipt{ID: "x", Status: "duplicate", Reason: profile.IDConflict, Stored: c}, nil
+}
+
+func TestConflictLeavesWhatIsNotStoredToTheNextWindow(t *testing.T) {
+	s := newSpool(t, 1)
+	p := newPusher(s, conflicting{profile.CPU: {Value: 4, Count: 0}})
+	p.Drain(t.Context())
+	if err := s.Put(t.Context(), window(1)); err != nil {
+		t.Fatal(err)
+	}
+	to := &scripted{}
+	newPusher(s, to).Drain(t.Context())
+	want := profile.Loss{Outcome: profile.Dropped, Reason: profile.IDConflict, Value: 6, Count: 1}
+	next := to.accepted[0].Coverage[0]
+	if len(to.accepted) != 1 || len(next.Losses) != 1 || next.Losses[0] != want || next.Check() != nil {
+		t.Errorf("accepted %d windows, ledger of the last %+v", len(to.accepted), next)
+	}
+	if n := testutil.ToFloat64(p.metrics.attempts.WithLabelValues("accepted", "id_conflict")); n != 1 {
+		t.Errorf("counted %v", n)
+	}
+}
+
+func TestReceiptTellsWhatIsStored(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id":"1","status":"duplicate","reason":"id_conflict","stored":{"cpu":{"value":5,"count":2},"of_a_newer_version":{"value":1,"count":1}}}`)
+	}))
+	defer server.Close()
+	got, err := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second}).Window(t.Context(), nil)
+	if err != nil || got.Reason != profile.IDConflict || got.Stored[profile.CPU] != (profile.Amount{Value: 5, Count: 2}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestRunSendsWhatComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &scripted{}
@@ -157,6 +195,8 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		"forbidden":    {403, answer(profile.Forbidden), Unavailable, profile.Forbidden, 0},
 		"overloaded":   {429, answer(profile.Overloaded), Retryable, profile.Overloaded, 7 * time.Second},
 		"store down":   {503, answer(profile.StoreUnavailable), Unavailable, profile.StoreUnavailable, 7 * time.Second},
+		"proxy's 413":  {413, "<html>Request Entity Too Large</html>", Rejected, profile.BodyTooLarge, 0},
+		"proxy's 503":  {503, "<html>", Unavailable, profile.BackendUnreached, 7 * time.Second},
 		"proxy's 400":  {400, "<html>Bad Request</html>", Unavailable, profile.BackendUnreached, 0},
 		"proxy's 502":  {502, "", Unavailable, profile.BackendUnreached, 0},
 		"proxy's 200":  {200, "<html>Welcome</html>", Unavailable, profile.BackendUnreached, 0},
@@ -178,7 +218,7 @@ func TestClientClassifiesAnswers(t *testing.T) {
 			defer server.Close()
 			c := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second})
 			var failed *Error
-			if err := c.Window(t.Context(), []byte("x")); !errors.As(err, &failed) {
+			if _, err := c.Window(t.Context(), []byte("x")); !errors.As(err, &failed) {
 				t.Fatalf("got %v", err)
 			}
 			if failed.Class != test.class || failed.Reason != test.reason || failed.RetryAfter != test.retryAfter {
@@ -216,7 +256,7 @@ func TestClientSendsTokenAndTrustsTheBundle(t *testing.T) {
 	fails := func(reason profile.Reason) {
 		t.Helper()
 		var failed *Error
-		if err := c.Window(t.Context(), nil); !errors.As(err, &failed) || failed.Reason != reason || failed.Class != Unavailable {
+		if _, err := c.Window(t.Context(), nil); !errors.As(err, &failed) || failed.Reason != reason || failed.Class != Unavailable {
 			t.Fatalf("got %v, want %s", err, reason)
 		}
 	}
@@ -226,7 +266,7 @@ func TestClientSendsTokenAndTrustsTheBundle(t *testing.T) {
 	writeFile(t, ca, []byte("no certificate"))
 	fails(profile.BackendUnreached)
 	writeFile(t, ca, pemOf(server))
-	if err := c.Window(t.Context(), nil); err != nil {
+	if _, err := c.Window(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if authorization != "Bearer secret" || contentType != profile.ContentType {
@@ -255,15 +295,19 @@ func TestNewClientNamesABadURL(t *testing.T) {
 
 type reports chan *profile.Report
 
-func (c reports) Report(_ context.Context, r *profile.Report) error { c <- r; return nil }
+func (c reports) Report(_ context.Context, r *profile.Report) (profile.ReportAnswer, error) {
+	c <- r
+	return profile.ReportAnswer{Paused: "incident 7"}, nil
+}
 
 func TestReporterTellsTheStateOfTheSpool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSpool(t, 2)
-		to := make(reports, 1)
+		to, said := make(reports, 1), ""
 		r := &Reporter{
 			To: to, Spool: s, Pusher: newPusher(s, &scripted{}), Interval: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 			Source: func() profile.Report { return profile.Report{Instance: "i"} },
+			Obey:   func(a profile.ReportAnswer) { said = a.Paused },
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -272,10 +316,25 @@ func TestReporterTellsTheStateOfTheSpool(t *testing.T) {
 		second := <-to
 		cancel()
 		<-done
+		if said != "incident 7" {
+			t.Errorf("the answer is taken as %q", said)
+		}
 		if first.Instance != "i" || first.Spool.Windows != 2 || first.Spool.Bytes == 0 || second.ReportedAt.Sub(first.ReportedAt) != 10*time.Second {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
 	})
+}
+
+// The backend says whether profiling is paused; who else answers says nothing.
+func TestAnswerToAReport(t *testing.T) {
+	for body, want := range map[string]string{`{"paused":"incident 7"}`: "incident 7", "": "", "<html>welcome</html>": "", "[]": ""} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		answer, err := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second}).Report(t.Context(), &profile.Report{})
+		if err != nil || answer.Paused != want {
+			t.Errorf("%q: paused %q %v, want %q", body, answer.Paused, err, want)
+		}
+		server.Close()
+	}
 }
 
 // Whatever a failed upload was answered with, the report that tells of it is one
@@ -294,12 +353,12 @@ func TestReportWithAnEndlessMessage(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second})
-	failed := c.Window(t.Context(), []byte("x"))
+	_, failed := c.Window(t.Context(), []byte("x"))
 	if failed == nil || !strings.Contains(failed.Error(), "ä") {
 		t.Fatalf("got %v", failed)
 	}
 	r := profile.Report{Instance: "i", ReportedAt: time.Now(), Spool: profile.Spool{LastPushError: failed.Error()}}
-	if err := c.Report(t.Context(), &r); err != nil {
+	if _, err := c.Report(t.Context(), &r); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := profile.DecodeReport(report); err != nil || !strings.Contains(string(report), `"targets":[]`) {

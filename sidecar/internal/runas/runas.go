@@ -44,6 +44,14 @@ func Do(id Identity, fn func() error) error {
 	return <-done
 }
 
+// Ourselves runs fn with the credentials of this process, also where the caller
+// runs as somebody else.
+func Ourselves(fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }() // another thread: the caller's is locked to it
+	return <-done
+}
+
 // onThreadOfItsOwn spends the current thread: the goroutine ends without
 // unlocking it, so the runtime destroys it. The process's main thread must not
 // be spent, because /proc/PID/status would show its credentials as ours.

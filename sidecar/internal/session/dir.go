@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is the directory of one JVM in the shared volume. Its methods must run as
+// Dir is the directory of one JVM in its volume. Its methods must run as
 // the JVM's user.
 type Dir string
 
 // NewDir returns the directory of the JVM with that key (target.Process.Key).
-func NewDir(shared, key string) Dir { return Dir(filepath.Join(shared, key)) }
+func NewDir(volume, key string) Dir { return Dir(filepath.Join(volume, key)) }
 
 // NewID returns the id of a new session.
 func NewID() string {
@@ -82,19 +82,7 @@ func (d Dir) check() error {
 
 // SameIn says whether the JVM, whose root directory is root, finds the same
 // directory under the same path. It has to: it is told paths that we read.
-func (d Dir) SameIn(root string) error {
-	var ours, theirs unix.Stat_t
-	if err := unix.Stat(string(d), &ours); err != nil {
-		return fmt.Errorf("look at session directory %s: %w", d, err)
-	}
-	if err := unix.Stat(filepath.Join(root, string(d)), &theirs); err != nil {
-		return fmt.Errorf("look for session directory %s in the JVM's file system: %w", d, err)
-	}
-	if ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
-		return fmt.Errorf("%s in the JVM's file system is another directory than ours", d)
-	}
-	return nil
-}
+func (d Dir) SameIn(root string) error { return sameIn(string(d), root) }
 
 // Remove removes the directory with everything that is in it.
 func (d Dir) Remove() error {

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,7 @@ func marker() Marker {
 		Schema: Schema, PID: 12, StartTicks: 345, Library: "/lib.so", Owner: NewID(), Heartbeat: now,
 		Target: Target{Container: "shop", JVMStart: now, JVMVersion: "17", MainClass: "Main"},
 		Recordings: []Recording{{
-			Session: NewID(), Options: "resume", Started: now, Expires: now.Add(time.Hour), Consumed: 100, Kept: 50, Through: now,
+			Session: NewID(), Phase: Running, Options: "resume", Started: now, Expires: now.Add(time.Hour), Consumed: 100, Kept: 50, Through: now,
 			Settings: profile.Settings{Engine: "ctimer", CPUInterval: time.Millisecond}, Skipped: 3,
 		}},
 	}
@@ -70,9 +71,11 @@ func TestBadMarkers(t *testing.T) {
 	tests := map[string]string{
 		"empty":           "",
 		"not JSON":        "\x00\x01",
-		"other schema":    spoil(func(m *Marker) { m.Schema = 2 }),
+		"other schema":    spoil(func(m *Marker) { m.Schema = 3 }),
 		"path as session": spoil(func(m *Marker) { m.Recordings[0].Session = "../../etc/passwd" }),
 		"short session":   spoil(func(m *Marker) { m.Recordings[0].Session = "00" }),
+		"no phase":        spoil(func(m *Marker) { m.Recordings[0].Phase = "" }),
+		"two that run":    spoil(func(m *Marker) { m.Recordings = append(m.Recordings, m.Recordings[0]) }),
 		"negative offset": spoil(func(m *Marker) { m.Recordings[0].Consumed = -1 }),
 		"many recordings": spoil(func(m *Marker) { m.Recordings = make([]Recording, 100) }),
 		"too large":       `{"owner":"` + strings.Repeat("x", maxMarkerBytes) + `"}`,
@@ -99,6 +102,25 @@ func TestBadMarkers(t *testing.T) {
 	})
 }
 
+// Pods live long: a marker of version 0.1 is read.
+func TestMarkerOfTheOldSchema(t *testing.T) {
+	const text = `{"schema":1,"pid":12,"startTicks":345,"recordings":[` +
+		`{"session":"aaaaaaaaaaaaaaaa","begun":true,"consumed":7},{"session":"bbbbbbbbbbbbbbbb","begun":%t,"consumed":9}]}`
+	for begun, want := range map[bool]Phase{true: Running, false: Asked} {
+		d := newDir(t)
+		if err := os.WriteFile(d.Marker(), fmt.Appendf(nil, text, begun), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := d.ReadMarker(12, 345)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Schema != Schema || m.Recordings[0].Phase != Ended || m.Recordings[1].Phase != want || m.Recordings[1].Consumed != 9 {
+			t.Errorf("marker %+v", m)
+		}
+	}
+}
+
 func FuzzMarker(f *testing.F) {
 	good, _ := json.Marshal(marker())
 	f.Add(good)
@@ -121,18 +143,19 @@ func FuzzMarker(f *testing.F) {
 }
 
 func TestRecordingsAreBounded(t *testing.T) {
-	m := marker()
+	var m Marker
 	var err error
 	for n := 0; err == nil; n++ {
 		if n > maxRecordings {
 			t.Fatal("recordings are added without bound")
 		}
-		err = m.Add(Recording{Session: NewID()})
+		if err = m.Apply(Ask, NewID()); err == nil {
+			err = m.Apply(Gone, "")
+		}
 	}
 	id := m.Recordings[2].Session
-	m.Drop(id)
-	if m.Find(id) != nil || len(m.Recordings) != maxRecordings-1 {
-		t.Errorf("Drop left %d recordings", len(m.Recordings))
+	if err := m.Apply(Read, id); err != nil || m.Find(id) != nil || len(m.Recordings) != maxRecordings-1 {
+		t.Errorf("%d recordings are left: %v", len(m.Recordings), err)
 	}
 }
 

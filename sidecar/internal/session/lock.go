@@ -11,7 +11,7 @@ import (
 )
 
 // ErrOtherOwner means that another living sidecar is at work in this JVM.
-var ErrOtherOwner = errors.New("another sidecar owns this JVM")
+var ErrOtherOwner = errors.New("another sidecar is at work here")
 
 // Lock is the ownership of a JVM among sidecars. The kernel releases it when
 // its owner dies, however that happens.

@@ -15,6 +15,12 @@ type Profiler interface {
 	Run(ctx context.Context, p target.Process, library string, cmd asprof.Command) (asprof.Result, error)
 }
 
+// Known is what this sidecar knows of its session before it looks.
+type Known struct {
+	Session string // that this sidecar records with; empty if none
+	FD      int    // of its recording in the JVM
+}
+
 // View is what one look at a JVM shows.
 type View struct {
 	Evidence
@@ -22,6 +28,9 @@ type View struct {
 	Open    target.Recording // that recording
 	Library string           // of ours that is loaded, empty if none
 	Detail  string           // who else is there, in words
+	// Incomplete means that the JVM has more open files than were looked at, and
+	// that no recording of ours was among these.
+	Incomplete bool
 }
 
 // Looker gathers evidence.
@@ -31,11 +40,10 @@ type Looker struct {
 	LibraryDir string // where our libraries are installed
 }
 
-// Look gathers the evidence of one JVM. begun is the session that this sidecar
-// has begun there, if any. A profiler that leaves no other trace is asked for
-// its status, but only if ask is set: that is an attach.
-func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun string, ask bool) (View, error) {
-	found, err := l.Procs.Profilers(p)
+// Look gathers the evidence of one JVM. A profiler that leaves no other trace is
+// asked for its status, but only if ask is set: that is an attach.
+func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, known Known, ask bool) (View, error) {
+	found, err := l.Procs.Profilers(p, target.Recording{FD: known.FD, Path: dir.Recording(known.Session)})
 	if err != nil {
 		return View{}, fmt.Errorf("look for profilers: %w", err)
 	}
@@ -44,11 +52,12 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, begun stri
 	for _, r := range found.Recordings {
 		if id, ok := dir.SessionOf(r.Path); ok {
 			v.Recording, v.Session, v.Open = true, id, r
-			v.Begun = id == begun
+			v.Begun = id == known.Session
 			continue
 		}
 		files = describe(files, r.Path+" is open")
 	}
+	v.Incomplete = found.Incomplete && !v.Recording
 	for _, library := range found.Libraries {
 		if asprof.IsOurs(library.Path, l.LibraryDir) {
 			v.Library = library.Path
@@ -103,15 +112,15 @@ func (l *Looker) ask(ctx context.Context, p target.Process, library, log string)
 	case !ok:
 		return Unclear
 	case running:
-		return Running
+		return Busy
 	}
 	return Idle
 }
 
-// worse orders answers: Running forbids more than Unclear, and that more than
+// worse orders answers: Busy forbids more than Unclear, and that more than
 // Idle.
 func worse(a, b Answer) Answer {
-	for _, answer := range []Answer{Running, Unclear, Idle} {
+	for _, answer := range []Answer{Busy, Unclear, Idle} {
 		if a == answer || b == answer {
 			return answer
 		}

@@ -4,14 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/safefile"
+	"github.com/podflame/podflame/sidecar/internal/timeline"
 )
 
-// Schema is the version of the marker that this sidecar writes and reads.
-const Schema = 1
+// Schema is the version of the marker that this sidecar writes. It reads the
+// one before, too.
+const (
+	Schema    = 2
+	oldSchema = 1 // without phases
+)
 
 const (
 	maxMarkerBytes = 64 << 10
@@ -22,14 +28,77 @@ const (
 
 // Marker is what one sidecar leaves for the next one.
 type Marker struct {
-	Schema     int         `json:"schema"`
-	PID        int         `json:"pid"`
-	StartTicks uint64      `json:"startTicks"`
-	Target     Target      `json:"target"`
-	Library    string      `json:"library"` // in which the session runs
-	Owner      string      `json:"owner"`   // instance of the sidecar
-	Heartbeat  time.Time   `json:"heartbeat"`
-	Recordings []Recording `json:"recordings"` // oldest first; only the last can be active
+	Schema     int    `json:"schema"`
+	PID        int    `json:"pid"`
+	StartTicks uint64 `json:"startTicks"`
+	Target     Target `json:"target"`
+	Library    string `json:"library"` // in which the session runs
+	Owner      string `json:"owner"`   // instance of the sidecar
+	// Serial counts the changes by owners, whatever their clocks say; 0 of version 0.1.
+	Serial    int64     `json:"serial,omitempty"`
+	Heartbeat time.Time `json:"heartbeat"`
+	// Zero is what the clock would have shown at the boot of the kernel; it changes
+	// when the clock is set.
+	Boot string    `json:"boot,omitempty"` // names that boot
+	Zero time.Time `json:"zero"`
+	// Accounted is up to when the time of the JVM is told: as recorded or as lost.
+	Accounted time.Time `json:"accounted"`
+	// Owed are spans before that in which a session ran, and of which the
+	// recording has not been read.
+	Owed       []profile.Span `json:"owed,omitempty"`
+	Recordings []Recording    `json:"recordings"` // oldest first
+}
+
+// Newer says whether another owner has changed the marker since o was written.
+func (m Marker) Newer(o Marker) bool {
+	if m.Serial == 0 || o.Serial == 0 {
+		return m.Owner != o.Owner && m.Heartbeat.After(o.Heartbeat)
+	}
+	return m.Owner != o.Owner && m.Serial > o.Serial
+}
+
+// Clone returns a copy that shares nothing with m.
+func (m Marker) Clone() Marker {
+	m.Owed, m.Recordings = slices.Clone(m.Owed), slices.Clone(m.Recordings)
+	for i := range m.Recordings {
+		r := &m.Recordings[i]
+		r.Steps, r.Events = slices.Clone(r.Steps), slices.Clone(r.Events)
+	}
+	return m
+}
+
+// maxEvents bounds the events of one recording that are believed.
+const maxEvents = 16
+
+// maxSteps bounds the steps of the clock of one recording; more count as one.
+const maxSteps = 16
+
+// ClockSet enters a step of the clock, in the time before it.
+func (m *Marker) ClockSet(s timeline.Step) {
+	for _, t := range []*time.Time{&m.Heartbeat, &m.Accounted, &m.Zero} {
+		if !t.IsZero() {
+			*t = t.Add(s.By)
+		}
+	}
+	for i := range m.Owed {
+		m.Owed[i].Start, m.Owed[i].End = m.Owed[i].Start.Add(s.By), m.Owed[i].End.Add(s.By)
+	}
+	for i := range m.Recordings {
+		m.Recordings[i].clockSet(s)
+	}
+}
+
+func (r *Recording) clockSet(s timeline.Step) {
+	if r.Phase != Ended {
+		s.From, s.To = s.From.Add(-r.Shift), s.To.Add(-r.Shift)
+		if n := len(r.Steps); n >= maxSteps {
+			last := &r.Steps[n-1]
+			last.To, last.By = s.To, last.By+s.By
+		} else {
+			r.Steps = append(r.Steps, s)
+		}
+	}
+	r.Shift += s.By
 }
 
 // Target is what could not be found out about a JVM that has ended.
@@ -42,16 +111,28 @@ type Target struct {
 
 // Recording is one session with its file.
 type Recording struct {
-	Session  string           `json:"session"`
-	Begun    bool             `json:"begun"`   // it was seen to run; before, its begin was only asked for
-	Options  string           `json:"options"` // with which it was begun
-	Started  time.Time        `json:"started"`
-	Expires  time.Time        `json:"expires"`  // when the session ends by itself
-	Consumed int64            `json:"consumed"` // bytes of the file that are in the spool as windows
-	Kept     int64            `json:"kept"`     // bytes at the start of the file that are never punched out
-	Through  time.Time        `json:"through"`  // end of the last window made of it
-	Settings profile.Settings `json:"settings"` // from the first chunk
-	Skipped  int64            `json:"skipped"`  // samples the profiler has skipped up to here
+	Session  string         `json:"session"`
+	Phase    Phase          `json:"phase"`
+	Begun    bool           `json:"begun,omitempty"`  // of the old schema: it was seen to run
+	Options  string         `json:"options"`          // with which it was begun
+	Events   []string       `json:"events,omitempty"` // that it records
+	Window   time.Duration  `json:"window,omitempty"` // length of its windows
+	Started  time.Time      `json:"started"`          // when it was asked for
+	Cut      time.Time      `json:"cut"`              // end of its first window, which is shorter than others
+	Expires  time.Time      `json:"expires"`          // when the session ends by itself
+	Consumed int64          `json:"consumed"`         // bytes of the file that are in the spool as windows
+	Kept     int64          `json:"kept"`             // bytes at the start of the file that are never punched out
+	Through  time.Time      `json:"through"`          // end of the last window made of it
+	Written  time.Time      `json:"written"`          // end of the last chunk that was read
+	Until    time.Time      `json:"until"`            // when it was known to have ended
+	Why      profile.Reason `json:"why,omitempty"`    // it ended
+	// Shift is by how much the clock was set since the recording was begun: from
+	// its times, which are all of the clock at its beginning, to ours.
+	Shift    time.Duration    `json:"shift,omitempty"`
+	Steps    []timeline.Step  `json:"steps,omitempty"` // of the clock, while it was written
+	Alive    time.Time        `json:"alive"`           // when the JVM was last known to write it
+	Settings profile.Settings `json:"settings"`        // from the first chunk
+	Skipped  int64            `json:"skipped"`         // samples the profiler has skipped up to here
 }
 
 // ErrNoMarker means that there is no marker that can be used. The error that
@@ -76,20 +157,62 @@ func (d Dir) ReadMarker(pid int, startTicks uint64) (Marker, error) {
 }
 
 func (m *Marker) check(pid int, startTicks uint64) error {
+	if m.Schema == oldSchema {
+		m.addPhases()
+	}
 	switch {
 	case m.Schema != Schema:
 		return fmt.Errorf("schema %d is not %d", m.Schema, Schema)
 	case m.PID != pid || m.StartTicks != startTicks:
 		return fmt.Errorf("it is of process %d-%d, not %d-%d", m.PID, m.StartTicks, pid, startTicks)
+	case !sound(m.Owed):
+		return errors.New("the time that it owes is impossible")
 	case len(m.Recordings) > maxRecordings:
 		return fmt.Errorf("%d recordings are more than %d", len(m.Recordings), maxRecordings)
 	}
+	live := 0
 	for _, r := range m.Recordings {
-		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || r.Skipped < 0 {
+		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || r.Skipped < 0 || !r.Phase.valid() || len(r.Steps) > maxSteps || len(r.Events) > maxEvents || r.Window%time.Second != 0 || r.Window < 0 {
 			return fmt.Errorf("recording %.40q has impossible values", r.Session)
 		}
+		if r.Phase != Ended {
+			live++
+		}
+	}
+	if live > 1 {
+		return fmt.Errorf("%d recordings have not ended", live)
 	}
 	return nil
+}
+
+// sound says whether spans follow each other.
+func sound(spans []profile.Span) bool {
+	for i, s := range spans {
+		if !s.Start.Before(s.End) || i > 0 && s.Start.Before(spans[i-1].End) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p Phase) valid() bool { return p == Asked || p == Running || p == Ended }
+
+// addPhases reads the old schema, in which none but the last recording could be
+// active.
+func (m *Marker) addPhases() {
+	m.Schema = Schema
+	for i := range m.Recordings {
+		r := &m.Recordings[i]
+		switch {
+		case i < len(m.Recordings)-1:
+			r.Phase = Ended
+		case r.Begun:
+			r.Phase = Running
+		default:
+			r.Phase = Asked
+		}
+		r.Begun = false
+	}
 }
 
 // WriteMarker replaces the marker.
@@ -104,15 +227,6 @@ func (d Dir) WriteMarker(m Marker) error {
 	return nil
 }
 
-// Add appends a recording. It fails if too many wait to be read.
-func (m *Marker) Add(r Recording) error {
-	if len(m.Recordings) >= maxRecordings {
-		return fmt.Errorf("%d recordings wait to be read, which is the limit", maxRecordings)
-	}
-	m.Recordings = append(m.Recordings, r)
-	return nil
-}
-
 // Find returns the recording of a session, or nil.
 func (m *Marker) Find(id string) *Recording {
 	for i := range m.Recordings {
@@ -121,15 +235,4 @@ func (m *Marker) Find(id string) *Recording {
 		}
 	}
 	return nil
-}
-
-// Drop removes the recording of a session.
-func (m *Marker) Drop(id string) {
-	kept := m.Recordings[:0]
-	for _, r := range m.Recordings {
-		if r.Session != id {
-			kept = append(kept, r)
-		}
-	}
-	m.Recordings = kept
 }

@@ -29,7 +29,7 @@ type Answer int
 const (
 	Unasked Answer = iota
 	Idle
-	Running
+	Busy
 	Unclear // it cannot be asked, or its answer makes no sense
 )
 
@@ -47,7 +47,7 @@ type Evidence struct {
 // foreignActive says whether somebody else profiles. Our own library counts as
 // foreign when it runs without a recording of ours: then somebody else uses it.
 func (e Evidence) foreignActive() bool {
-	return e.ForeignThreads > 0 || e.OwnLibrary == Running || (e.Foreign > 0 && e.ForeignAnswer == Running)
+	return e.ForeignThreads > 0 || e.OwnLibrary == Busy || (e.Foreign > 0 && e.ForeignAnswer == Busy)
 }
 
 // Classify returns the state that the evidence proves. In doubt it is one in

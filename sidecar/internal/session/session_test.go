@@ -2,6 +2,7 @@ package session
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -16,7 +17,7 @@ func TestClassify(t *testing.T) {
 		{"nothing", Evidence{}, Free, Begin},
 		{"our library, idle", Evidence{OwnLibrary: Idle}, Free, Begin},
 		{"our library does not answer", Evidence{OwnLibrary: Unclear}, Unknown, Wait},
-		{"our library, used by somebody else", Evidence{OwnLibrary: Running}, Conflict, Wait},
+		{"our library, used by somebody else", Evidence{OwnLibrary: Busy}, Conflict, Wait},
 		{"our session", Evidence{Recording: true, Begun: true}, Owned, Continue},
 		{"our session, earlier sidecar", Evidence{Recording: true}, Orphaned, Adopt},
 		{"our session, another sidecar at work", Evidence{Recording: true, OtherOwner: true}, Conflict, Wait},
@@ -24,7 +25,7 @@ func TestClassify(t *testing.T) {
 		{"foreign library, idle", Evidence{Foreign: 1, ForeignAnswer: Idle}, LoadedIdle, Begin},
 		{"foreign library, not asked", Evidence{Foreign: 1}, Unknown, Wait},
 		{"foreign library, cannot be asked", Evidence{Foreign: 1, ForeignAnswer: Unclear}, Unknown, Wait},
-		{"foreign library, running", Evidence{Foreign: 1, ForeignAnswer: Running}, Conflict, Wait},
+		{"foreign library, running", Evidence{Foreign: 1, ForeignAnswer: Busy}, Conflict, Wait},
 		{"foreign thread", Evidence{Foreign: 1, ForeignThreads: 1, ForeignAnswer: Idle}, Conflict, Wait},
 		{"foreign session beside ours", Evidence{Foreign: 1, ForeignThreads: 1, Recording: true, Begun: true}, Conflict, Yield},
 		{"foreign session beside our orphan", Evidence{Foreign: 1, ForeignThreads: 1, Recording: true}, Conflict, Yield},
@@ -44,7 +45,7 @@ func TestClassify(t *testing.T) {
 }
 
 func evidence() *rapid.Generator[Evidence] {
-	answers := rapid.SampledFrom([]Answer{Unasked, Idle, Running, Unclear})
+	answers := rapid.SampledFrom([]Answer{Unasked, Idle, Busy, Unclear})
 	return rapid.Custom(func(t *rapid.T) Evidence {
 		return Evidence{
 			Recording: rapid.Bool().Draw(t, "recording"), Begun: rapid.Bool().Draw(t, "begun"),
@@ -64,7 +65,7 @@ func TestNeverBeginsInDoubt(t *testing.T) {
 		if e.OtherOwner && action != Wait {
 			t.Fatalf("%s although another sidecar is the owner", action)
 		}
-		active := e.ForeignThreads > 0 || e.OwnLibrary == Running || e.OwnLibrary == Unclear ||
+		active := e.ForeignThreads > 0 || e.OwnLibrary == Busy || e.OwnLibrary == Unclear ||
 			(e.Foreign > 0 && e.ForeignAnswer != Idle)
 		if action == Begin && (active || e.Recording) {
 			t.Fatalf("begins although %+v", e)
@@ -100,7 +101,7 @@ func (w *world) see(sidecar int) Evidence {
 		e.Foreign, e.ForeignAnswer = 1, Idle
 	}
 	if w.theirs {
-		e.ForeignThreads, e.ForeignAnswer = 1, Running
+		e.ForeignThreads, e.ForeignAnswer = 1, Busy
 	}
 	return e
 }
@@ -152,4 +153,25 @@ func TestAnyHistory(t *testing.T) {
 			},
 		})
 	})
+}
+
+// Which of two markers is newer does not depend on the clocks of their owners.
+func TestNewerMarker(t *testing.T) {
+	hour := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+	mine := Marker{Owner: "a", Serial: 7, Heartbeat: hour}
+	tests := map[string]struct {
+		other Marker
+		want  bool
+	}{
+		"of another owner since":            {Marker{Owner: "b", Serial: 8, Heartbeat: hour.Add(-time.Hour)}, true},
+		"of the owner before":               {Marker{Owner: "b", Serial: 6, Heartbeat: hour.Add(time.Hour)}, false},
+		"the same":                          {mine, false},
+		"of another, old version since":     {Marker{Owner: "b", Heartbeat: hour.Add(time.Hour)}, true},
+		"of another, old version before it": {Marker{Owner: "b", Heartbeat: hour.Add(-time.Hour)}, false},
+	}
+	for name, test := range tests {
+		if got := test.other.Newer(mine); got != test.want {
+			t.Errorf("%s: newer %v, want %v", name, got, test.want)
+		}
+	}
 }

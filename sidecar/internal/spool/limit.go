@@ -73,7 +73,7 @@ func (s *Spool) strip(e Entry, reason profile.Reason) {
 	if err != nil {
 		s.log.Error("write remains", "window", w.ID.String(), "error", err)
 		s.remove(e.Name)
-		s.lost = profile.AddLosses(s.lost, w.Losses...)
+		s.lost.add(w)
 	}
 }
 
@@ -88,15 +88,16 @@ func (s *Spool) load(e Entry) (*profile.Window, error) {
 }
 
 // giveUp removes an entry and keeps what it would have reported as losses for
-// the next window. How long a window was that cannot be read is unknown.
+// the next window. How long a window was that cannot be read is unknown; a byte
+// stands for an empty file, as a loss of nothing would be none.
 func (s *Spool) giveUp(e Entry, reason profile.Reason) {
 	if w, err := s.load(e); err == nil {
 		if !e.Remains {
 			Strip(w, reason)
 		}
-		s.lost = profile.AddLosses(s.lost, w.Losses...)
+		s.lost.add(w)
 	} else {
-		s.lost = profile.AddLosses(s.lost, profile.Loss{Outcome: profile.Dropped, Reason: reason, Bytes: e.Size})
+		s.lost.Losses = profile.AddLosses(s.lost.Losses, profile.Loss{Outcome: profile.Dropped, Reason: reason, Bytes: max(1, e.Size)})
 	}
 	s.saveLost()
 	s.metrics.removed.WithLabelValues(label(reason)).Inc()
@@ -111,16 +112,16 @@ func Strip(w *profile.Window, reason profile.Reason) {
 		c := &w.Coverage[i]
 		c.AddLoss(profile.Dropped, reason, c.Stored)
 		c.Stored = profile.Amount{}
-		c.Losses = withoutShortened(c.Losses)
+		c.Losses = onlyLost(c.Losses)
 	}
 	w.Losses = profile.AddLosses(w.Losses, timeLost(w.End.Sub(w.Start), reason))
 }
 
-// withoutShortened drops the notes about stacks that are no longer stored.
-func withoutShortened(losses []profile.Loss) []profile.Loss {
+// onlyLost drops the notes about stacks that are no longer stored.
+func onlyLost(losses []profile.Loss) []profile.Loss {
 	var rest []profile.Loss
 	for _, l := range losses {
-		if l.Outcome != profile.Shortened {
+		if l.Outcome == profile.Truncated || l.Outcome == profile.Dropped {
 			rest = append(rest, l)
 		}
 	}

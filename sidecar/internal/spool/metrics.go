@@ -47,6 +47,7 @@ func Reasons() []profile.Reason {
 		profile.SpoolFull, profile.SpoolExpired, profile.SpoolUnreadable,
 		profile.Malformed, profile.UnsupportedFormat, profile.BodyTooLarge, profile.DecodedTooLarge, profile.LimitExceeded,
 		profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture, profile.StoreRejected, profile.Forbidden,
+		profile.IDTaken, profile.IDConflict,
 	}
 }
 

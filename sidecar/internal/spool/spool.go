@@ -68,11 +68,11 @@ type Spool struct {
 	metrics *metrics
 
 	mu      sync.Mutex
-	entries []Entry        // oldest first
-	bytes   int64          // of entries
-	lost    []profile.Loss // of remains that were removed; goes into the next window
-	dropped int64          // windows turned into remains since Open
-	changed chan struct{}  // holds one token after a Put
+	entries []Entry       // oldest first
+	bytes   int64         // of entries
+	lost    lost          // of remains that were removed; goes into the next window
+	dropped int64         // windows turned into remains since Open
+	changed chan struct{} // holds one token after a Put
 }
 
 // Open reads the queue in dir, which it makes if it is missing, and brings it
@@ -144,24 +144,48 @@ func nameOf(w *profile.Window, ext string) string {
 
 // Put writes a window to the queue and returns when it is on disk. Losses that
 // the queue has not been able to report otherwise are entered in w first. A
-// window with the id of one that still waits replaces it.
+// window with the id of one that still waits replaces it, unless that one holds
+// more samples: a sidecar that has lost its marker may make a window again, of
+// what is left of its recording.
 func (s *Spool) Put(ctx context.Context, w *profile.Window) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.holdsMore(w) {
+		return nil
+	}
 	reported := s.lost
-	w.Losses = profile.AddLosses(w.Losses, reported...)
-	s.lost = nil
+	reported.report(w)
+	s.lost = lost{}
 	if err := s.write(w, extOf(w)); err != nil {
-		s.lost = profile.AddLosses(s.lost, reported...)
+		s.lost.Losses = profile.AddLosses(s.lost.Losses, reported.Losses...)
+		s.lost.Ledgers = mergeLedgers(s.lost.Ledgers, reported.Ledgers)
 		return err
 	}
 	s.saveLost()
 	s.enforce()
 	s.signal()
 	return nil
+}
+
+// holdsMore says whether a window of the same id waits with more samples.
+func (s *Spool) holdsMore(w *profile.Window) bool {
+	i, found := s.find(nameOf(w, windowExt))
+	if !found {
+		return false
+	}
+	waiting, err := s.load(s.entries[i])
+	return err == nil && captured(waiting) > captured(w)
+}
+
+func captured(w *profile.Window) int64 {
+	n := int64(0)
+	for _, c := range w.Coverage {
+		n += c.Captured.Count
+	}
+	return n
 }
 
 func (s *Spool) signal() {
@@ -235,14 +259,18 @@ func (s *Spool) remove(name string) {
 
 // Oldest returns the entry that has waited longest, after expiring those that
 // have waited too long. ok is false if the queue is empty.
-func (s *Spool) Oldest() (e Entry, ok bool) {
+func (s *Spool) Oldest() (e Entry, ok bool) { return s.Next(func(Entry) bool { return false }) }
+
+// Next is Oldest among the entries that are not to be left out.
+func (s *Spool) Next(leaveOut func(Entry) bool) (e Entry, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.enforce()
-	if len(s.entries) == 0 {
+	i := slices.IndexFunc(s.entries, func(e Entry) bool { return !leaveOut(e) })
+	if i < 0 {
 		return Entry{}, false
 	}
-	return s.entries[0], true
+	return s.entries[i], true
 }
 
 // Body returns the upload of an entry. A file that cannot be read back is a
@@ -263,6 +291,35 @@ func (s *Spool) Done(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(e.Name)
+}
+
+// DoneAs removes an entry under whose id the backend keeps another content. What
+// the stored amounts lack of it is a loss, which the next window reports. A loss
+// in the ledger of the entry is told by what is stored, or was none after all.
+func (s *Spool) DoneAs(e Entry, stored map[profile.Type]profile.Amount, reason profile.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w, err := s.load(e); err == nil {
+		s.lost.Ledgers = mergeLedgers(s.lost.Ledgers, missing(w.Coverage, stored, reason))
+		s.saveLost()
+	}
+	s.remove(e.Name)
+}
+
+// missing is what of the ledgers' stored amounts is not in stored.
+func missing(ledgers []profile.Coverage, stored map[profile.Type]profile.Amount, reason profile.Reason) []profile.Coverage {
+	var out []profile.Coverage
+	for _, c := range ledgers {
+		has := stored[c.Type]
+		lacks := profile.Amount{Value: max(0, c.Stored.Value-has.Value), Count: max(0, c.Stored.Count-has.Count)}
+		if lacks == (profile.Amount{}) {
+			continue
+		}
+		of := profile.Coverage{Type: c.Type, Captured: lacks}
+		of.AddLoss(profile.Dropped, reason, lacks)
+		out = append(out, of)
+	}
+	return out
 }
 
 // Refuse takes an entry out of the queue that the backend will never accept.

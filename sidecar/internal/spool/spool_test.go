@@ -149,7 +149,7 @@ func TestLossesOfRemovedRemainsReachTheNextWindow(t *testing.T) {
 			lost += l.Duration
 		}
 	}
-	for _, l := range s.lost {
+	for _, l := range s.lost.Losses {
 		lost += l.Duration
 	}
 	// Windows 0 and 1 are reported by 2 and 3 or wait; of those that were
@@ -176,8 +176,42 @@ func TestRefusedWindowLeavesItsRemains(t *testing.T) {
 	if _, ok := s.Oldest(); ok {
 		t.Error("refused remains are still queued")
 	}
-	if len(s.lost) == 0 {
+	if s.lost.empty() {
 		t.Error("refused remains left no loss")
+	}
+}
+
+func TestWhatTheBackendKeepsInstead(t *testing.T) {
+	lacks := func(value, count int64) []profile.Loss {
+		return []profile.Loss{{Outcome: profile.Dropped, Reason: profile.IDConflict, Value: value, Count: count}}
+	}
+	for _, c := range []struct {
+		name   string
+		stored map[profile.Type]profile.Amount
+		want   []profile.Loss
+	}{
+		{"less", map[profile.Type]profile.Amount{profile.CPU: {Value: 20, Count: 2}}, lacks(30, 3)},
+		{"nothing", nil, lacks(50, 5)},
+		{"as much", map[profile.Type]profile.Amount{profile.CPU: {Value: 50, Count: 5}}, nil},
+		{"more", map[profile.Type]profile.Amount{profile.CPU: {Value: 90, Count: 9}}, nil},
+		{"other weights", map[profile.Type]profile.Amount{profile.CPU: {Value: 60, Count: 4}}, lacks(0, 1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openTest(t, dir, DefaultLimits(), &clock{epoch})
+			put(t, s, window(0, 5))
+			e, _ := s.Oldest()
+			s.DoneAs(e, c.stored, profile.IDConflict)
+			if s.Stats().Windows != 0 {
+				t.Error("the window still waits")
+			}
+			s = openTest(t, dir, DefaultLimits(), &clock{epoch}) // what is lost survives a restart
+			put(t, s, window(1, 5))
+			next, _ := take(t, s)
+			if diff := cmp.Diff(c.want, next.Coverage[0].Losses); diff != "" || next.Coverage[0].Check() != nil {
+				t.Errorf("%s\n%v", diff, next.Coverage[0].Check())
+			}
+		})
 	}
 }
 
@@ -199,6 +233,45 @@ func TestUnreadableFileIsALoss(t *testing.T) {
 	}
 }
 
+// A file that the disk has damaged goes to the backend, which refuses it, and
+// leaves its bytes as a loss: it holds up nothing, here or after a restart.
+func TestDamagedFileIsALoss(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"empty": func([]byte) []byte { return nil },
+		"cut":   func(b []byte) []byte { return b[:len(b)/2] },
+		"noise": func(b []byte) []byte {
+			for i := range b {
+				b[i] ^= byte(i)
+			}
+			return b
+		},
+	} {
+		dir := t.TempDir()
+		s := openTest(t, dir, DefaultLimits(), &clock{epoch})
+		put(t, s, window(0, 5))
+		e, _ := s.Oldest()
+		path := filepath.Join(dir, e.Name)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, damage(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = openTest(t, dir, DefaultLimits(), &clock{epoch})
+		e, _ = s.Oldest()
+		if _, err := s.Body(e); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Refuse(e, profile.Malformed)
+		put(t, s, window(1, 5))
+		w, _ := take(t, s)
+		if len(w.Losses) != 1 || w.Losses[0].Reason != profile.SpoolUnreadable || w.Losses[0].Bytes != max(1, e.Size) || len(w.Sets) != 1 {
+			t.Errorf("%s: losses of the next window %+v, want %d bytes", name, w.Losses, e.Size)
+		}
+	}
+}
+
 // memoryDir is a directory where fsync costs nothing, if there is one.
 func memoryDir() string {
 	const shm = "/dev/shm"
@@ -208,9 +281,17 @@ func memoryDir() string {
 	return ""
 }
 
+func capturedOf(ledgers []profile.Coverage) profile.Amount {
+	var sum profile.Amount
+	for _, c := range ledgers {
+		sum = sum.Add(c.Captured)
+	}
+	return sum
+}
+
 // Whatever is put, taken, refused and expired: the queue stays within its
-// limits, and every sample put is stored in an entry taken or dropped in a
-// ledger, unless its remains had to go, which is a loss of time.
+// limits, and every sample and all time put are in an entry taken, or in the
+// losses that wait for the next window.
 func TestNothingLeavesWithoutATrace(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(memoryDir(), "spool")
@@ -225,6 +306,7 @@ func TestNothingLeavesWithoutATrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		var in, out time.Duration
+		var samplesIn, samplesOut profile.Amount
 		n := 0
 		account := func(w *profile.Window, e Entry) {
 			if !e.Remains {
@@ -233,6 +315,7 @@ func TestNothingLeavesWithoutATrace(t *testing.T) {
 			for _, l := range w.Losses {
 				out += l.Duration
 			}
+			samplesOut = samplesOut.Add(capturedOf(w.Coverage))
 			if err := w.Check(); err != nil {
 				t.Fatal(err)
 			}
@@ -243,6 +326,7 @@ func TestNothingLeavesWithoutATrace(t *testing.T) {
 				w := window(n, rapid.IntRange(0, 200).Draw(t, "stacks"))
 				n++
 				in += time.Minute
+				samplesIn = samplesIn.Add(capturedOf(w.Coverage))
 				if err := s.Put(t.Context(), w); err != nil {
 					t.Fatal(err)
 				}
@@ -274,11 +358,12 @@ func TestNothingLeavesWithoutATrace(t *testing.T) {
 			account(w, e)
 			s.Done(e)
 		}
-		for _, l := range s.lost {
+		for _, l := range s.lost.Losses {
 			out += l.Duration
 		}
-		if in != out {
-			t.Fatalf("%s put, %s accounted for", in, out)
+		samplesOut = samplesOut.Add(capturedOf(s.lost.Ledgers))
+		if in != out || samplesIn != samplesOut {
+			t.Fatalf("%s and %+v put, %s and %+v accounted for", in, samplesIn, out, samplesOut)
 		}
 	})
 }
@@ -318,6 +403,37 @@ func TestUnknownReasonMakesNoLabel(t *testing.T) {
 	}
 	put(t, s, window(2, 5))
 	if w, _ := take(t, s); len(w.Losses) != 1 || w.Losses[0].Reason != "of_tomorrow" {
+		t.Errorf("losses %+v", w.Losses)
+	}
+}
+
+// A window that is made again, of what is left of its recording, does not
+// replace the whole one; a whole one replaces a poor one.
+func TestPoorerWindowOfTheSameID(t *testing.T) {
+	s := openTest(t, t.TempDir(), Limits{Bytes: 1 << 20, Age: time.Hour, Files: 10}, &clock{epoch})
+	put(t, s, window(0, 5))
+	put(t, s, window(0, 50))
+	put(t, s, window(0, 7))
+	w, _ := take(t, s)
+	if want := window(0, 50); captured(w) != captured(want) {
+		t.Errorf("the window holds %d samples, want %d", captured(w), captured(want))
+	}
+	if n := s.Stats().Windows; n != 0 {
+		t.Errorf("%d more windows", n)
+	}
+}
+
+// Losses that version 0.1 left behind are reported.
+func TestLossesOfAnEarlierVersion(t *testing.T) {
+	dir := t.TempDir()
+	old := `[{"Outcome":1,"Reason":"spool_full","Duration":60000000000}]`
+	if err := os.WriteFile(filepath.Join(dir, lostFile), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openTest(t, dir, DefaultLimits(), &clock{epoch})
+	put(t, s, window(0, 5))
+	w, _ := take(t, s)
+	if len(w.Losses) != 1 || w.Losses[0].Duration != time.Minute {
 		t.Errorf("losses %+v", w.Losses)
 	}
 }

@@ -16,22 +16,32 @@ type Library struct {
 
 // libraries returns each mapped file whose name contains ".so", once.
 func (f *Finder) libraries(pid int) ([]Library, error) {
+	paths, err := f.mapped(pid)
+	var found []Library
+	for _, path := range paths {
+		if strings.Contains(path, ".so") {
+			plain, deleted := strings.CutSuffix(path, " (deleted)")
+			found = append(found, Library{Path: plain, Deleted: deleted})
+		}
+	}
+	return found, err
+}
+
+// mapped returns the path of each mapped file, once, as the kernel writes it.
+func (f *Finder) mapped(pid int) ([]string, error) {
 	file, err := os.Open(f.Path(pid, "maps"))
 	if err != nil {
 		return nil, fmt.Errorf("read mapped files of process %d: %w", pid, err)
 	}
 	defer file.Close()
-	var found []Library
+	var found []string
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(io.LimitReader(file, maxMapsBytes))
 	for lines.Scan() {
-		path, ok := pathOf(lines.Text())
-		if !ok || seen[path] || !strings.Contains(path, ".so") {
-			continue
+		if path, ok := pathOf(lines.Text()); ok && !seen[path] {
+			seen[path] = true
+			found = append(found, path)
 		}
-		seen[path] = true
-		plain, deleted := strings.CutSuffix(path, " (deleted)")
-		found = append(found, Library{Path: plain, Deleted: deleted})
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read mapped files of process %d: %w", pid, err)

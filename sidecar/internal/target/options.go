@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// looksLikeJava is a guess for processes that we may not look into: the command
-// line is all that anybody may read.
-func looksLikeJava(args []string) bool {
-	return len(args) > 0 && filepath.Base(args[0]) == "java"
-}
-
 // optionsWithValue are the launcher options whose value is the next argument.
 var optionsWithValue = map[string]bool{
 	"-cp": true, "-classpath": true, "--class-path": true, "-p": true, "--module-path": true,
@@ -40,28 +34,6 @@ func mainClass(args []string) string {
 		}
 	}
 	return ""
-}
-
-// attachOptions looks for the options that forbid to attach, in the order in
-// which HotSpot reads them; the last one wins.
-func attachOptions(args, environ []string) (reducedSignals, attachDisabled bool) {
-	all := strings.Fields(lookup(environ, "JAVA_TOOL_OPTIONS"))
-	all = append(all, strings.Fields(lookup(environ, "JDK_JAVA_OPTIONS"))...)
-	all = append(all, launcherOptions(args)...)
-	all = append(all, strings.Fields(lookup(environ, "_JAVA_OPTIONS"))...)
-	for _, option := range all {
-		switch option {
-		case "-Xrs", "-XX:+ReduceSignalUsage":
-			reducedSignals = true
-		case "-XX:-ReduceSignalUsage":
-			reducedSignals = false
-		case "-XX:+DisableAttachMechanism":
-			attachDisabled = true
-		case "-XX:-DisableAttachMechanism":
-			attachDisabled = false
-		}
-	}
-	return reducedSignals, attachDisabled
 }
 
 // launcherOptions are the arguments before the main class: what comes after it

@@ -5,10 +5,8 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/contract"
@@ -36,7 +34,7 @@ func (f *Finder) Process(pid int) (Process, error) {
 	}
 	p := Process{
 		PID: pid, NSPID: pid, StartTicks: stat.Starttime,
-		Start:    f.boot.Add(time.Duration(stat.Starttime) * time.Second / clockTicks),
+		Start:    f.StartAt(stat.Starttime),
 		Identity: runas.Identity{UID: int(status.UIDs[1]), GID: int(status.GIDs[1])},
 	}
 	if n := len(status.NSpids); n > 0 {
@@ -45,8 +43,9 @@ func (f *Finder) Process(pid int) (Process, error) {
 	args, _ := proc.CmdLine()
 	p.MainClass = Clip(mainClass(args))
 	err = f.As(p.Identity, func() error { return f.inspect(&p, proc, args) })
-	if isDenied(err) && looksLikeJava(args) {
-		p.Kind, p.Reason, p.Detail = Unreadable, profile.AccessDenied, err.Error()
+	if isDenied(err) && f.seemsJava(pid, args) {
+		p.Kind = Unreadable
+		p.Reason, p.Detail = f.Denied(p)
 		return p, nil
 	}
 	return p, err
@@ -60,8 +59,6 @@ func (f *Finder) As(id runas.Identity, fn func() error) error {
 	}
 	return fn()
 }
-
-func isDenied(err error) bool { return errors.Is(err, fs.ErrPermission) }
 
 // inspect reads what only the process's own user may.
 func (f *Finder) inspect(p *Process, proc procfs.Proc, args []string) error {
@@ -78,16 +75,15 @@ func (f *Finder) inspect(p *Process, proc procfs.Proc, args []string) error {
 	switch p.Kind {
 	case HotSpot:
 		p.Version = f.version(p.PID, libraries)
-		p.ReducedSignals, p.AttachDisabled = attachOptions(args, environ)
+		if f.attachOptions(p.PID, args, environ, true).AttachDisabled {
+			p.Reason = profile.AttachDisabled
+		}
 	case OpenJ9:
 		p.Reason = profile.OpenJ9
 	case NativeImage:
 		p.Reason = profile.NativeImage
 	default:
 		return fmt.Errorf("process %d: %w", p.PID, ErrNotJVM)
-	}
-	if p.AttachDisabled {
-		p.Reason = profile.AttachDisabled
 	}
 	return nil
 }

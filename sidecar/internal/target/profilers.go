@@ -23,10 +23,12 @@ type Profilers struct {
 	Libraries  []Library   // profiler libraries; they stay mapped for ever, also when idle
 	Threads    int         // async-profiler's own: one for each copy that records JFR
 	Recordings []Recording // open *.jfr files, of async-profiler or of the JDK
+	Incomplete bool        // the process has more open files than were looked at
 }
 
-// Profilers looks for profilers in a process, as the process's user.
-func (f *Finder) Profilers(p Process) (Profilers, error) {
+// Profilers looks for profilers in a process, as the process's user. If expected
+// is still open there, no other file is looked at: a process may have very many.
+func (f *Finder) Profilers(p Process, expected Recording) (Profilers, error) {
 	var found Profilers
 	err := f.As(p.Identity, func() error {
 		libraries, err := f.libraries(p.PID)
@@ -44,7 +46,11 @@ func (f *Finder) Profilers(p Process) (Profilers, error) {
 		if found.Threads, err = f.profilerThreads(p.PID); err != nil {
 			return err
 		}
-		found.Recordings, err = f.recordings(p.PID)
+		if r, ok := f.recording(p.PID, strconv.Itoa(expected.FD)); ok && r.Path == expected.Path {
+			found.Recordings = []Recording{r}
+			return nil
+		}
+		found.Recordings, found.Incomplete, err = f.recordings(p.PID)
 		return err
 	})
 	return found, err
@@ -86,24 +92,40 @@ func (f *Finder) countThreads(pid int, prefix string) (int, error) {
 	return n, nil
 }
 
-func (f *Finder) recordings(pid int) ([]Recording, error) {
-	names, err := list(f.Path(pid, "fd"), maxOpenFiles)
+func (f *Finder) recordings(pid int) (found []Recording, incomplete bool, err error) {
+	dir, err := os.Open(f.Path(pid, "fd"))
 	if err != nil {
-		return nil, fmt.Errorf("list open files of process %d: %w", pid, err)
+		return nil, false, fmt.Errorf("list open files of process %d: %w", pid, err)
 	}
-	var found []Recording
-	for _, name := range names {
-		link, err := os.Readlink(f.Path(pid, "fd", name))
+	defer dir.Close()
+	for looked := 0; looked < maxOpenFiles; {
+		names, err := dir.Readdirnames(filesAtATime)
+		if errors.Is(err, io.EOF) {
+			return found, false, nil
+		}
 		if err != nil {
-			continue // closed in the meantime
+			return nil, false, fmt.Errorf("list open files of process %d: %w", pid, err)
 		}
-		path, deleted := strings.CutSuffix(link, " (deleted)")
-		fd, err := strconv.Atoi(name)
-		if err == nil && strings.HasSuffix(path, ".jfr") {
-			found = append(found, Recording{FD: fd, Path: path, Deleted: deleted})
+		looked += len(names)
+		for _, name := range names {
+			if r, ok := f.recording(pid, name); ok {
+				found = append(found, r)
+			}
 		}
 	}
-	return found, nil
+	return found, true, nil
+}
+
+// recording reads one link of the open files of a process; false if it is no
+// recording, or is closed.
+func (f *Finder) recording(pid int, name string) (Recording, bool) {
+	link, err := os.Readlink(f.Path(pid, "fd", name))
+	if err != nil {
+		return Recording{}, false
+	}
+	path, deleted := strings.CutSuffix(link, " (deleted)")
+	fd, err := strconv.Atoi(name)
+	return Recording{FD: fd, Path: path, Deleted: deleted}, err == nil && strings.HasSuffix(path, ".jfr")
 }
 
 // list returns at most limit names of a directory.

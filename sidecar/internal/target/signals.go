@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,26 +46,6 @@ func (f *Finder) Signals(pid int) (Signals, error) {
 		return Signals{}, fmt.Errorf("read signals of process %d: %w", pid, err)
 	}
 	return s, nil
-}
-
-const (
-	// lateThread is a thread that HotSpot starts after it has cleared away a
-	// stale attach socket. A signal before that makes the JVM open a socket that
-	// it then takes for stale.
-	lateThread = "Service Thread"
-	// lateAge is when the thread is not waited for any longer: another version
-	// may not have it.
-	lateAge = 30 * time.Second
-)
-
-// PastStart says whether a JVM has come so far that it can be woken for an
-// attach.
-func (f *Finder) PastStart(p Process) bool {
-	if time.Since(p.Start) > lateAge {
-		return true
-	}
-	n, err := f.countThreads(p.PID, lateThread)
-	return err == nil && n > 0
 }
 
 func hasQuit(mask string) bool {

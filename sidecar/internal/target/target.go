@@ -29,17 +29,18 @@ const (
 	HotSpot     Kind = "hotspot"
 	OpenJ9      Kind = "openj9"
 	NativeImage Kind = "native_image"
-	Unreadable  Kind = "unreadable" // runs a java command, but we may not look into it
+	Unreadable  Kind = "unreadable" // seems to be a JVM, but we may not look into it
 )
 
 // Limits of what is read.
 const (
 	maxProcesses = 8192     // looked at in one scan
 	maxMapsBytes = 16 << 20 // of /proc/PID/maps
-	maxOpenFiles = 65536    // links of /proc/PID/fd
-	maxThreads   = 65536    // of /proc/PID/task
-	maxText      = 256      // bytes of a class, container or version name that are kept
-	clockTicks   = 100      // per second, the kernel's USER_HZ on every platform
+	maxOpenFiles = 1 << 20  // links of /proc/PID/fd; the kernel's default limit of one process
+	filesAtATime = 4096
+	maxThreads   = 65536 // of /proc/PID/task
+	maxText      = 256   // bytes of a class, container or version name that are kept
+	clockTicks   = 100   // per second, the kernel's USER_HZ on every platform
 )
 
 // Process is one JVM, or what looks like one.
@@ -53,9 +54,6 @@ type Process struct {
 	Container  string // from the environment, empty outside of injected pods
 	MainClass  string // class, module or jar
 	Version    string // of the JDK, empty if unknown
-
-	ReducedSignals bool // runs with -Xrs: SIGQUIT would kill it
-	AttachDisabled bool // runs with -XX:+DisableAttachMechanism
 
 	// Reason says why this process can never be profiled; empty if it can.
 	Reason profile.Reason
@@ -88,6 +86,11 @@ func NewFinder(root string) (*Finder, error) {
 	}
 	boot := time.Unix(int64(stat.BootTime), 0)
 	return &Finder{root: root, fs: fs, boot: boot, dropped: map[string]int{}}, nil
+}
+
+// StartAt is when a process started that many ticks after boot.
+func (f *Finder) StartAt(ticks uint64) time.Time {
+	return f.boot.Add(time.Duration(ticks) * time.Second / clockTicks)
 }
 
 // Find returns the JVMs, ordered by pid. A process that ends while it is looked
@@ -178,8 +181,9 @@ func (f *Finder) Alive(p Process) bool {
 	return err == nil && stat.Starttime == p.StartTicks && stat.State != "Z" && stat.State != "X"
 }
 
-// Others counts the processes besides this one, its children and the first of
-// the pid namespace (in a pod that is the pause container).
+// Others counts the processes besides this one, its parent (the first process of
+// its container) and children, and the first of the pid namespace (in a pod that
+// is the pause container).
 func (f *Finder) Others() (int, error) {
 	pids, err := f.pids()
 	if err != nil {
@@ -192,7 +196,7 @@ func (f *Finder) Others() (int, error) {
 			continue
 		}
 		stat, err := proc.Stat()
-		if err == nil && pid != 1 && pid != os.Getpid() && stat.PPID != os.Getpid() && stat.State != "Z" {
+		if err == nil && pid != 1 && pid != os.Getpid() && pid != os.Getppid() && stat.PPID != os.Getpid() && stat.State != "Z" {
 			n++
 		}
 	}

@@ -59,6 +59,14 @@ func (r *tree) write(path, content string) {
 	}
 }
 
+func (r *tree) link(path, to string) {
+	r.Helper()
+	path = filepath.Join(r.root, path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(to, path)); err != nil {
+		r.Fatal(err)
+	}
+}
+
 func (r *tree) add(p proc) {
 	r.Helper()
 	dir := fmt.Sprint(p.pid)
@@ -83,10 +91,7 @@ func (r *tree) add(p proc) {
 		r.write(dir+"/exe", string(p.exe))
 	}
 	for fd, link := range p.fds {
-		path := filepath.Join(r.root, dir, "fd", fd)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(link, path)); err != nil {
-			r.Fatal(err)
-		}
+		r.link(dir+"/fd/"+fd, link)
 	}
 	if p.fds == nil {
 		r.write(dir+"/fd/.keep", "")
@@ -129,20 +134,19 @@ func TestFind(t *testing.T) {
 		PID, NSPID               int
 		Kind                     Kind
 		Container, Main, Version string
-		Xrs, Disabled            bool
 		Reason                   profile.Reason
 	}
 	var got []line
 	for _, p := range found {
-		got = append(got, line{p.PID, p.NSPID, p.Kind, p.Container, p.MainClass, p.Version, p.ReducedSignals, p.AttachDisabled, p.Reason})
+		got = append(got, line{p.PID, p.NSPID, p.Kind, p.Container, p.MainClass, p.Version, p.Reason})
 	}
 	want := []line{
-		{10, 1, HotSpot, "shop", "com.example.Shop", "21.0.1", false, false, ""},
-		{11, 11, OpenJ9, "", "shop.jar", "", false, false, profile.OpenJ9},
-		{12, 12, NativeImage, "", "", "", false, false, profile.NativeImage},
-		{14, 14, HotSpot, "", "Main", "", false, true, profile.AttachDisabled},
-		{15, 15, HotSpot, "", "Main", "", true, false, ""},
-		{16, 16, HotSpot, "", strings.Repeat("x", maxText), "", false, false, ""},
+		{10, 1, HotSpot, "shop", "com.example.Shop", "21.0.1", ""},
+		{11, 11, OpenJ9, "", "shop.jar", "", profile.OpenJ9},
+		{12, 12, NativeImage, "", "", "", profile.NativeImage},
+		{14, 14, HotSpot, "", "Main", "", profile.AttachDisabled},
+		{15, 15, HotSpot, "", "Main", "", ""},
+		{16, 16, HotSpot, "", strings.Repeat("x", maxText), "", ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("processes (-want +got):\n%s", diff)
@@ -221,7 +225,7 @@ func TestProfilers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := f.Profilers(p)
+		found, err := f.Profilers(p, Recording{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,25 +267,10 @@ func TestSignalsAndAlive(t *testing.T) {
 	}
 }
 
-// A JVM is not woken before it has cleared away a stale attach socket.
-func TestPastStart(t *testing.T) {
-	f := newTree(t, proc{pid: 10}, proc{pid: 11, threads: []string{"Signal Dispatch", "Service Thread"}}).finder()
-	for p, want := range map[Process]bool{
-		{PID: 10, Start: time.Now()}: false, {PID: 11, Start: time.Now()}: true,
-		{PID: 10, Start: time.Now().Add(-time.Hour)}: true, {PID: 99, Start: time.Now()}: false,
-	} {
-		if got := f.PastStart(p); got != want {
-			t.Errorf("PastStart(%d, begun %s) = %v, want %v", p.PID, p.Start, got, want)
-		}
-	}
-}
-
 func TestCommandLines(t *testing.T) {
 	tests := []struct {
-		line          string
-		env           string
-		main          string
-		xrs, disabled bool
+		line string
+		main string
 	}{
 		{line: "java Main", main: "Main"},
 		{line: "/usr/bin/java -Xmx1g -cp /a:/b com.example.Main -Xrs arg", main: "com.example.Main"},
@@ -289,20 +278,14 @@ func TestCommandLines(t *testing.T) {
 		{line: "java --module-path mods -m shop/com.example.Main", main: "com.example.Main"},
 		{line: "java --module=shop/com.example.Main", main: "com.example.Main"},
 		{line: "java @options Main", main: "Main"},
-		{line: "java -Xrs -XX:+DisableAttachMechanism Main", main: "Main", xrs: true, disabled: true},
+		{line: "java -Xrs -XX:+DisableAttachMechanism Main", main: "Main"},
 		{line: "java -XX:+DisableAttachMechanism -XX:-DisableAttachMechanism Main", main: "Main"},
-		{line: "java Main", env: "_JAVA_OPTIONS=-XX:+DisableAttachMechanism", main: "Main", disabled: true},
-		{line: "java -XX:-ReduceSignalUsage Main", env: "JAVA_TOOL_OPTIONS=-Xrs", main: "Main"},
 		{line: "java -jar"}, {line: "java"}, {line: ""}, {line: "java -cp"},
 	}
 	for _, test := range tests {
 		args := strings.Fields(test.line)
 		if got := mainClass(args); got != test.main {
 			t.Errorf("mainClass(%q) = %q, want %q", test.line, got, test.main)
-		}
-		xrs, disabled := attachOptions(args, []string{test.env})
-		if xrs != test.xrs || disabled != test.disabled {
-			t.Errorf("attachOptions(%q, %q) = %v %v, want %v %v", test.line, test.env, xrs, disabled, test.xrs, test.disabled)
 		}
 	}
 }
@@ -365,7 +348,7 @@ func TestRealJVM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Kind != HotSpot || p.NSPID != j.PID || p.MainClass != "Workload" || p.Container != "shop" || p.Version == "" || !p.ReducedSignals {
+	if p.Kind != HotSpot || p.NSPID != j.PID || p.MainClass != "Workload" || p.Container != "shop" || p.Version == "" {
 		t.Errorf("process %+v", p)
 	}
 	if age := time.Since(p.Start); age < 0 || age > time.Minute {

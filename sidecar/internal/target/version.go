@@ -1,14 +1,9 @@
 package target
 
 import (
-	"bufio"
-	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // version reads the JDK's version from the file "release" of its home. It is
@@ -47,30 +42,14 @@ func javaHomes(libjvm string) []string {
 
 const maxReleaseBytes = 64 << 10
 
-// releaseVersion opens the file inside the process's root: an absolute symlink
-// in a container must not lead to a file of ours.
 func (f *Finder) releaseVersion(pid int, file string) string {
-	root, err := os.Open(f.Path(pid, "root"))
+	release, err := f.readInRoot(pid, file, maxReleaseBytes)
 	if err != nil {
 		return ""
 	}
-	defer root.Close()
-	fd, err := unix.Openat2(int(root.Fd()), file, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return ""
-	}
-	release := os.NewFile(uintptr(fd), file)
-	defer release.Close()
-	if info, err := release.Stat(); err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
-	lines := bufio.NewScanner(io.LimitReader(release, maxReleaseBytes))
-	for lines.Scan() {
-		if v, ok := strings.CutPrefix(lines.Text(), "JAVA_VERSION="); ok {
-			return strings.Trim(v, `"`)
+	for line := range strings.Lines(string(release)) {
+		if v, ok := strings.CutPrefix(line, "JAVA_VERSION="); ok {
+			return strings.Trim(v, "\"\n")
 		}
 	}
 	return ""

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/podflame/podflame/tests/cluster/node"
 )
 
 func etcdArguments(directory string, clientPort, peerPort int) []string {
@@ -22,19 +24,38 @@ func etcdArguments(directory string, clientPort, peerPort int) []string {
 	}
 }
 
+// apiserverArguments are those of an API server on this host, without nodes.
 func apiserverArguments(authority *pki, port, etcdPort int) []string {
+	return append(anyAPIServer(authority, port, etcdPort),
+		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1",
+		"--endpoint-reconciler-type", "none", // a loopback address may not be an endpoint
+		"--authorization-mode", "RBAC",
+	)
+}
+
+// nodeAPIServerArguments are those of an API server on a node: pods reach it,
+// and it reaches the kubelet.
+func nodeAPIServerArguments(authority *pki) []string {
+	return append(anyAPIServer(authority, nodeAPIPort, etcdPort),
+		"--bind-address", "0.0.0.0", "--advertise-address", node.Address,
+		"--kubelet-client-certificate", authority.path("kubelet-client.crt"), "--kubelet-client-key", authority.path("kubelet-client.key"),
+		"--kubelet-preferred-address-types", "InternalIP",
+		"--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
+	)
+}
+
+func anyAPIServer(authority *pki, port, etcdPort int) []string {
 	return []string{
 		"kube-apiserver",
 		"--etcd-servers", fmt.Sprintf("http://127.0.0.1:%d", etcdPort),
-		"--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port), "--advertise-address", "127.0.0.1",
-		"--endpoint-reconciler-type", "none", // a loopback address may not be an endpoint
+		"--secure-port", fmt.Sprint(port),
 		"--cert-dir", authority.directory,
 		"--client-ca-file", authority.path("ca.crt"),
 		"--tls-cert-file", authority.path("apiserver.crt"), "--tls-private-key-file", authority.path("apiserver.key"),
 		"--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file", authority.path("sa.pub"), "--service-account-signing-key-file", authority.path("sa.key"),
-		"--service-cluster-ip-range", "10.96.0.0/16",
-		"--authorization-mode", "RBAC", "--allow-privileged",
+		"--service-cluster-ip-range", node.Services,
+		"--allow-privileged",
 	}
 }
 

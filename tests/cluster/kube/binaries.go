@@ -12,9 +12,9 @@ import (
 // Binaries are the programs a cluster is made of, and Files the folder of
 // third-party definitions the setup script keeps beside them.
 type Binaries struct {
-	ControlPlane string // kube-apiserver, kube-controller-manager and kubectl: the first argument says which
-	Etcd         string
-	Cache        string // folder the setup script fills
+	Kubernetes string // its servers, CoreDNS and kubectl: the first argument says which
+	Etcd       string
+	Cache      string // folder the setup script fills
 }
 
 // Find locates what tests/cluster/setup.sh prepared. Its error says how to
@@ -28,15 +28,15 @@ func Find() (Binaries, error) {
 	if err != nil {
 		return Binaries{}, err
 	}
-	key, err := controlPlaneKey(filepath.Join(root, "tests", "cluster", "apiserver"))
+	key, err := serversKey(filepath.Join(root, "tests", "cluster", "servers"))
 	if err != nil {
 		return Binaries{}, err
 	}
-	found := Binaries{ControlPlane: filepath.Join(cache, "controlplane-"+key), Cache: cache}
+	found := Binaries{Kubernetes: filepath.Join(cache, "kubernetes-"+key), Cache: cache}
 	if found.Etcd, err = findEtcd(cache); err != nil {
 		return Binaries{}, err
 	}
-	for _, path := range []string{found.ControlPlane, found.Etcd} {
+	for _, path := range []string{found.Kubernetes, found.Etcd} {
 		if _, err := os.Stat(path); err != nil {
 			return Binaries{}, fmt.Errorf("the cluster tests need %s, which is not there: run `make setup` (or tests/cluster/setup.sh) first", path)
 		}
@@ -73,13 +73,13 @@ func cacheDirectory() (string, error) {
 	return filepath.Join(home, ".cache", "podflame", "cluster"), nil
 }
 
-// controlPlaneKey must stay equal to the key in setup.sh.
-func controlPlaneKey(source string) (string, error) {
+// serversKey must stay equal to the key in setup.sh.
+func serversKey(source string) (string, error) {
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
 		content, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
-			return "", fmt.Errorf("compute the key of the control plane: %w", err)
+			return "", fmt.Errorf("compute the key of the servers: %w", err)
 		}
 		hash.Write(content)
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +19,12 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/tests/internal/freeport"
 )
 
 // Limits of a start. The API server needs 5 s of CPU; the rest is for a
@@ -85,61 +85,49 @@ func start(ctx context.Context, binaries Binaries, directory string) (*Cluster, 
 }
 
 func (c *Cluster) bringUp(ctx context.Context, authority *pki) error {
-	ports, err := freePorts(4)
+	ports, err := freeport.Choose(4)
 	if err != nil {
 		return err
 	}
 	if err := c.configure(authority, ports[0]); err != nil {
 		return err
 	}
+	if err := authority.kubeconfig("controller-manager", fmt.Sprintf("https://127.0.0.1:%d", ports[0]), "system:kube-controller-manager", ""); err != nil {
+		return err
+	}
 	if err := c.run("etcd", c.binaries.Etcd, etcdArguments(c.Directory, ports[1], ports[2])...); err != nil {
 		return err
 	}
-	if err := c.run("kube-apiserver", c.binaries.ControlPlane, apiserverArguments(authority, ports[0], ports[1])...); err != nil {
+	if err := c.run("kube-apiserver", c.binaries.Kubernetes, apiserverArguments(authority, ports[0], ports[1])...); err != nil {
 		return err
 	}
 	// Anything started before the API server is ready backs off for seconds.
 	if err := c.await(ctx, "the API server", c.ready); err != nil {
 		return err
 	}
-	if err := c.run("kube-controller-manager", c.binaries.ControlPlane, controllerManagerArguments(authority, ports[3])...); err != nil {
+	if err := c.run("kube-controller-manager", c.binaries.Kubernetes, controllerManagerArguments(authority, ports[3])...); err != nil {
 		return err
 	}
-	return c.await(ctx, "the default ServiceAccount", func(ctx context.Context) error {
-		_, err := c.Client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
-		return err
-	})
+	return c.await(ctx, "the default ServiceAccount", c.defaultAccount)
 }
 
-// configure writes the kubeconfigs and builds the administrator's client.
+func (c *Cluster) defaultAccount(ctx context.Context) error {
+	_, err := c.Client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
+	return err
+}
+
+// configure writes the API server's certificate and the administrator's
+// kubeconfig, and builds its client.
 func (c *Cluster) configure(authority *pki, port int) error {
 	if err := authority.server("apiserver"); err != nil {
 		return err
 	}
 	server := fmt.Sprintf("https://127.0.0.1:%d", port)
-	manager, err := authority.client("system:kube-controller-manager", "")
-	if err != nil {
-		return err
-	}
-	if err := writeKubeconfig(authority.path("controller-manager.kubeconfig"), server, authority.caPEM, manager); err != nil {
-		return err
-	}
-	admin, err := authority.client("admin", "system:masters")
-	if err != nil {
+	if err := authority.kubeconfig("admin", server, "admin", "system:masters"); err != nil {
 		return err
 	}
 	c.Kubeconfig = authority.path("admin.kubeconfig")
-	if err := writeKubeconfig(c.Kubeconfig, server, authority.caPEM, admin); err != nil {
-		return err
-	}
-	if c.Config, err = clientcmd.BuildConfigFromFlags("", c.Kubeconfig); err != nil {
-		return fmt.Errorf("load %s: %w", c.Kubeconfig, err)
-	}
-	c.Config.QPS = -1
-	if c.Client, err = kubernetes.NewForConfig(c.Config); err != nil {
-		return fmt.Errorf("build a client: %w", err)
-	}
-	return nil
+	return c.connect()
 }
 
 func (c *Cluster) run(name, program string, arguments ...string) error {
@@ -195,7 +183,7 @@ func (c *Cluster) Stop() error {
 func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, arguments ...string) (stdout, stderr string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, kubectlLimit)
 	defer cancel()
-	command := exec.CommandContext(ctx, c.binaries.ControlPlane, append([]string{"kubectl", "--kubeconfig", c.Kubeconfig}, arguments...)...)
+	command := exec.CommandContext(ctx, c.binaries.Kubernetes, append([]string{"kubectl", "--kubeconfig", c.Kubeconfig}, arguments...)...)
 	// kubectl caches what it discovers in HOME: keep that in our folder.
 	command.Env = append(os.Environ(), "HOME="+c.Directory)
 	var out, errors bytes.Buffer
@@ -229,16 +217,3 @@ func (c *Cluster) KubeconfigAs(ctx context.Context, path, namespace, serviceAcco
 
 // IsGone says whether an error means that the object does not exist.
 func IsGone(err error) bool { return apierrors.IsNotFound(err) }
-
-func freePorts(count int) ([]int, error) {
-	var ports []int
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close() // held until all are chosen, so that they differ
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}

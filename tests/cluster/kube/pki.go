@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -75,6 +76,36 @@ func (p *pki) client(user, group string) (credentials, error) {
 		name.Organization = []string{group}
 	}
 	return p.issue(name, x509.ExtKeyUsageClientAuth, func(*x509.Certificate) {})
+}
+
+// kubeconfig writes NAME.kubeconfig, which authenticates as a user of a group.
+func (p *pki) kubeconfig(name, server, user, group string) error {
+	issued, err := p.client(user, group)
+	if err != nil {
+		return err
+	}
+	return writeKubeconfig(p.path(name+".kubeconfig"), server, p.caPEM, issued)
+}
+
+// nodeCredentials writes what the servers of a node authenticate with.
+func (p *pki) nodeCredentials() error {
+	for name, user := range map[string][2]string{
+		"inside":             {"admin", "system:masters"},
+		"controller-manager": {"system:kube-controller-manager", ""},
+		"scheduler":          {"system:kube-scheduler", ""},
+		"proxy":              {"system:kube-proxy", ""},
+		"kubelet":            {"system:node:" + NodeName, "system:nodes"},
+		"dns":                {"coredns", ""},
+	} {
+		if err := p.kubeconfig(name, "https://"+nodeAPI, user[0], user[1]); err != nil {
+			return err
+		}
+	}
+	issued, err := p.client("kube-apiserver-kubelet-client", "system:masters")
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.write("kubelet-client.crt", issued.certificate), p.write("kubelet-client.key", issued.key))
 }
 
 func (p *pki) issue(name pkix.Name, usage x509.ExtKeyUsage, adjust func(*x509.Certificate)) (credentials, error) {

@@ -56,18 +56,28 @@ func (l *Launcher) Close() {
 // Start runs a program whose output goes to LOGDIRECTORY/NAME.log (appended).
 // A nil environment means this program's own.
 func (l *Launcher) Start(name, logDirectory string, environment []string, program string, arguments ...string) (*Process, error) {
+	command := exec.Command(program, arguments...)
+	command.Env = environment
+	return startProcess(name, logDirectory, command, func() error { return l.run(command) })
+}
+
+// run starts a command, which dies with the launching thread.
+func (l *Launcher) run(command *exec.Cmd) error {
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	l.work <- func() { started <- command.Start() }
+	return <-started
+}
+
+func startProcess(name, logDirectory string, command *exec.Cmd, start func() error) (*Process, error) {
 	logPath := filepath.Join(logDirectory, name+".log")
 	output, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", name, err)
 	}
 	defer output.Close()
-	command := exec.Command(program, arguments...)
-	command.Stdout, command.Stderr, command.Env = output, output, environment
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	l.work <- func() { started <- command.Start() }
-	if err := <-started; err != nil {
+	command.Stdout, command.Stderr = output, output
+	if err := start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &Process{Name: name, LogPath: logPath, command: command, ended: make(chan struct{})}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,21 +46,11 @@ func StartBackend(ctx context.Context, p Paths, listen string, extra ...string) 
 // StartSidecar starts a sidecar that profiles one JVM of this host.
 func StartSidecar(p Paths, backend string, pid int, window time.Duration, service string, extra ...string) (*Process, error) {
 	args := append([]string{
-		"run", "--local", "--pid", fmt.Sprint(pid), "--backend", backend, "--window", window.String(),
+		"run", "--local", "--exit-grace", "30s", "--upload-grace", "15s", "--pid", fmt.Sprint(pid), "--backend", backend, "--window", window.String(),
 		"--service", service, "--namespace", "demo",
 		"--shared-dir", filepath.Join(p.Work, "shared"), "--state-dir", filepath.Join(p.Work, "state"),
 	}, extra...)
 	return Start(filepath.Join(p.Build, "sidecar"), args, filepath.Join(p.Work, "sidecar.log"))
-}
-
-// FreeAddress returns a loopback address that nothing listens on now.
-func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 // WaitHTTP polls url until it answers 200, the process ends or ctx does.

@@ -26,7 +26,7 @@ func (d *defaulter) Default(ctx context.Context, pod *corev1.Pod) error {
 	}
 	// Without the namespace's labels the sidecar could be one that Pod
 	// Security then refuses, with the whole pod.
-	namespace, err := d.options.Namespaces.Namespace(ctx, request.Namespace)
+	namespace, err := d.options.Namespaces.Namespace(ctx, request.Namespace, pod)
 	if err != nil {
 		o.err = fmt.Errorf("look up namespace %s: %w", request.Namespace, err)
 		return nil

@@ -24,9 +24,10 @@ import (
 // Path is where the webhook is served.
 const Path = "/mutate-v1-pod"
 
-// Namespaces finds a namespace by its name, with at least its labels.
+// Namespaces finds a namespace by its name, with at least its labels and
+// annotations, and what in it matters for a pod that is to be created there.
 type Namespaces interface {
-	Namespace(ctx context.Context, name string) (*corev1.Namespace, error)
+	Namespace(ctx context.Context, name string, pod *corev1.Pod) (*inject.Namespace, error)
 }
 
 // Reporter tells those who own a pod what was decided about it. It must not

@@ -32,14 +32,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // namespacesFunc answers instead of a cluster.
-type namespacesFunc func(ctx context.Context, name string) (*corev1.Namespace, error)
+type namespacesFunc func(ctx context.Context, name string, _ *corev1.Pod) (*inject.Namespace, error)
 
-func (f namespacesFunc) Namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
-	return f(ctx, name)
+func (f namespacesFunc) Namespace(ctx context.Context, name string, pod *corev1.Pod) (*inject.Namespace, error) {
+	return f(ctx, name, pod)
 }
 
-func anyNamespace(_ context.Context, name string) (*corev1.Namespace, error) {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+func anyNamespace(_ context.Context, name string, _ *corev1.Pod) (*inject.Namespace, error) {
+	return &inject.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
 }
 
 // reports collects what was reported.
@@ -309,10 +309,15 @@ func TestFailsOpen(t *testing.T) {
 		reason     inject.Reason
 		panics     float64
 	}{
-		{"error", func(context.Context, string) (*corev1.Namespace, error) { return nil, errors.New("cache is empty") }, time.Minute, inject.InternalError, 0},
-		{"panic", func(context.Context, string) (*corev1.Namespace, error) { panic("no such luck") }, time.Minute, inject.InternalError, 1},
-		{"patient lookup", func(ctx context.Context, _ string) (*corev1.Namespace, error) { <-ctx.Done(); return nil, ctx.Err() }, 20 * time.Millisecond, inject.DecisionTimeout, 0},
-		{"deaf lookup", func(context.Context, string) (*corev1.Namespace, error) { <-never; return nil, nil }, 20 * time.Millisecond, inject.DecisionTimeout, 0},
+		{"error", func(context.Context, string, *corev1.Pod) (*inject.Namespace, error) {
+			return nil, errors.New("cache is empty")
+		}, time.Minute, inject.InternalError, 0},
+		{"panic", func(context.Context, string, *corev1.Pod) (*inject.Namespace, error) { panic("no such luck") }, time.Minute, inject.InternalError, 1},
+		{"patient lookup", func(ctx context.Context, _ string, _ *corev1.Pod) (*inject.Namespace, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, 20 * time.Millisecond, inject.DecisionTimeout, 0},
+		{"deaf lookup", func(context.Context, string, *corev1.Pod) (*inject.Namespace, error) { <-never; return nil, nil }, 20 * time.Millisecond, inject.DecisionTimeout, 0},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t, func(o *Options) { o.Namespaces, o.Timeout = row.namespaces, row.timeout })
@@ -340,10 +345,10 @@ func TestWorkIsBounded(t *testing.T) {
 	release, started := make(chan struct{}), make(chan struct{}, 100)
 	f := newFixture(t, func(o *Options) {
 		o.MaxInFlight, o.Timeout = 2, 20*time.Millisecond
-		o.Namespaces = namespacesFunc(func(ctx context.Context, name string) (*corev1.Namespace, error) {
+		o.Namespaces = namespacesFunc(func(ctx context.Context, name string, pod *corev1.Pod) (*inject.Namespace, error) {
 			started <- struct{}{}
 			<-release
-			return anyNamespace(ctx, name)
+			return anyNamespace(ctx, name, pod)
 		})
 	})
 	body := creation(t, asking())
@@ -368,10 +373,10 @@ func TestCrowdIsTurnedAway(t *testing.T) {
 	release, started := make(chan struct{}), make(chan struct{})
 	f := newFixture(t, func(o *Options) {
 		o.MaxInFlight = 1
-		o.Namespaces = namespacesFunc(func(ctx context.Context, name string) (*corev1.Namespace, error) {
+		o.Namespaces = namespacesFunc(func(ctx context.Context, name string, pod *corev1.Pod) (*inject.Namespace, error) {
 			close(started)
 			<-release
-			return anyNamespace(ctx, name)
+			return anyNamespace(ctx, name, pod)
 		})
 	})
 	body := creation(t, asking())
@@ -400,7 +405,7 @@ func TestSlowBody(t *testing.T) {
 			}
 			body, never := io.Pipe()
 			defer never.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.server.URL+Path, body)
 			if err != nil {

@@ -15,6 +15,7 @@ type Metrics struct {
 	warnings  *prometheus.CounterVec
 	duration  prometheus.Histogram
 	panics    prometheus.Counter
+	lookups   *prometheus.CounterVec
 	inFlight  prometheus.Gauge
 	events    *prometheus.CounterVec
 }
@@ -46,6 +47,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "podflame_webhook_panics_total",
 			Help: "Panics while deciding; each admitted its pod unchanged.",
 		}),
+		lookups: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "podflame_webhook_lookup_failures_total",
+			Help: "Decisions made without something of the namespace that could not be looked up, by what it was.",
+		}, []string{"what"}),
 		inFlight: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "podflame_webhook_in_flight_requests",
 			Help: "Admission requests being worked on.",
@@ -61,6 +66,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	}
 	for _, reason := range inject.WarningReasons() {
 		m.warnings.WithLabelValues(string(reason))
+	}
+	for _, what := range []string{"limitranges", "resourcequotas", "owner"} {
+		m.lookups.WithLabelValues(what)
 	}
 	for _, result := range []string{eventSent, eventDropped} {
 		m.events.WithLabelValues(result)

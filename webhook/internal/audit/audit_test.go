@@ -73,7 +73,7 @@ func finished(pod *corev1.Pod) { pod.Status.Phase = corev1.PodSucceeded }
 // injected is a pod as the webhook makes it.
 func injected(t testing.TB, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	decision := inject.Decide(pod, namespaceOf(pod.Namespace, nil), config(t))
+	decision := inject.Decide(pod, &inject.Namespace{ObjectMeta: namespaceOf(pod.Namespace, nil).ObjectMeta}, config(t))
 	if !decision.Inject {
 		t.Fatalf("pod %s: %v", pod.Name, decision.Reasons)
 	}
@@ -83,7 +83,7 @@ func injected(t testing.TB, pod *corev1.Pod) *corev1.Pod {
 // skipped is a pod as the webhook leaves it, with the reason written down.
 func skipped(t testing.TB, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	return inject.Apply(pod, inject.Decide(pod, namespaceOf(pod.Namespace, nil), config(t)), config(t))
+	return inject.Apply(pod, inject.Decide(pod, &inject.Namespace{ObjectMeta: namespaceOf(pod.Namespace, nil).ObjectMeta}, config(t)), config(t))
 }
 
 // announcements keeps what was announced and can refuse.
@@ -120,7 +120,7 @@ func newFixture(t *testing.T, leader bool, objects ...client.Object) *fixture {
 	})
 	cache := interceptor.NewClient(f.cluster, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			if err := c.List(ctx, list); err != nil {
+			if err := c.List(ctx, list, options...); err != nil {
 				return err
 			}
 			if pods, ok := list.(*corev1.PodList); ok {
@@ -141,7 +141,7 @@ func newFixture(t *testing.T, leader bool, objects ...client.Object) *fixture {
 	}
 	f.Auditor = New(Options{
 		Cache: cache, Live: live, Inject: config(t), Every: time.Hour, Max: 100, Leader: elected,
-		Announcer: f.told, Metrics: NewMetrics(prometheus.NewRegistry()), Log: quiet(),
+		Announcer: f.told, Breaker: NewBreaker(cache, config(t).Image, quiet()), Metrics: NewMetrics(prometheus.NewRegistry()), Log: quiet(),
 	})
 	return f
 }
@@ -339,7 +339,7 @@ func TestFailedAuditLeavesTheLastOne(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- f.Start(ctx) }()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for testutil.ToFloat64(f.options.Metrics.failures) == 0 {
 		if time.Now().After(deadline) {
 			t.Fatal("the failure is not counted")

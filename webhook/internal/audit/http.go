@@ -26,13 +26,18 @@ const maxToken = 63 + 1 + 253
 
 // Page is the JSON of an answer. Findings are ordered by namespace and pod.
 type Page struct {
-	At           time.Time             `json:"at"`          // when the audit was made
-	OptedIn      int                   `json:"optedIn"`     // pods that opted in
-	WithSidecar  int                   `json:"withSidecar"` // of them
-	Missing      int                   `json:"missing"`     // of them, without the sidecar
-	Unexamined   int                   `json:"unexamined"`  // of those missing, how many are in no page
-	ByReason     map[inject.Reason]int `json:"byReason"`    // of those examined
-	Findings     []Finding             `json:"findings"`    // never null
+	At           time.Time             `json:"at"`           // when the audit was made
+	OptedIn      int                   `json:"optedIn"`      // pods that opted in
+	WithSidecar  int                   `json:"withSidecar"`  // of them
+	Missing      int                   `json:"missing"`      // of them, without the sidecar
+	Unexamined   int                   `json:"unexamined"`   // of those missing, how many are in no page
+	Waiting      int                   `json:"waiting"`      // of those with the sidecar, how many wait for its image
+	EgressDenied int                   `json:"egressDenied"` // likewise, how many no network policy lets upload
+	Outdated     int                   `json:"outdated"`     // likewise, how many have another image than new pods get
+	Images       map[string]int        `json:"images"`       // of those with the sidecar, by its image
+	Image        string                `json:"image"`        // that new pods get
+	ByReason     map[inject.Reason]int `json:"byReason"`     // of those in findings
+	Findings     []Finding             `json:"findings"`     // never null
 	ContinueWith string                `json:"continueWith,omitempty"`
 }
 
@@ -79,13 +84,18 @@ func (r *report) page(limit int, after string) Page {
 	begin := sort.Search(len(r.findings), func(i int) bool { return r.findings[i].key() > after })
 	end := min(begin+limit, len(r.findings))
 	page := Page{
-		At:          r.at.UTC(),
-		OptedIn:     r.optedIn,
-		WithSidecar: r.withSidecar,
-		Missing:     r.missing,
-		Unexamined:  r.missing - len(r.findings),
-		ByReason:    r.byReason(),
-		Findings:    append([]Finding{}, r.findings[begin:end]...),
+		At:           r.at.UTC(),
+		OptedIn:      r.optedIn,
+		WithSidecar:  r.withSidecar,
+		Missing:      r.missing,
+		Unexamined:   r.missing - r.examined,
+		Waiting:      r.troubled[inject.ImageUnpullable],
+		EgressDenied: r.troubled[inject.EgressDenied],
+		Outdated:     r.troubled[inject.SidecarOutdated],
+		Images:       r.images,
+		Image:        r.image,
+		ByReason:     r.byReason(),
+		Findings:     append([]Finding{}, r.findings[begin:end]...),
 	}
 	if end < len(r.findings) {
 		page.ContinueWith = r.findings[end-1].key()

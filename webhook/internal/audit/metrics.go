@@ -12,6 +12,10 @@ type Metrics struct {
 	pods        *prometheus.GaugeVec
 	withSidecar prometheus.Gauge
 	unexamined  prometheus.Gauge
+	waiting     prometheus.Gauge
+	egress      prometheus.Gauge
+	outdated    prometheus.Gauge
+	breakers    prometheus.Gauge
 	finished    prometheus.Gauge
 	failures    prometheus.Counter
 	events      *prometheus.CounterVec
@@ -30,7 +34,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		pods: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podflame_audit_pods_without_sidecar",
-			Help: "Pods that opted in and run without the sidecar, by reason.",
+			Help: "Pods that opted in and run without the sidecar, or wait for its image, by reason.",
 		}, []string{"reason"}),
 		withSidecar: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "podflame_audit_pods_with_sidecar",
@@ -39,6 +43,22 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		unexamined: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "podflame_audit_pods_unexamined",
 			Help: "Pods without the sidecar beyond the number that is examined; their reasons are not known.",
+		}),
+		waiting: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "podflame_audit_pods_waiting_for_image",
+			Help: "Pods that wait for the sidecar's image.",
+		}),
+		egress: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "podflame_audit_pods_egress_denied",
+			Help: "Pods with the sidecar which no network policy lets upload.",
+		}),
+		outdated: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "podflame_audit_pods_outdated",
+			Help: "Pods whose sidecar is of another image than new pods get.",
+		}),
+		breakers: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "podflame_audit_namespaces_image_unpullable",
+			Help: "Namespaces in which no further pod is injected, as pods there wait for the sidecar's image.",
 		}),
 		finished: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "podflame_audit_last_success_timestamp_seconds",
@@ -62,13 +82,17 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) publish(r *report) {
+func (m *Metrics) publish(r *report, openBreakers int) {
 	byReason := r.byReason()
 	for _, reason := range inject.Outcomes() {
 		m.pods.WithLabelValues(string(reason)).Set(float64(byReason[reason]))
 	}
 	m.withSidecar.Set(float64(r.withSidecar))
-	m.unexamined.Set(float64(r.missing - len(r.findings)))
+	m.unexamined.Set(float64(r.missing - r.examined))
+	m.waiting.Set(float64(r.troubled[inject.ImageUnpullable]))
+	m.egress.Set(float64(r.troubled[inject.EgressDenied]))
+	m.outdated.Set(float64(r.troubled[inject.SidecarOutdated]))
+	m.breakers.Set(float64(openBreakers))
 	m.finished.Set(float64(r.at.Unix()))
 }
 

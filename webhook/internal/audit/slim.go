@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,10 @@ func Slim(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
+	kept := ours(pod.Labels)
+	if inject.HasSidecar(pod) {
+		kept = pod.Labels // network policies select by any of them
+	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:              pod.Name,
@@ -29,19 +34,24 @@ func Slim(object any) (any, error) {
 			DeletionTimestamp: pod.DeletionTimestamp,
 			OwnerReferences:   pod.OwnerReferences,
 			Annotations:       ours(pod.Annotations),
-			Labels:            ours(pod.Labels),
+			Labels:            kept,
 		},
 		Spec: corev1.PodSpec{
 			Containers:     sidecars(pod.Spec.Containers),
 			InitContainers: sidecars(pod.Spec.InitContainers),
 		},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+		Status: corev1.PodStatus{
+			Phase:                 pod.Status.Phase,
+			InitContainerStatuses: ourStatus(pod.Status.InitContainerStatuses),
+			ContainerStatuses:     ourStatus(pod.Status.ContainerStatuses),
+		},
 	}, nil
 }
 
 // WantsTrust says whether a slim pod uploads to the backend, or should.
 func WantsTrust(pod *corev1.Pod) bool {
-	return pod.Annotations[contract.Enabled] == "true" || pod.Labels[contract.Enabled] == "true" || inject.HasSidecar(pod)
+	enabled, _ := inject.PodEnabled(pod)
+	return enabled == "true" || inject.HasSidecar(pod)
 }
 
 // ours keeps what the decision to look closer is made from.
@@ -61,8 +71,44 @@ func ours(all map[string]string) map[string]string {
 func sidecars(all []corev1.Container) []corev1.Container {
 	for i := range all {
 		if all[i].Name == contract.ContainerName {
-			return []corev1.Container{{Name: all[i].Name, VolumeMounts: all[i].VolumeMounts}}
+			return []corev1.Container{{Name: all[i].Name, Image: all[i].Image, VolumeMounts: all[i].VolumeMounts, Env: nameOfService(all[i].Env)}}
 		}
+	}
+	return nil
+}
+
+func nameOfService(all []corev1.EnvVar) []corev1.EnvVar {
+	if i := slices.IndexFunc(all, func(v corev1.EnvVar) bool { return v.Name == contract.EnvService }); i >= 0 {
+		return []corev1.EnvVar{all[i]}
+	}
+	return nil
+}
+
+// serviceOf is what the sidecar calls the service; empty if there is none.
+func serviceOf(pod *corev1.Pod) string {
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		if i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == contract.ContainerName }); i >= 0 {
+			for _, variable := range nameOfService(containers[i].Env) {
+				return variable.Value
+			}
+		}
+	}
+	return ""
+}
+
+func ourStatus(all []corev1.ContainerStatus) []corev1.ContainerStatus {
+	for i := range all {
+		if all[i].Name != contract.ContainerName {
+			continue
+		}
+		kept := corev1.ContainerStatus{Name: all[i].Name}
+		if waiting := all[i].State.Waiting; waiting != nil {
+			kept.State.Waiting = &corev1.ContainerStateWaiting{Reason: waiting.Reason}
+		}
+		if running := all[i].State.Running; running != nil {
+			kept.State.Running = running
+		}
+		return []corev1.ContainerStatus{kept}
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // TestSlimPodsAnswerTheSameQuestions compares whole and slim pods in all that
 // is asked of slim ones.
 func TestSlimPodsAnswerTheSameQuestions(t *testing.T) {
-	cfg, namespace := config(t), namespaceOf("n", nil)
+	cfg, namespace := config(t), &inject.Namespace{ObjectMeta: namespaceOf("n", nil).ObjectMeta}
 	for what, pod := range map[string]*corev1.Pod{
 		"plain":        podOf("n", "a", ""),
 		"asks":         podOf("n", "a", "true"),
@@ -21,7 +21,7 @@ func TestSlimPodsAnswerTheSameQuestions(t *testing.T) {
 		"opted out":    podOf("n", "a", "false"),
 		"by label":     podOf("n", "a", "", func(pod *corev1.Pod) { pod.Labels = map[string]string{contract.Enabled: "true"} }),
 		"mirror":       podOf("n", "a", "true", func(pod *corev1.Pod) { pod.Annotations[corev1.MirrorPodAnnotationKey] = "x" }),
-		"injected":     injected(t, podOf("n", "a", "true")),
+		"injected":     injected(t, podOf("n", "a", "true", func(pod *corev1.Pod) { pod.Labels = map[string]string{"app": "shop"} })),
 		"skipped":      skipped(t, podOf("n", "a", "true", hostPID)),
 		"finished":     podOf("n", "a", "true", finished),
 		"going":        podOf("n", "a", "true", func(pod *corev1.Pod) { pod.DeletionTimestamp = &metav1.Time{} }),
@@ -39,6 +39,12 @@ func TestSlimPodsAnswerTheSameQuestions(t *testing.T) {
 		}
 		if got, want := WantsTrust(slim), WantsTrust(pod); got != want {
 			t.Errorf("%s: wants trust %v, slim %v", what, want, got)
+		}
+		if got, want := serviceOf(slim), serviceOf(pod); got != want {
+			t.Errorf("%s: is called %q, slim %q", what, want, got)
+		}
+		if inject.HasSidecar(pod) && slim.Labels["app"] != "shop" {
+			t.Errorf("%s: network policies do not see labels %v", what, slim.Labels)
 		}
 		if got, want := runs(slim), runs(pod); got != want {
 			t.Errorf("%s: runs %v, slim %v", what, want, got)

@@ -38,9 +38,13 @@ type annotations struct {
 	settings   contract.Settings
 	user       *user // of the JVM
 	native     *bool
-	resources  map[string]*resource.Quantity // by annotation
-	warnings   []Finding
-	leftOut    []string // containers that cannot be profiled, found later
+	// metricsPort is 0 where none is asked for.
+	metricsPort int32
+	// signalLaunchers allows a signal to JVMs of other launchers than java.
+	signalLaunchers bool
+	resources       map[string]*resource.Quantity // by annotation
+	warnings        []Finding
+	leftOut         []string // containers that cannot be profiled, found later
 }
 
 type user struct {
@@ -52,27 +56,39 @@ func (a *annotations) warn(reason Reason, detail string) {
 	a.warnings = append(a.warnings, finding(reason, detail))
 }
 
-// readAnnotations never fails: a value that is not valid leaves the default and
-// a warning.
-func readAnnotations(pod *corev1.Pod, cfg Config) *annotations {
+// readAnnotations reads what the namespace says for all of its pods, and then
+// what the pod says. It never fails: a value that is not valid leaves the
+// default and a warning.
+func readAnnotations(pod *corev1.Pod, ns *Namespace, cfg Config) *annotations {
 	a := &annotations{settings: cfg.Settings, resources: map[string]*resource.Quantity{}}
 	a.settings.Events = slices.Clone(cfg.Settings.Events)
-	for _, key := range sortedKeys(pod.Annotations) {
+	if ns != nil {
+		if _, set := ns.Annotations[contract.Enabled]; set {
+			a.warn(AnnotationOnNamespace, "namespace "+ns.Name)
+		}
+		a.readAll(ns.Annotations, "namespace "+ns.Name+", ")
+	}
+	a.readAll(pod.Annotations, "")
+	return a
+}
+
+// readAll reads the annotations of one object; where begins the detail of a
+// warning.
+func (a *annotations) readAll(values map[string]string, where string) {
+	for _, key := range sortedKeys(values) {
 		name, ours := strings.CutPrefix(key, contract.Prefix)
 		if !ours || key == contract.Enabled || key == contract.Status {
 			continue
 		}
-		value := pod.Annotations[key]
 		read, known := readers[key]
 		if !known {
-			a.warn(UnknownAnnotation, contract.Prefix+printable(name, maxQuoted))
+			a.warn(UnknownAnnotation, where+contract.Prefix+printable(name, maxQuoted))
 			continue
 		}
-		if err := checkedRead(read, a, key, value); err != nil {
-			a.warn(InvalidAnnotation, key+": "+err.Error())
+		if err := checkedRead(read, a, key, values[key]); err != nil {
+			a.warn(InvalidAnnotation, where+key+": "+err.Error())
 		}
 	}
-	return a
 }
 
 func checkedRead(read reader, a *annotations, key, value string) error {
@@ -86,20 +102,23 @@ func checkedRead(read reader, a *annotations, key, value string) error {
 type reader func(a *annotations, key, value string) error
 
 var readers = map[string]reader{
-	contract.Containers:    readContainers,
-	contract.Service:       func(a *annotations, _, v string) error { return readName(&a.service, v) },
-	contract.Version:       func(a *annotations, _, v string) error { return readName(&a.version, v) },
-	contract.Events:        readWith(contract.ParseEvents, func(a *annotations, v []string) { a.settings.Events = v }),
-	contract.Window:        readSetting(contract.ParseWindow, func(s *contract.Settings) *time.Duration { return &s.Window }),
-	contract.CPUInterval:   readSetting(contract.ParseCPUInterval, func(s *contract.Settings) *time.Duration { return &s.CPUInterval }),
-	contract.LockThreshold: readSetting(contract.ParseLockThreshold, func(s *contract.Settings) *time.Duration { return &s.LockThreshold }),
-	contract.AllocInterval: readSetting(contract.ParseAllocInterval, func(s *contract.Settings) *int64 { return &s.AllocInterval }),
-	contract.RunAsUser:     readUser,
-	contract.NativeSidecar: readNative,
-	contract.CPURequest:    readQuantity(minimumCPU),
-	contract.CPULimit:      readQuantity(minimumCPU),
-	contract.MemoryRequest: readQuantity(minimumMemRequest),
-	contract.MemoryLimit:   readQuantity(minimumMemLimit),
+	contract.Containers:      readContainers,
+	contract.Service:         func(a *annotations, _, v string) error { return readName(&a.service, v) },
+	contract.Version:         func(a *annotations, _, v string) error { return readName(&a.version, v) },
+	contract.Events:          readWith(contract.ParseEvents, func(a *annotations, v []string) { a.settings.Events = v }),
+	contract.Window:          readSetting(contract.ParseWindow, func(s *contract.Settings) *time.Duration { return &s.Window }),
+	contract.CPUInterval:     readSetting(contract.ParseCPUInterval, func(s *contract.Settings) *time.Duration { return &s.CPUInterval }),
+	contract.LockThreshold:   readSetting(contract.ParseLockThreshold, func(s *contract.Settings) *time.Duration { return &s.LockThreshold }),
+	contract.AllocInterval:   readSetting(contract.ParseAllocInterval, func(s *contract.Settings) *int64 { return &s.AllocInterval }),
+	contract.Capture:         readWith(contract.ParseCapture, func(*annotations, contract.CaptureRequest) {}), // the sidecar's affair
+	contract.RunAsUser:       readUser,
+	contract.NativeSidecar:   readNative,
+	contract.MetricsPort:     readPort,
+	contract.SignalLaunchers: readSignalLaunchers,
+	contract.CPURequest:      readQuantity(minimumCPU),
+	contract.CPULimit:        readQuantity(minimumCPU),
+	contract.MemoryRequest:   readQuantity(minimumMemRequest),
+	contract.MemoryLimit:     readQuantity(minimumMemLimit),
 }
 
 func readWith[T any](parse func(string) (T, error), store func(*annotations, T)) reader {
@@ -181,6 +200,26 @@ func readNative(a *annotations, _, value string) error {
 	a.native = &native
 	return nil
 }
+
+func readSignalLaunchers(a *annotations, _, value string) error {
+	if value != "true" && value != "false" {
+		return fmt.Errorf("%q is neither \"true\" nor \"false\"", printable(value, maxQuoted))
+	}
+	a.signalLaunchers = value == "true"
+	return nil
+}
+
+func readPort(a *annotations, _, value string) error {
+	port, err := strconv.ParseUint(value, 10, 16)
+	if err != nil || port < minPort {
+		return fmt.Errorf("%q is not a port from %d to 65535", printable(value, maxQuoted), minPort)
+	}
+	a.metricsPort = int32(port)
+	return nil
+}
+
+// minPort is the first that needs no capability.
+const minPort = 1024
 
 func readQuantity(minimum string) reader {
 	least := resource.MustParse(minimum)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/podflame/podflame/sidecar/contract"
@@ -21,10 +22,14 @@ func Apply(pod *corev1.Pod, d Decision, cfg Config) *corev1.Pod {
 	switch {
 	case d.Inject:
 		addSidecar(out, d.Plan, cfg)
-		setStatus(out, d.status(cfg).json())
+		annotate(out, evictableKey, evictable(pod, d.Plan, cfg))
+		for _, key := range d.Plan.MeshAnnotations {
+			annotate(out, key, withPort(pod.Annotations[key], backendPort(cfg)))
+		}
+		annotate(out, contract.Status, d.status(cfg).json())
 	case d.Asked() && !HasSidecar(pod):
-		if status := d.status(cfg).json(); annotationFits(pod, status) {
-			setStatus(out, status)
+		if annotate(out, contract.Status, d.status(cfg).json()); !annotationsFit(out) {
+			return pod.DeepCopy()
 		}
 	}
 	return out
@@ -33,6 +38,7 @@ func Apply(pod *corev1.Pod, d Decision, cfg Config) *corev1.Pod {
 func addSidecar(pod *corev1.Pod, plan Plan, cfg Config) {
 	share := true
 	pod.Spec.ShareProcessNamespace = &share
+	pod.Spec.Resources = changed(withoutSidecar(pod).Spec.Resources, plan.Raised, (*resource.Quantity).Add)
 	for _, v := range volumes(plan, cfg) {
 		pod.Spec.Volumes = upsert(pod.Spec.Volumes, v, func(v corev1.Volume) string { return v.Name })
 	}
@@ -43,11 +49,15 @@ func addSidecar(pod *corev1.Pod, plan Plan, cfg Config) {
 			}
 		}
 	}
+	for _, name := range cfg.PullSecrets {
+		pod.Spec.ImagePullSecrets = upsert(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name},
+			func(r corev1.LocalObjectReference) string { return r.Name })
+	}
 	list := &pod.Spec.Containers
 	if plan.Native {
 		list = &pod.Spec.InitContainers
 	}
-	want := sidecarContainer(pod, plan, cfg)
+	want := sidecarContainer(plan, cfg)
 	if i := indexOf(*list, sidecarName); i >= 0 {
 		refresh(&(*list)[i], want)
 		return
@@ -58,9 +68,10 @@ func addSidecar(pod *corev1.Pod, plan Plan, cfg Config) {
 // prepare gives a profiled container its name and the volumes.
 func prepare(c *corev1.Container, plan Plan) {
 	c.Env = upsert(c.Env, corev1.EnvVar{Name: contract.EnvContainer, Value: c.Name}, envName)
-	addMount(c, corev1.VolumeMount{Name: contract.SharedVolume, MountPath: contract.SharedPath})
+	addMount(c, recordingsMount(c.Name))
+	addMount(c, corev1.VolumeMount{Name: contract.LibraryVolume, MountPath: contract.LibraryPath, ReadOnly: true})
 	if slices.Contains(plan.TmpFor, c.Name) {
-		addMount(c, corev1.VolumeMount{Name: tmpVolumeName(c.Name), MountPath: tmpPath})
+		addMount(c, corev1.VolumeMount{Name: volumeName(contract.TmpVolume, c.Name), MountPath: tmpPath})
 	}
 }
 
@@ -109,30 +120,34 @@ func upsert[T any](list []T, element T, key func(T) string) []T {
 	return append(list, element)
 }
 
-func setStatus(pod *corev1.Pod, status string) {
+func annotate(pod *corev1.Pod, key, value string) {
 	if pod.Annotations == nil {
 		pod.Annotations = map[string]string{}
 	}
-	pod.Annotations[contract.Status] = status
+	pod.Annotations[key] = value
 }
 
-// annotationFits tells whether the API server would still take the pod.
-func annotationFits(pod *corev1.Pod, status string) bool {
-	total := len(contract.Status) + len(status)
+// annotationsFit tells whether the API server would still take the pod.
+func annotationsFit(pod *corev1.Pod) bool {
+	total := 0
 	for key, value := range pod.Annotations {
-		if key != contract.Status {
-			total += len(key) + len(value)
-		}
+		total += len(key) + len(value)
 	}
 	return total <= validation.TotalAnnotationSizeLimitB
 }
 
+func recordingsMount(container string) corev1.VolumeMount {
+	return corev1.VolumeMount{
+		Name: volumeName(contract.RecordingsVolume, container), MountPath: contract.RecordingsPath + "/" + container,
+	}
+}
+
 const maxVolumeName = 63
 
-// tmpVolumeName is one volume per container, as they had a /tmp each before. A
-// name that would be too long ends in a hash.
-func tmpVolumeName(container string) string {
-	name := contract.TmpVolume + "-" + container
+// volumeName is the name of a volume that each container has one of. A name
+// that would be too long ends in a hash.
+func volumeName(prefix, container string) string {
+	name := prefix + "-" + container
 	if len(name) <= maxVolumeName {
 		return name
 	}

@@ -20,8 +20,8 @@ func HasSidecar(pod *corev1.Pod) bool {
 	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		if i := indexOf(containers, sidecarName); i >= 0 {
-			return mounts(containers[i], contract.SharedVolume, contract.SharedPath) &&
-				mounts(containers[i], contract.StateVolume, contract.StatePath)
+			return mounts(containers[i], contract.StateVolume, contract.StatePath) &&
+				mounts(containers[i], contract.TokenVolume, contract.TokenPath)
 		}
 	}
 	return false
@@ -64,7 +64,7 @@ func containerCollision(c *corev1.Container) string {
 		return "container " + c.Name
 	}
 	for _, m := range c.VolumeMounts {
-		if p := path.Clean(m.MountPath); within(p, contract.SharedPath) || within(p, runSharedPath) {
+		if p := path.Clean(m.MountPath); within(p, contract.MountPath) || within(p, runPath) {
 			return fmt.Sprintf("container %s, mount path %s", c.Name, m.MountPath)
 		}
 	}
@@ -79,6 +79,9 @@ func containerCollision(c *corev1.Container) string {
 func within(p, directory string) bool { return p == directory || covers(directory, p) }
 
 func isOurVolume(name string) bool {
-	return name == contract.SharedVolume || name == contract.StateVolume || name == contract.TokenVolume ||
-		strings.HasPrefix(name, contract.TmpVolume+"-")
+	switch name {
+	case contract.LibraryVolume, contract.StateVolume, contract.PodVolume, contract.TokenVolume, contract.LegacySharedVolume:
+		return true
+	}
+	return strings.HasPrefix(name, contract.RecordingsVolume+"-") || strings.HasPrefix(name, contract.TmpVolume+"-")
 }

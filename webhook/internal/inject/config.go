@@ -3,6 +3,8 @@ package inject
 import (
 	"fmt"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,16 +20,19 @@ import (
 type Config struct {
 	Image              string            // of the sidecar
 	ImagePullPolicy    corev1.PullPolicy // empty: Kubernetes decides by the tag
+	PullSecrets        []string          // for that image: names of Secrets in the pods' namespaces
 	Version            string            // of this webhook, written into the status annotation
 	Cluster            string            // name of this cluster
 	Backend            string            // URL to which the sidecars send
 	ServerVersion      string            // of the API server, such as 1.34.4; empty means unknown
 	Native             *bool             // whether to use native sidecars; nil: by ServerVersion
+	Architectures      []string          // that the image exists for, as nodes name them
 	TokenAudience      string
 	TokenLifetime      time.Duration // of the projected token; kubelet renews it at 80 %
 	TrustConfigMap     string
 	ExcludedNamespaces []string // never changed
-	IgnoredContainers  []string // profiled only if profiling.io/containers names them
+	IgnoredContainers  []string // patterns of names; profiled only if profiling.io/containers names them
+	IgnoredImages      []string // likewise, patterns of the last components of an image's repository
 	Settings           contract.Settings
 	CPURequest         resource.Quantity
 	CPULimit           resource.Quantity
@@ -36,7 +41,7 @@ type Config struct {
 	MemoryLimit        resource.Quantity
 	CPUMaximum         resource.Quantity // of what annotations may ask for
 	MemoryMaximum      resource.Quantity
-	SharedSize         resource.Quantity // sizeLimit of each volume
+	RecordingsSize     resource.Quantity // sizeLimit of each volume
 	StateSize          resource.Quantity
 	TmpSize            resource.Quantity
 	AllowSysPtrace     bool // gives SYS_PTRACE to the sidecar of a root JVM with extra capabilities
@@ -49,11 +54,13 @@ type Config struct {
 // when one is exceeded.
 func DefaultConfig() Config {
 	return Config{
+		Architectures:      []string{"amd64", "arm64"},
 		TokenAudience:      contract.TokenAudience,
 		TokenLifetime:      time.Hour,
 		TrustConfigMap:     contract.TrustConfigMap,
 		ExcludedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
-		IgnoredContainers:  []string{"istio-proxy", "linkerd-proxy", "vault-agent", "cloud-sql-proxy"},
+		IgnoredContainers:  helperContainers,
+		IgnoredImages:      helperImages,
 		Settings:           contract.DefaultSettings(),
 		CPURequest:         resource.MustParse("20m"),
 		CPULimit:           resource.MustParse("500m"),
@@ -62,7 +69,7 @@ func DefaultConfig() Config {
 		MemoryLimit:        resource.MustParse("384Mi"),
 		CPUMaximum:         resource.MustParse("2"),
 		MemoryMaximum:      resource.MustParse("2Gi"),
-		SharedSize:         resource.MustParse("1280Mi"),
+		RecordingsSize:     resource.MustParse("1280Mi"),
 		StateSize:          resource.MustParse("256Mi"),
 		TmpSize:            resource.MustParse("256Mi"),
 	}
@@ -87,6 +94,11 @@ func (c Config) Validate() error {
 			return fmt.Errorf("read server version %q: %w", c.ServerVersion, err)
 		}
 	}
+	for _, pattern := range slices.Concat(c.IgnoredContainers, c.IgnoredImages) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("pattern %q of ignored containers or images: %w", pattern, err)
+		}
+	}
 	return c.validateResources()
 }
 
@@ -109,7 +121,7 @@ func (c Config) validateResources() error {
 		return fmt.Errorf("memory limit %s is below %s, with which no recording could be read", c.MemoryLimit.String(), minimumMemLimit)
 	}
 	for name, size := range map[string]resource.Quantity{
-		contract.SharedVolume: c.SharedSize, contract.StateVolume: c.StateSize, contract.TmpVolume: c.TmpSize,
+		contract.RecordingsVolume: c.RecordingsSize, contract.StateVolume: c.StateSize, contract.TmpVolume: c.TmpSize,
 	} {
 		if size.Sign() <= 0 {
 			return fmt.Errorf("size limit %s of volume %s must be above 0", size.String(), name)

@@ -23,7 +23,7 @@ func TestValidate(t *testing.T) {
 		"memory request":    func(c *Config) { c.MemoryRequest = resource.MustParse("-1") },
 		"memory limit":      func(c *Config) { c.MemoryLimit = resource.MustParse("3Gi") },
 		"below 160Mi":       func(c *Config) { c.MemoryLimit = resource.MustParse("128Mi") },
-		"podflame-shared":   func(c *Config) { c.SharedSize = resource.Quantity{} },
+		"podflame-rec":      func(c *Config) { c.RecordingsSize = resource.Quantity{} },
 		"10m0s":             func(c *Config) { c.TokenLifetime = 599 * time.Second },
 		"not an image name": func(c *Config) { c.Image = "a b" },
 	} {

@@ -98,7 +98,7 @@ func allContainers(pod *corev1.Pod, cfg Config) ([]*corev1.Container, Finding) {
 		c := &pod.Spec.Containers[i]
 		switch {
 		case c.Name == sidecarName:
-		case slices.Contains(cfg.IgnoredContainers, c.Name):
+		case isHelper(c, cfg):
 			ignored = append(ignored, c.Name)
 		default:
 			wanted = append(wanted, c)
@@ -149,7 +149,7 @@ func unusable(pod *corev1.Pod, c *corev1.Container) Finding {
 		switch p := path.Clean(m.MountPath); {
 		case p == tmpPath:
 			return finding(TmpReadOnly, where)
-		case covers(p, contract.SharedPath), covers(p, runSharedPath):
+		case covers(p, contract.RecordingsPath), covers(p, runPath+"/recordings"):
 			return finding(MountPathReadOnly, where)
 		}
 	}
@@ -158,9 +158,9 @@ func unusable(pod *corev1.Pod, c *corev1.Container) Finding {
 
 const (
 	tmpPath = "/tmp"
-	// runSharedPath is what contract.SharedPath is in the many images whose
-	// /var/run is a link to /run.
-	runSharedPath = "/run/podflame/shared"
+	// runPath is what contract.MountPath is in the many images whose /var/run is
+	// a link to /run.
+	runPath = "/run/podflame"
 )
 
 // covers tells whether p is a directory above below.
@@ -191,7 +191,7 @@ func needsTmp(c *corev1.Container) bool {
 		return false
 	}
 	return !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
-		return path.Clean(m.MountPath) == tmpPath && m.Name != tmpVolumeName(c.Name)
+		return path.Clean(m.MountPath) == tmpPath && m.Name != volumeName(contract.TmpVolume, c.Name)
 	})
 }
 

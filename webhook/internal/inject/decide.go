@@ -7,25 +7,29 @@ import (
 
 // Decide says whether pod gets the sidecar, why, and how. ns is nil where it is
 // not known. Decide changes nothing and asks nobody.
-func Decide(pod *corev1.Pod, ns *corev1.Namespace, cfg Config) Decision {
+func Decide(pod *corev1.Pod, ns *Namespace, cfg Config) Decision {
 	if outcome := requested(pod, ns, cfg); outcome.Reason != "" {
 		return skip(outcome.Reason, outcome.Detail)
 	}
-	if outcome := unsuitable(pod); outcome.Reason != "" {
+	if outcome := unsuitable(pod, cfg); outcome.Reason != "" {
 		return skip(outcome.Reason, outcome.Detail)
 	}
 	ours := HasSidecar(pod)
-	asked := readAnnotations(pod, cfg)
+	if !ours && ns != nil && ns.Unpullable != "" {
+		return skip(ImageUnpullable, ns.Unpullable)
+	}
+	asked := readAnnotations(pod, ns, cfg)
 	plan, outcome := planFor(pod, ns, ours, asked, cfg)
 	warnings := asked.warnings
 	if outcome.Reason != "" {
 		return skip(outcome.Reason, outcome.Detail, warnings...)
 	}
 	d := Decision{Inject: true, Reasons: []Finding{{Reason: Injected}}, Warnings: bounded(warnings), Plan: plan}
-	if !annotationFits(pod, d.status(cfg).json()) {
+	injected := Apply(pod, d, cfg)
+	switch {
+	case !annotationsFit(injected):
 		return skip(AnnotationsFull, "")
-	}
-	if ours && equality.Semantic.DeepEqual(pod, Apply(pod, d, cfg)) {
+	case ours && equality.Semantic.DeepEqual(pod, injected):
 		return skip(AlreadyInjected, "")
 	}
 	return d
@@ -33,7 +37,7 @@ func Decide(pod *corev1.Pod, ns *corev1.Namespace, cfg Config) Decision {
 
 // planFor works out how the pod will be profiled, or the outcome that forbids
 // it. It adds warnings to asked.
-func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotations, cfg Config) (Plan, Finding) {
+func planFor(pod *corev1.Pod, ns *Namespace, ours bool, asked *annotations, cfg Config) (Plan, Finding) {
 	native := useNative(pod, ours, asked, cfg)
 	if !native && runsToCompletion(pod) {
 		return Plan{}, finding(JobWithoutNativeSidecar, "")
@@ -51,13 +55,15 @@ func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotation
 	if outcome.Reason != "" {
 		return Plan{}, outcome
 	}
+	application := application(pod, security.containers, cfg)
 	plan := Plan{
-		Service:  serviceName(pod, asked),
-		Version:  versionName(pod, security.containers[0], asked),
+		Service:  serviceName(pod, application, asked),
+		Version:  versionName(pod, application, asked),
 		Settings: asked.settings,
 		Security: security.row,
 		UID:      security.uid,
 		GID:      security.gid,
+		Add:      security.add,
 		Native:   native,
 		LeftOut:  asked.leftOut,
 	}
@@ -67,7 +73,20 @@ func planFor(pod *corev1.Pod, ns *corev1.Namespace, ours bool, asked *annotation
 			plan.TmpFor = append(plan.TmpFor, c.Name)
 		}
 	}
-	plan.Resources, plan.MemLimit = sidecarResources(pod, len(plan.TmpFor), asked, cfg)
+	plan.MetricsPort = metricsPort(pod, asked)
+	plan.SignalLaunchers = asked.signalLaunchers
+	confined := commonConfinement(pod, security.containers, asked)
+	plan.AppArmor, plan.SELinux = confined.appArmor, confined.seLinux
+	plan.MeshAnnotations = meshAnnotations(pod, ns, asked, cfg)
+	if isSandboxed(&pod.Spec) {
+		asked.warn(SandboxedRuntime, "runtimeClassName "+*pod.Spec.RuntimeClassName)
+	}
+	plan.Resources = sidecarResources(pod, plan, asked, cfg)
+	if outcome := fit(pod, &plan.Resources, ns, asked); outcome.Reason != "" {
+		return Plan{}, outcome
+	}
+	plan.Raised = raised(pod, plan.Resources)
+	plan.MemLimit = plan.Resources.Limits.Memory().Value()
 	return plan, Finding{}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podflame/podflame/reason"
 	"github.com/podflame/podflame/sidecar/contract"
 )
 
@@ -25,17 +26,28 @@ type Finding struct {
 
 // Plan is how a pod will be profiled.
 type Plan struct {
-	Containers []string // profiled, in the order of the pod
+	Containers []string // profiled, in the order of the pod; each has a volume of recordings
 	LeftOut    []string // that would be profiled if they could; each has a warning
 	TmpFor     []string // those of them that get a writable /tmp
 	Service    string
 	Version    string // may be empty
 	Settings   contract.Settings
 	Security   Security
-	UID, GID   int64 // of the sidecar
-	Native     bool  // an init container with restartPolicy Always, else a container
-	Resources  corev1.ResourceRequirements
-	MemLimit   int64 // bytes: GOMEMLIMIT of the sidecar
+	UID, GID   int64                   // of the sidecar
+	Add        []corev1.Capability     // of a sidecar of row RootSwitch, sorted
+	AppArmor   *corev1.AppArmorProfile // of the profiled containers; nil: the pod's
+	SELinux    *corev1.SELinuxOptions  // likewise
+	Native     bool                    // an init container with restartPolicy Always, else a container
+	// MetricsPort is the TCP port of the sidecar's metrics; 0 opens none.
+	MetricsPort int32
+	// SignalLaunchers allows a signal to JVMs of other launchers than java.
+	SignalLaunchers bool
+	Resources       corev1.ResourceRequirements
+	Raised          *corev1.ResourceRequirements // what the pod as a whole gets more; nil if it has no such resources
+	// MeshAnnotations are lists of ports that a mesh leaves alone, to which the
+	// backend's is added.
+	MeshAnnotations []string
+	MemLimit        int64 // bytes: GOMEMLIMIT of the sidecar
 }
 
 // Security is the row of the decision table that a sidecar's securityContext
@@ -46,6 +58,7 @@ type Security string
 const (
 	SameUser           Security = "same_user"            // uid and gid known and not 0: nothing but them
 	Root               Security = "root"                 // root with the runtime's default capabilities
+	RootSwitch         Security = "root_switch"          // root with SETUID, SETGID and what a root JVM has
 	RootNoCapabilities Security = "root_no_capabilities" // root JVM without capabilities
 	RootPtrace         Security = "root_ptrace"          // root with SYS_PTRACE; only if Config.AllowSysPtrace
 )
@@ -76,14 +89,7 @@ func (d Decision) Messages() []string {
 
 // String is the sentence, the detail and the remedy.
 func (f Finding) String() string {
-	parts := []string{f.Reason.Text()}
-	if f.Detail != "" {
-		parts = []string{strings.TrimSuffix(f.Reason.Text(), ".") + " (" + f.Detail + ")."}
-	}
-	if remedy := f.Reason.Remedy(); remedy != "" {
-		parts = append(parts, remedy)
-	}
-	return "podflame: " + strings.Join(parts, " ") + " [" + string(f.Reason) + "]"
+	return "podflame: " + reason.Say(f.Reason, f.Detail) + " [" + string(f.Reason) + "]"
 }
 
 const (
@@ -91,12 +97,12 @@ const (
 	maxDetail   = 200
 )
 
-func finding(reason Reason, detail string) Finding {
-	return Finding{Reason: reason, Detail: printable(detail, maxDetail)}
+func finding(code Reason, detail string) Finding {
+	return Finding{Reason: code, Detail: printable(detail, maxDetail)}
 }
 
-func skip(reason Reason, detail string, warnings ...Finding) Decision {
-	return Decision{Reasons: []Finding{finding(reason, detail)}, Warnings: bounded(warnings)}
+func skip(code Reason, detail string, warnings ...Finding) Decision {
+	return Decision{Reasons: []Finding{finding(code, detail)}, Warnings: bounded(warnings)}
 }
 
 func bounded(warnings []Finding) []Finding {

@@ -31,6 +31,17 @@
 // and mirror pods are never touched. A pod that asked and is skipped carries the
 // reason in profiling.io/status; one that did not ask is not changed at all.
 //
+// The namespace's other annotations of ours are defaults for its pods.
+//
+// # What it is called
+//
+//	service: profiling.io/service; resource.opentelemetry.io/service.name,
+//	  OTEL_SERVICE_NAME, service.name of OTEL_RESOURCE_ATTRIBUTES; the workload
+//	  without what its controllers generate; app.kubernetes.io/instance and
+//	  name; app; the pod
+//	version: profiling.io/version; the same of OpenTelemetry;
+//	  app.kubernetes.io/version; the tag or digest of the application's image
+//
 // # Which securityContext
 //
 // The kernel lets the sidecar into /proc/PID/root of the JVM, through which
@@ -41,16 +52,25 @@
 //
 //	JVMs                               sidecar               Pod Security
 //	---------------------------------  --------------------  ------------
-//	one known uid:gid, not root        same_user             restricted
+//	one known uid, not root            same_user             restricted
 //	root, all capabilities dropped     root_no_capabilities  baseline
 //	root, usual capabilities           root                  baseline
-//	unknown, or several users          root                  baseline
+//	unknown user, capabilities dropped root_switch           baseline
+//	unknown user                       root                  baseline
 //	root, privileged or extra          capabilities_exceed   -
 //	  with Config.AllowSysPtrace       root_ptrace           privileged
 //
+// A group that is not known is taken for 0, as OpenShift's and every arbitrary
+// user's is. root_switch has SETUID and SETGID, by which it becomes a JVM's
+// user, and what a root JVM of the pod adds. A JVM of unknown user may be root
+// with the runtime's default capabilities, and then the kernel wants the same of
+// the sidecar: no smaller set would do.
+//
 // A root sidecar is refused where the namespace enforces level restricted
-// (restricted_uid_unknown), and where the pod declares runAsNonRoot or meets
-// level restricted by itself (non_root_uid_unknown). So a pod that passes a Pod
+// (restricted_uid_unknown), and where no user is root, the pod declares
+// runAsNonRoot or meets level restricted by itself (non_root_uid_unknown). Then
+// the containers of one known user are profiled and the others left out. So a
+// pod that passes a Pod
 // Security level passes it with the sidecar too, whatever its namespace's
 // labels and whatever the cluster's default level.
 //
@@ -59,9 +79,10 @@
 //	injected, already_injected
 //	not asked: not_requested, opted_out, excluded_namespace, mirror_pod
 //	wrong value: invalid_enabled_value, unknown_container, no_container
-//	the pod: windows, host_pid, share_process_namespace_false,
+//	the pod: windows, host_pid, architecture_unsupported, needs_pid_one, share_process_namespace_false,
 //	  job_without_native_sidecar, name_collision, mount_path_read_only,
 //	  tmp_read_only, annotations_full
+//	the namespace: limit_range_exceeded, quota_exceeded, image_unpullable
 //	the users: restricted_uid_unknown, non_root_uid_unknown, capabilities_exceed
 //	the webhook (never returned from here): internal_error, decision_timeout,
 //	  bad_request, missed_by_webhook
@@ -69,8 +90,10 @@
 // # Warnings
 //
 //	invalid_annotation, unknown_annotation, above_maximum,
-//	native_sidecar_unsupported, capabilities_uncertain, container_left_out,
-//	missing_container, annotation_on_workload
+//	native_sidecar_unsupported, capabilities_uncertain, group_assumed, container_left_out,
+//	confinement_differs, sandboxed_runtime, resources_fitted,
+//	mesh_captures_upload,
+//	missing_container, annotation_on_workload, annotation_on_namespace
 //
 // # What Apply may rely on
 //

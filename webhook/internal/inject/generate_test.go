@@ -15,8 +15,8 @@ import (
 // pods meet its cases often.
 var (
 	containerNames = []string{"app", "worker", "istio-proxy", "linkerd-proxy", "podflame", "a-container-with-a-name-of-the-greatest-length-that-is-allowed"}
-	volumeNames    = []string{"data", "tmp", "run", "podflame-shared", "podflame-state", "podflame-tmp-app", "podflame-token", "config"}
-	mountPaths     = []string{"/data", "/tmp", "/tmp/", "/tmp/cache", "/var", "/var/run", "/run", "/var/run/podflame/shared", "/var/run/podflame/state", "/etc/x"}
+	volumeNames    = []string{"data", "tmp", "run", "podflame-shared", "podflame-state", "podflame-tmp-app", "podflame-rec-app", "podflame-lib", "podflame-pod", "podflame-token", "config"}
+	mountPaths     = []string{"/data", "/tmp", "/tmp/", "/tmp/cache", "/var", "/var/run", "/run", "/var/run/podflame", "/var/run/podflame/recordings/app", "/run/podflame/library", "/var/run/podflame/state", "/etc/x"}
 	images         = []string{"app", "app:1", "host:5000/app:latest", "app@sha256:0123456789abcdef", ""}
 	userIDs        = []int64{0, 1001, 1002, 65532}
 	capabilityPool = []corev1.Capability{"ALL", "NET_ADMIN", "NET_RAW", "CAP_CHOWN", "SYS_PTRACE", "NET_BIND_SERVICE"}
@@ -37,6 +37,7 @@ var (
 		contract.MemoryRequest: quantityValues,
 		contract.MemoryLimit:   quantityValues,
 		contract.NativeSidecar: flagValues,
+		contract.MetricsPort:   {"9467", "8080", "80", "65536", "x", ""},
 		contract.Prefix + "x":  {"1"},
 		contract.Status:        {`{"injected":true,"reason":"injected"}`, "{", "[]"},
 		"other":                {"value"},
@@ -179,7 +180,7 @@ func drawSecurity(t *rapid.T) *corev1.SecurityContext {
 	return s
 }
 
-func drawNamespace(t *rapid.T) *corev1.Namespace {
+func drawNamespace(t *rapid.T) *Namespace {
 	if rapid.Bool().Draw(t, "unknown namespace") {
 		return nil
 	}
@@ -188,6 +189,12 @@ func drawNamespace(t *rapid.T) *corev1.Namespace {
 	if v := some(t, "namespace enabled", flagValues); v != nil {
 		ns.Labels[contract.Enabled] = *v
 	}
+	for _, key := range sortedKeys(annotationPool) {
+		if rapid.IntRange(0, 9).Draw(t, "namespace "+key+"?") == 0 {
+			ns.Annotations = map[string]string{key: rapid.SampledFrom(annotationPool[key]).Draw(t, "namespace "+key)}
+		}
+	}
+	drawLimits(t, ns)
 	if v := some(t, "enforce", []string{"privileged", "baseline", "restricted", "x"}); v != nil {
 		ns.Labels["pod-security.kubernetes.io/enforce"] = *v
 	}
@@ -198,6 +205,7 @@ func drawConfig(t *rapid.T) Config {
 	cfg := testConfig()
 	cfg.ServerVersion = rapid.SampledFrom([]string{"1.34.4", "1.28.0", ""}).Draw(t, "server")
 	cfg.Native = some(t, "native", bools)
+	cfg.PullSecrets = rapid.SampledFrom([][]string{nil, {"registry"}}).Draw(t, "pull secrets")
 	cfg.AllowSysPtrace = rapid.Bool().Draw(t, "ptrace")
 	cfg.RootInNonRootPods = rapid.IntRange(0, 4).Draw(t, "root") == 0
 	return cfg

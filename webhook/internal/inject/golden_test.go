@@ -21,7 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const statusPath = "/metadata/annotations/profiling.io~1status"
+const (
+	statusPath    = "/metadata/annotations/profiling.io~1status"
+	evictablePath = "/metadata/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict-local-volumes"
+)
 
 // testConfig is what the golden files are made with.
 func testConfig() Config {
@@ -85,26 +88,46 @@ func compareGolden(t *testing.T, file string, got []byte) {
 	}
 }
 
-// readCase reads a pod, the namespace before it if there is one, and the
-// changes to configuration or pod in the line "# config:".
-func readCase(t testing.TB, file string) (*corev1.Pod, *corev1.Namespace, Config) {
+// readCase reads a pod, what is before it of its namespace (the Namespace
+// itself, LimitRanges, ResourceQuotas), and the changes to configuration or pod
+// in the line "# config:".
+func readCase(t testing.TB, file string) (*corev1.Pod, *Namespace, Config) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ns *corev1.Namespace
+	var ns *Namespace
 	var pod corev1.Pod
 	documents := strings.Split(string(text), "\n---\n")
-	if len(documents) == 2 {
-		ns = new(corev1.Namespace)
-		decode(t, documents[0], ns)
+	last := len(documents) - 1
+	for _, document := range documents[:last] {
+		if ns == nil {
+			ns = &Namespace{}
+		}
+		readSurroundings(t, document, ns)
 	}
-	decode(t, documents[len(documents)-1], &pod)
-	return &pod, ns, caseConfig(t, string(text), &pod)
+	decode(t, documents[last], &pod)
+	return &pod, ns, caseConfig(t, string(text), &pod, ns)
 }
 
-func caseConfig(t testing.TB, text string, pod *corev1.Pod) Config {
+func readSurroundings(t testing.TB, document string, ns *Namespace) {
+	t.Helper()
+	switch {
+	case strings.Contains(document, "kind: LimitRange"):
+		ns.LimitRanges = append(ns.LimitRanges, corev1.LimitRange{})
+		decode(t, document, &ns.LimitRanges[len(ns.LimitRanges)-1])
+	case strings.Contains(document, "kind: ResourceQuota"):
+		ns.Quotas = append(ns.Quotas, corev1.ResourceQuota{})
+		decode(t, document, &ns.Quotas[len(ns.Quotas)-1])
+	default:
+		var object corev1.Namespace
+		decode(t, document, &object)
+		ns.ObjectMeta = object.ObjectMeta
+	}
+}
+
+func caseConfig(t testing.TB, text string, pod *corev1.Pod, ns *Namespace) Config {
 	t.Helper()
 	cfg := testConfig()
 	_, line, found := strings.Cut(text, "# config: ")
@@ -124,6 +147,12 @@ func caseConfig(t testing.TB, text string, pod *corev1.Pod) Config {
 			cfg.AllowSysPtrace = true
 		case "root-in-non-root":
 			cfg.RootInNonRootPods = true
+		case "pull-secret":
+			cfg.PullSecrets = append(cfg.PullSecrets, value)
+		case "missing":
+			ns.Missing = number(t, value)
+		case "unpullable":
+			ns.Unpullable = value
 		case "annotation-bytes":
 			pod.Annotations["notes"] = strings.Repeat("x", number(t, value))
 		default:
@@ -157,7 +186,7 @@ type fataler interface {
 }
 
 // checkLaws holds one pod to what is promised of all, and returns the patch.
-func checkLaws(t fataler, pod *corev1.Pod, ns *corev1.Namespace, cfg Config) []gomodules.Operation {
+func checkLaws(t fataler, pod *corev1.Pod, ns *Namespace, cfg Config) []gomodules.Operation {
 	t.Helper()
 	original := pod.DeepCopy()
 	d := Decide(pod, ns, cfg)
@@ -172,6 +201,7 @@ func checkLaws(t fataler, pod *corev1.Pod, ns *corev1.Namespace, cfg Config) []g
 	checkOutcome(t, pod, out, d)
 	checkFixpoint(t, out, d, ns, cfg)
 	checkLevels(t, pod, out, cfg)
+	checkLimits(t, pod, out, ns)
 	checkValid(t, out)
 	return ops
 }
@@ -186,7 +216,7 @@ func checkPatch(t fataler, pod, out *corev1.Pod) []gomodules.Operation {
 		t.Fatalf("make patch: %v", err)
 	}
 	for _, op := range ops {
-		if op.Operation == "replace" && op.Path != statusPath && !HasSidecar(pod) {
+		if op.Operation == "replace" && !mayReplace(op.Path) && !HasSidecar(pod) {
 			t.Errorf("patch replaces %s", op.Path)
 		}
 		if op.Operation == "remove" {
@@ -205,6 +235,15 @@ func checkPatch(t fataler, pod, out *corev1.Pod) []gomodules.Operation {
 		t.Errorf("the patch makes another pod:\n%s", cmp.Diff(string(after), string(patched)))
 	}
 	return ops
+}
+
+// mayReplace: annotations of others and of earlier calls that we extend, and the
+// resources of the pod as a whole.
+func mayReplace(path string) bool {
+	isMesh := slices.ContainsFunc(meshes, func(m mesh) bool {
+		return path == "/metadata/annotations/"+strings.ReplaceAll(m.annotation, "/", "~1")
+	})
+	return isMesh || path == statusPath || path == evictablePath || strings.HasPrefix(path, "/spec/resources/")
 }
 
 // checkOutcome: what did not ask is untouched, what is skipped differs in its
@@ -239,7 +278,7 @@ func withoutStatus(annotations map[string]string) map[string]string {
 	return rest
 }
 
-func checkFixpoint(t fataler, out *corev1.Pod, first Decision, ns *corev1.Namespace, cfg Config) {
+func checkFixpoint(t fataler, out *corev1.Pod, first Decision, ns *Namespace, cfg Config) {
 	t.Helper()
 	d := Decide(out, ns, cfg)
 	if diff := cmp.Diff(string(marshal(t, out)), string(marshal(t, Apply(out, d, cfg)))); diff != "" {

@@ -11,7 +11,7 @@ import (
 
 // requested is the truth table of the package comment, after the pods that are
 // never touched. It returns no reason if the pod is to be profiled.
-func requested(pod *corev1.Pod, ns *corev1.Namespace, cfg Config) Finding {
+func requested(pod *corev1.Pod, ns *Namespace, cfg Config) Finding {
 	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
 		return finding(MirrorPod, "")
 	}
@@ -22,7 +22,7 @@ func requested(pod *corev1.Pod, ns *corev1.Namespace, cfg Config) Finding {
 	if slices.Contains(cfg.ExcludedNamespaces, namespace) {
 		return finding(ExcludedNamespace, namespace)
 	}
-	if value, set := podEnabled(pod); set {
+	if value, set := PodEnabled(pod); set {
 		return enabled(value, "pod", OptedOut)
 	}
 	if ns == nil {
@@ -34,8 +34,9 @@ func requested(pod *corev1.Pod, ns *corev1.Namespace, cfg Config) Finding {
 	return finding(NotRequested, "")
 }
 
-// podEnabled reads the pod's annotation, or else the label of the same name.
-func podEnabled(pod *corev1.Pod) (string, bool) {
+// PodEnabled is the pod's annotation, or else its label of the same name; false
+// if it has neither.
+func PodEnabled(pod *corev1.Pod) (string, bool) {
 	if value, set := pod.Annotations[contract.Enabled]; set {
 		return value, true
 	}
@@ -51,27 +52,6 @@ func enabled(value, where string, no Reason) Finding {
 		return finding(no, where)
 	}
 	return finding(InvalidEnabled, fmt.Sprintf("%s: %q", where, printable(value, maxQuoted)))
-}
-
-// unsuitable names what makes a whole pod impossible to profile.
-func unsuitable(pod *corev1.Pod) Finding {
-	spec := &pod.Spec
-	switch {
-	case isWindows(spec):
-		return finding(Windows, "")
-	case spec.HostPID:
-		return finding(HostPID, "")
-	case spec.ShareProcessNamespace != nil && !*spec.ShareProcessNamespace:
-		return finding(ShareProcessNamespaceFalse, "")
-	}
-	return Finding{}
-}
-
-func isWindows(spec *corev1.PodSpec) bool {
-	if spec.OS != nil {
-		return spec.OS.Name == corev1.Windows
-	}
-	return spec.NodeSelector[corev1.LabelOSStable] == "windows" || spec.NodeSelector["beta.kubernetes.io/os"] == "windows"
 }
 
 // runsToCompletion tells whether the pod is meant to end by itself, which a

@@ -72,8 +72,8 @@ func simplePod(enabled string) *corev1.Pod {
 	return pod
 }
 
-func namespaceWith(enabled string) *corev1.Namespace {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+func namespaceWith(enabled string) *Namespace {
+	ns := &Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
 	if enabled != absent {
 		ns.Labels = map[string]string{contract.Enabled: enabled}
 	}
@@ -93,7 +93,7 @@ func TestPodAnnotationBeatsPodLabel(t *testing.T) {
 func TestNamespaceOfARequest(t *testing.T) {
 	pod := simplePod("true")
 	pod.Namespace = ""
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system"}}
+	ns := &Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system"}}
 	if d := Decide(pod, ns, testConfig()); d.Reason() != ExcludedNamespace {
 		t.Errorf("%s, want %s", d.Reason(), ExcludedNamespace)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	psaapi "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 )
@@ -15,13 +16,15 @@ import (
 type security struct {
 	row        Security
 	uid, gid   int64
+	add        []corev1.Capability // of a sidecar that switches users
 	containers []*corev1.Container
 }
 
 // secure chooses the row. It leaves out containers whose JVM the kernel would
-// not let the sidecar reach, and refuses where only a root sidecar would do and
-// root is not welcome.
-func secure(pod *corev1.Pod, ns *corev1.Namespace, containers []*corev1.Container, asked *annotations, cfg Config) (security, Finding) {
+// not let the sidecar reach. Where only a root sidecar would reach all of them
+// and root is not welcome, those of one user remain; if none is known, that is
+// the outcome.
+func secure(pod *corev1.Pod, ns *Namespace, containers []*corev1.Container, asked *annotations, cfg Config) (security, Finding) {
 	containers, outcome := keepUsable(containers, asked, func(c *corev1.Container) Finding {
 		if id := identityOf(pod, c, asked); id.isRoot() && capabilitiesOf(c) == extraCapabilities && !cfg.AllowSysPtrace {
 			return finding(CapabilitiesExceed, "container "+c.Name)
@@ -31,17 +34,51 @@ func secure(pod *corev1.Pod, ns *corev1.Namespace, containers []*corev1.Containe
 	if outcome.Reason != "" {
 		return security{}, outcome
 	}
-	s := security{containers: containers}
-	common, same := commonIdentity(pod, containers, asked)
-	if same && *common.uid != 0 {
-		s.row, s.uid, s.gid = SameUser, *common.uid, *common.gid
-		return s, Finding{}
+	if commonUser(pod, containers, asked) {
+		return sameUser(pod, containers, asked), Finding{}
 	}
 	if outcome := rootUnwelcome(pod, ns, containers, asked, cfg); outcome.Reason != "" {
-		return security{}, outcome
+		containers, problem := ofOneUser(pod, containers, asked, cfg, outcome)
+		if problem.Reason != "" {
+			return security{}, problem
+		}
+		return sameUser(pod, containers, asked), Finding{}
 	}
-	s.row, s.gid = rootRow(pod, containers, asked, cfg)
+	s := rootRow(pod, containers, asked, cfg)
+	s.containers = containers
 	return s, Finding{}
+}
+
+// sameUser is the row of containers that share a user that is known.
+func sameUser(pod *corev1.Pod, containers []*corev1.Container, asked *annotations) security {
+	id := identityOf(pod, containers[0], asked)
+	if id.gid == nil && !groupIsZero(pod) {
+		asked.warn(GroupAssumed, describeIdentities(pod, containers, asked))
+	}
+	return security{row: SameUser, uid: *id.uid, gid: id.group(), containers: containers}
+}
+
+// ofOneUser keeps the containers of the application's user, or else of the
+// first that is known.
+func ofOneUser(pod *corev1.Pod, containers []*corev1.Container, asked *annotations, cfg Config, outcome Finding) ([]*corev1.Container, Finding) {
+	known := func(c *corev1.Container) bool {
+		id := identityOf(pod, c, asked)
+		return id.uid != nil && !id.isRoot()
+	}
+	chosen := application(pod, containers, cfg)
+	if !known(chosen) {
+		i := slices.IndexFunc(containers, known)
+		if i < 0 {
+			return nil, outcome
+		}
+		chosen = containers[i]
+	}
+	return keepUsable(containers, asked, func(c *corev1.Container) Finding {
+		if sameIdentity(identityOf(pod, c, asked), identityOf(pod, chosen, asked)) {
+			return Finding{}
+		}
+		return finding(outcome.Reason, "container "+describeIdentities(pod, []*corev1.Container{c}, asked))
+	})
 }
 
 // identity is a JVM's user and group as far as the manifest knows; nil is
@@ -50,10 +87,18 @@ type identity struct{ uid, gid *int64 }
 
 func (id identity) isRoot() bool { return id.uid != nil && *id.uid == 0 }
 
+// group takes a group that is not known for 0, which is what a runtime gives to
+// a user that the image does not list.
+func (id identity) group() int64 {
+	if id.gid == nil {
+		return 0
+	}
+	return *id.gid
+}
+
 // identityOf prefers the annotation, which speaks of the JVM itself, where the
 // securityContext speaks of the container's first process. A group that the
-// annotation leaves out is the securityContext's, or else 0, which is what a
-// runtime gives to a user that the image does not list.
+// annotation leaves out is the securityContext's.
 func identityOf(pod *corev1.Pod, c *corev1.Container, asked *annotations) identity {
 	var id identity
 	if p := pod.Spec.SecurityContext; p != nil {
@@ -63,7 +108,7 @@ func identityOf(pod *corev1.Pod, c *corev1.Container, asked *annotations) identi
 		id = identity{firstSet(s.RunAsUser, id.uid), firstSet(s.RunAsGroup, id.gid)}
 	}
 	if asked.user != nil {
-		id = identity{&asked.user.uid, firstSet(asked.user.gid, id.gid, new(int64))}
+		id = identity{&asked.user.uid, firstSet(asked.user.gid, id.gid)}
 	}
 	return id
 }
@@ -77,23 +122,28 @@ func firstSet[T any](values ...*T) *T {
 	return nil
 }
 
-// commonIdentity is the one user and group of all containers; false if they
-// differ or are not all known.
-func commonIdentity(pod *corev1.Pod, containers []*corev1.Container, asked *annotations) (identity, bool) {
+// commonUser says whether all containers have one user and group that are known
+// and not root's.
+func commonUser(pod *corev1.Pod, containers []*corev1.Container, asked *annotations) bool {
 	first := identityOf(pod, containers[0], asked)
-	for _, c := range containers {
-		id := identityOf(pod, c, asked)
-		if id.uid == nil || id.gid == nil || *id.uid != *first.uid || *id.gid != *first.gid {
-			return identity{}, false
-		}
-	}
-	return first, true
+	return first.uid != nil && !first.isRoot() && !slices.ContainsFunc(containers, func(c *corev1.Container) bool {
+		return !sameIdentity(first, identityOf(pod, c, asked))
+	})
+}
+
+func sameIdentity(a, b identity) bool {
+	return a.uid != nil && b.uid != nil && *a.uid == *b.uid && a.group() == b.group()
+}
+
+// groupIsZero is so where OpenShift chose the user: no image lists it.
+func groupIsZero(pod *corev1.Pod) bool {
+	return strings.HasPrefix(pod.Annotations["openshift.io/scc"], "restricted")
 }
 
 // rootUnwelcome refuses a root sidecar where the namespace would refuse the pod
-// with it, and where the pod's author promised that nothing in it is root: any
-// policy that checks this promise would refuse the pod because of us.
-func rootUnwelcome(pod *corev1.Pod, ns *corev1.Namespace, containers []*corev1.Container, asked *annotations, cfg Config) Finding {
+// with it, and where nothing in the pod is root: any policy that checks this
+// would refuse the pod because of us.
+func rootUnwelcome(pod *corev1.Pod, ns *Namespace, containers []*corev1.Container, asked *annotations, cfg Config) Finding {
 	detail := describeIdentities(pod, containers, asked)
 	if ns != nil && ns.Labels[psaapi.EnforceLevelLabel] == string(psaapi.LevelRestricted) {
 		return finding(RestrictedUIDUnknown, detail)
@@ -101,7 +151,7 @@ func rootUnwelcome(pod *corev1.Pod, ns *corev1.Namespace, containers []*corev1.C
 	if cfg.RootInNonRootPods {
 		return Finding{}
 	}
-	if declaresNonRoot(pod, containers) || meetsRestricted(pod) {
+	if declaresNonRoot(pod, containers) || noneIsRoot(pod, containers, asked) || meetsRestricted(pod) {
 		return finding(NonRootUIDUnknown, detail)
 	}
 	return Finding{}
@@ -123,20 +173,27 @@ func describeID(id *int64) string {
 	return fmt.Sprint(*id)
 }
 
+func noneIsRoot(pod *corev1.Pod, containers []*corev1.Container, asked *annotations) bool {
+	return !slices.ContainsFunc(containers, func(c *corev1.Container) bool {
+		id := identityOf(pod, c, asked)
+		return id.uid == nil || id.isRoot()
+	})
+}
+
 func declaresNonRoot(pod *corev1.Pod, containers []*corev1.Container) bool {
-	for _, c := range containers {
-		var declared *bool
-		if pod.Spec.SecurityContext != nil {
-			declared = pod.Spec.SecurityContext.RunAsNonRoot
-		}
-		if c.SecurityContext != nil {
-			declared = firstSet(c.SecurityContext.RunAsNonRoot, declared)
-		}
-		if declared == nil || !*declared {
-			return false
-		}
+	return !slices.ContainsFunc(containers, func(c *corev1.Container) bool { return !isNonRoot(pod, c) })
+}
+
+// isNonRoot says whether kubelet refuses to start the container as root.
+func isNonRoot(pod *corev1.Pod, c *corev1.Container) bool {
+	var declared *bool
+	if pod.Spec.SecurityContext != nil {
+		declared = pod.Spec.SecurityContext.RunAsNonRoot
 	}
-	return true
+	if c.SecurityContext != nil {
+		declared = firstSet(c.SecurityContext.RunAsNonRoot, declared)
+	}
+	return declared != nil && *declared
 }
 
 // evaluator is Kubernetes' own judgement of Pod Security levels.
@@ -154,66 +211,72 @@ func meetsRestricted(pod *corev1.Pod) bool {
 	return policy.AggregateCheckResults(judge.EvaluatePod(level, &bare.ObjectMeta, &bare.Spec)).Allowed
 }
 
+// withoutSidecar is the pod before we came, as far as its resources and
+// containers go.
 func withoutSidecar(pod *corev1.Pod) *corev1.Pod {
 	isSidecar := func(c corev1.Container) bool { return c.Name == sidecarName }
 	bare := *pod
+	if HasSidecar(pod) {
+		status, _ := StatusOf(pod)
+		bare.Spec.Resources = changed(pod.Spec.Resources, status.Raised, (*resource.Quantity).Sub)
+	}
 	bare.Spec.InitContainers = slices.DeleteFunc(slices.Clone(pod.Spec.InitContainers), isSidecar)
 	bare.Spec.Containers = slices.DeleteFunc(slices.Clone(pod.Spec.Containers), isSidecar)
+	bare.Spec.Resources = defaulted(&bare)
 	return &bare
 }
 
-// rootRow is the least that reaches every container. Switching to a JVM's user
-// needs the default capabilities, and so does a root JVM that has them.
-func rootRow(pod *corev1.Pod, containers []*corev1.Container, asked *annotations, cfg Config) (row Security, gid int64) {
-	bare := true
+// rootRow is the least that reaches every container. A JVM of another user
+// takes SETUID and SETGID; one that may be root takes all that it may have.
+func rootRow(pod *corev1.Pod, containers []*corev1.Container, asked *annotations, cfg Config) security {
+	switches, usual, ptrace := false, false, false
+	var added []corev1.Capability
 	for _, c := range containers {
 		id, caps := identityOf(pod, c, asked), capabilitiesOf(c)
-		bare = bare && id.isRoot() && caps == noCapabilities
-		if caps != extraCapabilities || id.uid != nil && *id.uid != 0 {
-			continue
+		maybeRoot := id.isRoot() || id.uid == nil && !isNonRoot(pod, c)
+		switches = switches || !id.isRoot() || id.group() != identityOf(pod, containers[0], asked).group()
+		switch {
+		case !maybeRoot:
+		case caps == extraCapabilities && cfg.AllowSysPtrace:
+			ptrace = true
+		case caps == extraCapabilities:
+			asked.warn(CapabilitiesUncertain, "container "+c.Name)
+			usual = true
+		case caps == usualCapabilities:
+			usual = true
+		case caps == someCapabilities:
+			added = append(added, c.SecurityContext.Capabilities.Add...)
 		}
-		if cfg.AllowSysPtrace {
-			row = RootPtrace
-			continue
-		}
-		asked.warn(CapabilitiesUncertain, "container "+c.Name)
 	}
 	switch {
-	case row != "":
-		return row, 0
-	case bare:
-		return bareRootRow(pod, containers, asked)
+	case ptrace:
+		return security{row: RootPtrace}
+	case usual:
+		return security{row: Root}
+	case switches || len(added) > 0:
+		return security{row: RootSwitch, add: capabilitySet(append(added, "SETUID", "SETGID"))}
 	}
-	return Root, 0
+	return security{row: RootNoCapabilities, gid: identityOf(pod, containers[0], asked).group()}
 }
 
-// bareRootRow needs no capability if the group is the same too; without
-// SETGID the sidecar could not take another.
-func bareRootRow(pod *corev1.Pod, containers []*corev1.Container, asked *annotations) (Security, int64) {
-	gids := map[int64]bool{}
-	for _, c := range containers {
-		gid := int64(0)
-		if id := identityOf(pod, c, asked); id.gid != nil {
-			gid = *id.gid
-		}
-		gids[gid] = true
+// capabilitySet is sorted, so that the same pod gets the same sidecar.
+func capabilitySet(names []corev1.Capability) []corev1.Capability {
+	var set []corev1.Capability
+	for _, name := range names {
+		set = append(set, plainName(name))
 	}
-	if len(gids) > 1 {
-		return Root, 0
-	}
-	for gid := range gids {
-		return RootNoCapabilities, gid
-	}
-	return Root, 0
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
 // capabilities is what a root process of a container would have.
 type capabilities int
 
 const (
-	noCapabilities capabilities = iota
-	usualCapabilities
-	extraCapabilities
+	noCapabilities    capabilities = iota
+	someCapabilities               // those that it adds, after it dropped all
+	usualCapabilities              // the runtime's default, or less
+	extraCapabilities              // more than the default
 )
 
 // runtimeDefaults are the capabilities that containerd gives to root.
@@ -237,10 +300,13 @@ func capabilitiesOf(c *corev1.Container) capabilities {
 			return extraCapabilities
 		}
 	}
-	if len(s.Capabilities.Add) == 0 && slices.ContainsFunc(s.Capabilities.Drop, func(d corev1.Capability) bool { return plainName(d) == "ALL" }) {
-		return noCapabilities
+	switch {
+	case !slices.ContainsFunc(s.Capabilities.Drop, func(d corev1.Capability) bool { return plainName(d) == "ALL" }):
+		return usualCapabilities
+	case len(s.Capabilities.Add) > 0:
+		return someCapabilities
 	}
-	return usualCapabilities
+	return noCapabilities
 }
 
 func plainName(c corev1.Capability) corev1.Capability {

@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,10 @@ import (
 // Go's collector does not see.
 const memoryShare = 90
 
+// librarySize is for a few versions of the profiler library, of less than 1 MiB
+// each.
+const librarySize = "32Mi"
+
 // apiTokenPath is where ServiceAccount admission mounts the API token.
 const apiTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -22,54 +28,77 @@ const apiTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 // a readiness probe would take it out of its Services, and a liveness probe
 // over the network fails in pods whose mesh wants mutual TLS. A sidecar that is
 // stuck shows as silent in the UI, and its session ends by its own timeout.
-func sidecarContainer(pod *corev1.Pod, plan Plan, cfg Config) corev1.Container {
+func sidecarContainer(plan Plan, cfg Config) corev1.Container {
 	c := corev1.Container{
-		Name:            sidecarName,
-		Image:           cfg.Image,
-		ImagePullPolicy: cfg.ImagePullPolicy,
-		Env:             sidecarEnv(pod, plan, cfg),
-		Resources:       *plan.Resources.DeepCopy(),
-		SecurityContext: securityContext(plan),
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: contract.SharedVolume, MountPath: contract.SharedPath},
-			{Name: contract.StateVolume, MountPath: contract.StatePath},
-			{Name: contract.TokenVolume, MountPath: contract.TokenPath, ReadOnly: true},
-			// Where something is mounted already, ServiceAccount admission does
-			// not put the application's API token: the sidecar has no use for
-			// it, and the pod is not changed again and reviewed twice.
-			{Name: contract.TokenVolume, MountPath: apiTokenPath, ReadOnly: true},
-		},
+		Name:                     sidecarName,
+		Image:                    cfg.Image,
+		ImagePullPolicy:          cfg.ImagePullPolicy,
+		Env:                      sidecarEnv(plan, cfg),
+		Resources:                *plan.Resources.DeepCopy(),
+		SecurityContext:          securityContext(plan),
+		VolumeMounts:             sidecarMounts(plan),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 	if plan.Native {
 		always := corev1.ContainerRestartPolicyAlways
 		c.RestartPolicy = &always
 	}
-	if portIsFree(pod) {
-		c.Ports = []corev1.ContainerPort{{Name: "metrics", ContainerPort: contract.MetricsPort, Protocol: corev1.ProtocolTCP}}
+	if plan.MetricsPort != 0 {
+		c.Ports = []corev1.ContainerPort{{Name: "metrics", ContainerPort: plan.MetricsPort, Protocol: corev1.ProtocolTCP}}
 	}
 	return c
 }
 
-// portIsFree is false in a pod on the host's network, where a declared port is
-// one of the node and the next such pod would find no node, and where the
-// application uses the port itself.
-func portIsFree(pod *corev1.Pod) bool {
+func sidecarMounts(plan Plan) []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{
+		{Name: contract.LibraryVolume, MountPath: contract.LibraryPath},
+		{Name: contract.StateVolume, MountPath: contract.StatePath},
+		{Name: contract.PodVolume, MountPath: contract.PodPath, ReadOnly: true},
+		{Name: contract.TokenVolume, MountPath: contract.TokenPath, ReadOnly: true},
+		// Where something is mounted already, ServiceAccount admission does
+		// not put the application's API token: the sidecar has no use for
+		// it, and the pod is not changed again and reviewed twice.
+		{Name: contract.TokenVolume, MountPath: apiTokenPath, ReadOnly: true},
+	}
+	for _, container := range plan.Containers {
+		mounts = append(mounts, recordingsMount(container))
+	}
+	return mounts
+}
+
+// metricsPort is the port that the pod asks for, unless it is none that the
+// sidecar may have: on the host's network a declared port is one of the node,
+// and the next such pod would find no node.
+func metricsPort(pod *corev1.Pod, asked *annotations) int32 {
+	port := asked.metricsPort
+	if port == 0 {
+		return 0
+	}
 	if pod.Spec.HostNetwork {
-		return false
+		asked.warn(InvalidAnnotation, contract.MetricsPort+": the pod is on the host's network")
+		return 0
 	}
 	bare := withoutSidecar(pod)
 	for _, containers := range [][]corev1.Container{bare.Spec.InitContainers, bare.Spec.Containers} {
 		for i := range containers {
-			if slices.ContainsFunc(containers[i].Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == contract.MetricsPort }) {
-				return false
+			if slices.ContainsFunc(containers[i].Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == port }) {
+				asked.warn(InvalidAnnotation, fmt.Sprintf("%s: container %s has port %d", contract.MetricsPort, containers[i].Name, port))
+				return 0
 			}
 		}
 	}
-	return true
+	return port
 }
 
-func sidecarEnv(pod *corev1.Pod, plan Plan, cfg Config) []corev1.EnvVar {
+// metricsAddress is where the sidecar serves its metrics.
+func metricsAddress(plan Plan) string {
+	if plan.MetricsPort == 0 {
+		return "unix:" + contract.MetricsSocket
+	}
+	return fmt.Sprintf(":%d", plan.MetricsPort)
+}
+
+func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	s := plan.Settings
 	env := []corev1.EnvVar{
 		fromPod(contract.EnvNamespace, "metadata.namespace"),
@@ -85,26 +114,29 @@ func sidecarEnv(pod *corev1.Pod, plan Plan, cfg Config) []corev1.EnvVar {
 		{contract.EnvBackend, cfg.Backend},
 		{contract.EnvBackendCA, contract.TrustFile},
 		{contract.EnvTokenFile, contract.TokenFile},
-		{contract.EnvShared, contract.SharedPath},
+		{contract.EnvRecordings, contract.RecordingsPath},
+		{contract.EnvLibraryDir, contract.LibraryPath},
+		{contract.EnvShared, recordingsMount(plan.Containers[0]).MountPath},
 		{contract.EnvState, contract.StatePath},
+		{contract.EnvAnnotations, contract.AnnotationsFile},
+		{contract.EnvNativeSidecar, strconv.FormatBool(plan.Native)},
 		{contract.EnvEvents, strings.Join(s.Events, ",")},
 		{contract.EnvWindow, s.Window.String()},
 		{contract.EnvCPUInterval, s.CPUInterval.String()},
 		{contract.EnvAllocInterval, strconv.FormatInt(s.AllocInterval, 10)},
 		{contract.EnvLockThreshold, s.LockThreshold.String()},
+		{contract.EnvMetrics, metricsAddress(plan)},
+		{contract.EnvListen, contract.LegacyListen},
 		{contract.EnvDecodeMemory, strconv.FormatInt(decodeMemory(plan.MemLimit), 10)},
 		{"GOMEMLIMIT", strconv.FormatInt(plan.MemLimit/100*memoryShare, 10)},
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
 	}
-	if !portIsFree(pod) {
-		env = append(env, corev1.EnvVar{Name: contract.EnvListen, Value: anyLocalPort})
+	if plan.SignalLaunchers {
+		env = append(env, corev1.EnvVar{Name: contract.EnvSignalLaunchers, Value: "true"})
 	}
 	return env
 }
-
-// anyLocalPort keeps the metrics for those who look inside the pod.
-const anyLocalPort = "127.0.0.1:0"
 
 // The process that reads recordings gets what the sidecar itself leaves, within
 // what its flag takes.
@@ -136,10 +168,14 @@ func securityContext(plan Plan) *corev1.SecurityContext {
 		AllowPrivilegeEscalation: &no,
 		ReadOnlyRootFilesystem:   &yes,
 		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		AppArmorProfile:          plan.AppArmor,
+		SELinuxOptions:           plan.SELinux,
 	}
 	switch plan.Security {
 	case SameUser, RootNoCapabilities:
 		c.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+	case RootSwitch:
+		c.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: plan.Add}
 	case RootPtrace:
 		c.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_PTRACE"}}
 	}
@@ -150,12 +186,16 @@ func securityContext(plan Plan) *corev1.SecurityContext {
 // finds nothing to change.
 func volumes(plan Plan, cfg Config) []corev1.Volume {
 	list := []corev1.Volume{
-		emptyDir(contract.SharedVolume, cfg.SharedSize),
+		emptyDir(contract.LibraryVolume, resource.MustParse(librarySize)),
 		emptyDir(contract.StateVolume, cfg.StateSize),
+		podInfo(),
 		credentials(cfg),
 	}
+	for _, container := range plan.Containers {
+		list = append(list, emptyDir(volumeName(contract.RecordingsVolume, container), cfg.RecordingsSize))
+	}
 	for _, container := range plan.TmpFor {
-		list = append(list, emptyDir(tmpVolumeName(container), cfg.TmpSize))
+		list = append(list, emptyDir(volumeName(contract.TmpVolume, container), cfg.TmpSize))
 	}
 	return list
 }
@@ -163,6 +203,16 @@ func volumes(plan Plan, cfg Config) []corev1.Volume {
 func emptyDir(name string, limit resource.Quantity) corev1.Volume {
 	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 		EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &limit},
+	}}
+}
+
+// podInfo is the pod's annotations as a file, which follows changes of them.
+func podInfo() corev1.Volume {
+	mode := corev1.DownwardAPIVolumeSourceDefaultMode
+	return corev1.Volume{Name: contract.PodVolume, VolumeSource: corev1.VolumeSource{
+		DownwardAPI: &corev1.DownwardAPIVolumeSource{DefaultMode: &mode, Items: []corev1.DownwardAPIVolumeFile{{
+			Path: path.Base(contract.AnnotationsFile), FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.annotations"},
+		}}},
 	}}
 }
 

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podflame/podflame/webhook/internal/inject"
 )
@@ -23,62 +21,127 @@ const (
 
 // Options are what is not in the manifests.
 type Options struct {
-	Config          inject.Config
-	Namespace       string            // of objects that name none
-	NamespaceLabels map[string]string // of every namespace that the manifests do not hold; nil: not known
+	Config               inject.Config
+	Namespace            string            // of objects that name none
+	NamespaceLabels      map[string]string // of every namespace that the manifests do not hold; nil: not known
+	NamespaceAnnotations map[string]string // likewise
+	Annotate             bool              // opt in every pod that says nothing
+	Format               Format
+}
+
+// Format is how documents are written.
+type Format string
+
+// The formats. The zero value keeps that of each document, and the text of
+// those that do not change.
+const (
+	AsRead Format = ""
+	YAML   Format = "yaml"
+	JSON   Format = "json" // one object, or a List of them
+)
+
+// Source is a text of manifests and its name in errors.
+type Source struct {
+	Name string
+	Text []byte
 }
 
 // Result is the decision about one pod or pod template.
 type Result struct {
 	Kind, Namespace, Name string // of the object that holds it
 	Decision              inject.Decision
+	QoSBefore, QoSAfter   string // QoS classes; the same unless the sidecar is added
 }
 
 // Inject returns the manifests with the sidecar wherever it was decided, and
 // the decisions in the order of the input. An error means that the input could
-// not be read as manifests; it names the document.
-func Inject(input []byte, options Options) ([]byte, []Result, error) {
-	if len(input) > MaxBytes {
-		return nil, nil, fmt.Errorf("input has more than %d bytes; split it", MaxBytes)
+// not be read as manifests; it names the source and the document.
+func Inject(sources []Source, options Options) ([]byte, []Result, error) {
+	w := work{options: options, namespaces: map[string]*inject.Namespace{}}
+	documents, err := w.read(sources)
+	if err != nil {
+		return nil, nil, err
 	}
-	documents := split(input)
-	if len(documents) > MaxDocuments {
-		return nil, nil, fmt.Errorf("input has %d documents, more than %d; split it", len(documents), MaxDocuments)
+	for i := range documents {
+		if err := w.document(&documents[i]); err != nil {
+			return nil, nil, fmt.Errorf("inject into %s: %w", documents[i].place(), err)
+		}
 	}
-	w := work{options: options, namespaces: map[string]*corev1.Namespace{}}
-	nodes := make([]*yaml.Node, len(documents))
-	for i, d := range documents {
+	output, err := write(documents, options.Format)
+	return output, w.results, err
+}
+
+// work is one call of Inject.
+type work struct {
+	options    Options
+	namespaces map[string]*inject.Namespace // that the input holds
+	root       *yaml.Node                   // of the current document
+	results    []Result
+}
+
+// read parses all documents before the first is decided upon, as a namespace may
+// come after its pods.
+func (w *work) read(sources []Source) ([]document, error) {
+	var documents []document
+	size := 0
+	for _, source := range sources {
+		if size += len(source.Text); size > MaxBytes {
+			return nil, fmt.Errorf("input has more than %d bytes; split it", MaxBytes)
+		}
+		documents = append(documents, split(source)...)
+		if len(documents) > MaxDocuments {
+			return nil, fmt.Errorf("input has %d documents, more than %d; split it", len(documents), MaxDocuments)
+		}
+	}
+	for i := range documents {
+		d := &documents[i]
 		node, err := parse(d.text)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read document %d, from line %d: %w", i+1, d.line, err)
+			return nil, fmt.Errorf("read %s: %w", d.place(), err)
 		}
-		nodes[i] = node
+		d.node = node
 		w.remember(node, 0)
 	}
-	var output bytes.Buffer
-	for i, d := range documents {
-		text, err := w.document(d, nodes[i])
-		if err != nil {
-			return nil, nil, fmt.Errorf("inject into document %d, from line %d: %w", i+1, d.line, err)
-		}
-		output.WriteString(d.separator)
-		output.Write(text)
+	return documents, nil
+}
+
+// document decides about what is in d, and notes whether it changed.
+func (w *work) document(d *document) error {
+	if d.node == nil {
+		return nil
 	}
-	return output.Bytes(), w.results, nil
+	w.root = d.node
+	changed, err := w.object(d.node.Content[0], "", 0)
+	if err != nil {
+		return err
+	}
+	if changed && hasPlaceholder(d.node) {
+		return errPlaceholder
+	}
+	d.changed = changed
+	return nil
 }
 
 // document is one of the input: its text, and the line "---" before it.
 type document struct {
+	source    string
+	number    int // in its source, from 1
+	line      int // first line of text, from 1
 	separator string
 	text      []byte
-	line      int // first line of text, from 1
+	node      *yaml.Node // nil if there is nothing in it
+	changed   bool
+}
+
+func (d *document) place() string {
+	return fmt.Sprintf("%s, document %d, from line %d", d.source, d.number, d.line)
 }
 
 // split cuts at lines that are "---", with or without a comment, which YAML
 // keeps for this wherever they stand.
-func split(input []byte) []document {
-	documents := []document{{line: 1}}
-	line := 0
+func split(source Source) []document {
+	documents := []document{{source: source.Name, number: 1, line: 1}}
+	line, input := 0, source.Text
 	for len(input) > 0 {
 		end := bytes.IndexByte(input, '\n') + 1
 		if end == 0 {
@@ -89,7 +152,7 @@ func split(input []byte) []document {
 		line++
 		last := &documents[len(documents)-1]
 		if isSeparator(string(current)) && !isDirectives(last.text) {
-			documents = append(documents, document{separator: string(current), line: line + 1})
+			documents = append(documents, document{source: source.Name, number: last.number + 1, separator: string(current), line: line + 1})
 			continue
 		}
 		last.text = append(last.text, current...)
@@ -109,63 +172,20 @@ func isDirectives(text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(text), []byte("%")) && !bytes.Contains(text, []byte("\n---"))
 }
 
-// parse returns nil for a document without content. References to anchors are
-// written out, because what they refer to must not change with them.
+// parse returns nil for a document without content.
 func parse(text []byte) (*yaml.Node, error) {
 	var node yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	switch err := decoder.Decode(&node); {
 	case errors.Is(err, io.EOF):
 		return nil, nil
+	case err != nil && bytes.Contains(text, []byte("{{")):
+		return nil, fmt.Errorf("%w: %w", err, errPlaceholder)
 	case err != nil:
 		return nil, err
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("two documents without a line --- between them")
 	}
-	if !hasAlias(&node) {
-		return &node, nil
-	}
-	return writtenOut(&node)
-}
-
-func hasAlias(n *yaml.Node) bool {
-	if n.Kind == yaml.AliasNode {
-		return true
-	}
-	return slices.ContainsFunc(n.Content, hasAlias)
-}
-
-func writtenOut(n *yaml.Node) (*yaml.Node, error) {
-	var value any
-	if err := n.Decode(&value); err != nil {
-		return nil, err
-	}
-	content := new(yaml.Node)
-	if err := content.Encode(value); err != nil {
-		return nil, err
-	}
-	return &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{content}}, nil
-}
-
-// work is one call of Inject.
-type work struct {
-	options    Options
-	namespaces map[string]*corev1.Namespace // that the input holds
-	results    []Result
-}
-
-// document returns the new text of d, or the old one if nothing changed.
-func (w *work) document(d document, node *yaml.Node) ([]byte, error) {
-	if node == nil {
-		return d.text, nil
-	}
-	changed, err := w.object(node.Content[0], "", 0)
-	if err != nil || !changed {
-		return d.text, err
-	}
-	if bytes.HasPrefix(bytes.TrimSpace(d.text), []byte("{")) {
-		return asJSON(node)
-	}
-	return asYAML(node)
+	return &node, checkKeys(&node)
 }

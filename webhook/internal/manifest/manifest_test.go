@@ -26,6 +26,11 @@ func testOptions() Options {
 	return Options{Config: cfg, Namespace: "default"}
 }
 
+// inject1 injects into one source.
+func inject1(text []byte, options Options) ([]byte, []Result, error) {
+	return Inject([]Source{{Name: "input", Text: text}}, options)
+}
+
 // TestGolden compares the manifests after injection with the file beside each.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
@@ -40,7 +45,7 @@ func TestGolden(t *testing.T) {
 			output, results := injectFile(t, file)
 			got := append(summary(results), output...)
 			compareGolden(t, strings.TrimSuffix(file, ".yaml")+".golden.yaml", got)
-			again, _, err := Inject(output, testOptions())
+			again, _, err := inject1(output, testOptions())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +62,7 @@ func injectFile(t *testing.T, file string) ([]byte, []Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output, results, err := Inject(input, testOptions())
+	output, results, err := inject1(input, testOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +128,7 @@ func TestUntouchedInputKeepsItsBytes(t *testing.T) {
 		"kind: A # no line end", "apiVersion: v1\nkind: Pod\nmetadata: {name:   p}\nspec: {containers: [{name: a}]}\n",
 		"apiVersion: v1\nkind: ConfigMap\ndata:\n  text: |\n    a\n     ---\n    b\n", "%YAML 1.1\n---\nkind: A\n---\nkind: B\n",
 	} {
-		output, _, err := Inject([]byte(input), testOptions())
+		output, _, err := inject1([]byte(input), testOptions())
 		if err != nil {
 			t.Errorf("%q: %v", input, err)
 		}
@@ -149,7 +154,7 @@ func TestBadInput(t *testing.T) {
 		"excessive aliasing":                     aliasBomb(),
 		"read apiVersion, kind and metadata: er": "kind: Pod\nmetadata: 3\n",
 	} {
-		output, results, err := Inject([]byte(input), testOptions())
+		output, results, err := inject1([]byte(input), testOptions())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
@@ -179,7 +184,7 @@ func TestNamespaceLabels(t *testing.T) {
 	input := fmt.Sprintf(pod, "here") + fmt.Sprintf(pod, "elsewhere") + "apiVersion: v1\nkind: Namespace\nmetadata: {name: here}\n"
 	options := testOptions()
 	options.NamespaceLabels = map[string]string{"profiling.io/enabled": "true"}
-	_, results, err := Inject([]byte(input), options)
+	_, results, err := inject1([]byte(input), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,11 +212,11 @@ func FuzzInject(f *testing.F) {
 	}
 	f.Add([]byte(aliasBomb()))
 	f.Fuzz(func(t *testing.T, input []byte) {
-		output, results, err := Inject(input, testOptions())
+		output, results, err := inject1(input, testOptions())
 		if err != nil {
 			return
 		}
-		again, second, err := Inject(output, testOptions())
+		again, second, err := inject1(output, testOptions())
 		if err != nil {
 			t.Fatalf("own output: %v\n%s", err, output)
 		}

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,9 @@ import (
 // field follows keys from mapping to mapping; nil if one is not there.
 func field(n *yaml.Node, keys ...string) *yaml.Node {
 	for _, key := range keys {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
 		i := keyIndex(n, key)
 		if i < 0 {
 			return nil
@@ -37,7 +39,8 @@ func keyIndex(n *yaml.Node, key string) int {
 	return -1
 }
 
-// into reads a node the way kubectl does: by YAML 1.1, and through JSON.
+// into reads a resolved node the way kubectl does: by YAML 1.1, and through
+// JSON.
 func into(n *yaml.Node, v any) error {
 	text, err := yaml.Marshal(n)
 	if err != nil {
@@ -65,8 +68,9 @@ func readHeader(n *yaml.Node) (header, error) {
 }
 
 // overlay carries the difference between before and after, which were read
-// from the node, over to it. It tells whether there was one.
-func overlay(n *yaml.Node, before, after any) (bool, error) {
+// from the node at a path of an object, over to it. It tells whether there was
+// one.
+func (w *work) overlay(object *yaml.Node, path []string, before, after any) (bool, error) {
 	b, err := generic(before)
 	if err != nil {
 		return false, err
@@ -78,23 +82,34 @@ func overlay(n *yaml.Node, before, after any) (bool, error) {
 	if reflect.DeepEqual(b, a) {
 		return false, nil
 	}
-	return true, merge(n, b, a)
+	for _, key := range append([]string{""}, path...) {
+		if key != "" {
+			object = object.Content[keyIndex(object, key)+1]
+		}
+		if err := w.open(object); err != nil {
+			return false, err
+		}
+	}
+	return true, w.merge(object, b, a)
 }
 
 // merge descends into mappings and lists as far as the node has them too; lists
 // match by position, for an injection only appends to them.
-func merge(n *yaml.Node, before, after any) error {
+func (w *work) merge(n *yaml.Node, before, after any) error {
 	if reflect.DeepEqual(before, after) {
 		return nil
+	}
+	if err := w.open(n); err != nil {
+		return err
 	}
 	switch a := after.(type) {
 	case map[string]any:
 		if b, ok := before.(map[string]any); ok && n.Kind == yaml.MappingNode {
-			return mergeMapping(n, b, a)
+			return w.mergeMapping(n, b, a)
 		}
 	case []any:
 		if b, ok := before.([]any); ok && n.Kind == yaml.SequenceNode && len(n.Content) == len(b) && len(b) <= len(a) {
-			return mergeSequence(n, b, a)
+			return w.mergeSequence(n, b, a)
 		}
 	}
 	fresh, err := encode(after)
@@ -106,7 +121,7 @@ func merge(n *yaml.Node, before, after any) error {
 	return nil
 }
 
-func mergeMapping(n *yaml.Node, before, after map[string]any) error {
+func (w *work) mergeMapping(n *yaml.Node, before, after map[string]any) error {
 	for _, key := range slices.Sorted(maps.Keys(after)) {
 		i := keyIndex(n, key)
 		old, had := before[key]
@@ -114,7 +129,7 @@ func mergeMapping(n *yaml.Node, before, after map[string]any) error {
 			continue // also where only our types have the key
 		}
 		if had && i >= 0 {
-			if err := merge(n.Content[i+1], old, after[key]); err != nil {
+			if err := w.merge(n.Content[i+1], old, after[key]); err != nil {
 				return err
 			}
 			continue
@@ -132,9 +147,9 @@ func mergeMapping(n *yaml.Node, before, after map[string]any) error {
 	return nil
 }
 
-func mergeSequence(n *yaml.Node, before, after []any) error {
+func (w *work) mergeSequence(n *yaml.Node, before, after []any) error {
 	for i := range before {
-		if err := merge(n.Content[i], before[i], after[i]); err != nil {
+		if err := w.merge(n.Content[i], before[i], after[i]); err != nil {
 			return err
 		}
 	}
@@ -167,52 +182,4 @@ func generic(v any) (any, error) {
 		return nil, fmt.Errorf("read pod: %w", err)
 	}
 	return out, nil
-}
-
-const indent = 2
-
-func asYAML(n *yaml.Node) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(indent)
-	if isCompact(n) {
-		encoder.CompactSeqIndent()
-	}
-	if err := encoder.Encode(n); err != nil {
-		return nil, fmt.Errorf("write document: %w", err)
-	}
-	return out.Bytes(), encoder.Close()
-}
-
-// isCompact tells whether the document's first list in a mapping begins in the
-// column of its key, as kubectl writes it.
-func isCompact(n *yaml.Node) bool {
-	compact, _ := listStyle(n)
-	return compact
-}
-
-func listStyle(n *yaml.Node) (compact, known bool) {
-	for i, child := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 1 && child.Kind == yaml.SequenceNode && child.Style&yaml.FlowStyle == 0 && child.Column > 0 {
-			return child.Column == n.Content[i-1].Column, true
-		}
-		if compact, known := listStyle(child); known {
-			return compact, true
-		}
-	}
-	return true, false
-}
-
-// asJSON decodes without the way through floating point, which would round
-// large numbers.
-func asJSON(n *yaml.Node) ([]byte, error) {
-	var v any
-	if err := n.Decode(&v); err != nil {
-		return nil, fmt.Errorf("read document: %w", err)
-	}
-	out, err := json.MarshalIndent(v, "", "    ")
-	if err != nil {
-		return nil, fmt.Errorf("write document: %w", err)
-	}
-	return append(out, '\n'), nil
 }

@@ -19,6 +19,7 @@ const childEnv = "PODFLAME_CLICKHOUSE_CHILD"
 const (
 	exitBadSpec    = 90
 	exitBadLibrary = 91
+	exitNoQuery    = 92
 )
 
 // childSpec is what the child needs: no secrets, for the environment of a
@@ -40,7 +41,11 @@ func RunChild() (exitCode int, isChild bool) {
 		fmt.Fprintf(os.Stderr, "read %s: %v\n", childEnv, err)
 		return exitBadSpec, true
 	}
-	go exitWithParent()
+	parent, err := giveTerminal()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "no pseudo-terminal, ClickHouse ends at failures of connections: %v\n", err)
+	}
+	go exitWithParent(parent)
 	if err := serve(spec); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBadLibrary, true
@@ -48,11 +53,11 @@ func RunChild() (exitCode int, isChild bool) {
 	return 0, true
 }
 
-// exitWithParent ends the process when standard input does, which the parent
-// holds. What ClickHouse has acknowledged is on disk at any time; a part that
-// was being written is cleaned up at the next start.
-func exitWithParent() {
-	_, _ = io.Copy(io.Discard, os.Stdin)
+// exitWithParent ends the process when the parent closes its end of the pipe.
+// What ClickHouse has acknowledged is on disk at any time; a part that was being
+// written is cleaned up at the next start.
+func exitWithParent(parent *os.File) {
+	_, _ = io.Copy(io.Discard, parent)
 	os.Exit(0)
 }
 

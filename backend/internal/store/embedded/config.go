@@ -102,6 +102,7 @@ func (s *Server) writeConfig(native, http int) ([]string, error) {
 		"clickhouse",
 		"--path=" + data,
 		"--config-file=" + configFile,
+		"--interactive", "--progress=off", "--progress-table=off", // see giveTerminal
 		"--logger.level=warning", "--log-level=warning", // the file's level is ignored
 		"--query", blockingQuery,
 	}, nil

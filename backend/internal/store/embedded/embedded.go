@@ -5,9 +5,8 @@
 // returns if that was the child. The child ends when its parent does, however
 // that ends: it reads its standard input, and the parent holds the other end.
 //
-// Nothing may probe the native port: libchdb aborts on a failed handshake. The
-// supervisor therefore asks over HTTP, and starts the server again when it
-// aborts after all. Each start takes new ports, so clients come through Dial.
+// The supervisor starts the server again when it ends, and remembers how it ended
+// (see Ends). Each start takes new ports, so clients come through Dial.
 package embedded
 
 import (
@@ -66,7 +65,7 @@ type Server struct {
 	password string
 	lock     *os.File
 	child    atomic.Pointer[child] // nil while there is none that answers
-	restarts atomic.Int64
+	ends     atomic.Pointer[Ends]
 	cancel   context.CancelFunc
 	stopped  chan struct{} // closed when the supervisor has ended
 	stopOnce sync.Once
@@ -89,6 +88,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, password: rand.Text(), lock: lock, stopped: make(chan struct{})}
+	s.ends.Store(&Ends{})
 	first, err := s.startChild(ctx)
 	if err != nil {
 		_ = lock.Close()
@@ -123,8 +123,15 @@ func (s *Server) PID() int {
 	return 0
 }
 
-// Restarts counts how often the server has been started again.
-func (s *Server) Restarts() int64 { return s.restarts.Load() }
+// Ends are the ends of the server that nobody asked for.
+type Ends struct {
+	Count int64
+	Last  time.Time // zero if there was none
+	How   string    // the last: "signal: aborted"; what it printed is in the log alone, as it may name what is stored
+}
+
+// Ends says how often the server has ended by itself since Start.
+func (s *Server) Ends() Ends { return *s.ends.Load() }
 
 // Dial is for the Dial of the store's configuration: it connects to the
 // server's current port, whatever the address.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func (l *lineLog) Write(p []byte) (int, error) {
 }
 
 func (l *lineLog) emit(line string) {
-	if line = strings.ToValidUTF8(oneLine(line), "?"); line == "" {
+	if line = strings.ToValidUTF8(oneLine(line), "?"); line == "" || isFrame(line) {
 		return
 	}
 	l.last = append(l.last, line)
@@ -67,6 +68,14 @@ func (l *lineLog) emit(line string) {
 	}
 	l.logged++
 	l.log.Warn("embedded ClickHouse printed", "line", line)
+}
+
+// isFrame says whether a line is a frame of a stack, "12. ? @ 0x1c8ffef2": the
+// library has no symbols, and twenty of them would hide the error above.
+func isFrame(line string) bool {
+	number, rest, found := strings.Cut(line, ". ")
+	_, err := strconv.Atoi(number)
+	return found && err == nil && strings.Contains(rest, " @ 0x")
 }
 
 // tail returns the last lines in one.

@@ -24,6 +24,13 @@ func TestOutputIsBounded(t *testing.T) {
 	if tail := l.tail(); len(tail) > (tailLines+1)*(maxLine+3) || !strings.Contains(tail, "next") {
 		t.Errorf("tail of %d bytes", len(tail))
 	}
+	_, _ = l.Write([]byte("\n"))
+	for range tailLines {
+		_, _ = l.Write([]byte("12. ? @ 0x000000001c92c63f\n"))
+	}
+	if strings.Contains(l.tail(), "0x") {
+		t.Errorf("frames hide what was said before: %s", l.tail())
+	}
 	if newLineLog(slog.New(slog.DiscardHandler)).tail() != "no output" {
 		t.Error("tail of nothing")
 	}

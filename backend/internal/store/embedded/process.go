@@ -80,7 +80,7 @@ func (c *child) run(cfg Config, args []string) error {
 	c.cmd = exec.Command(program)
 	c.cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
 	c.cmd.Dir = cfg.Dir
-	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
+	c.cmd.Stderr = c.output                                 // standard output is that of the prompt
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
 	c.cmd.WaitDelay = time.Second
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -113,7 +113,7 @@ func (c *child) waitReady(ctx context.Context) error {
 	}
 }
 
-// ping asks over HTTP, never on the native port.
+// ping asks over HTTP, which needs no password.
 func (c *child) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

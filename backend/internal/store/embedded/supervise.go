@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -17,21 +18,21 @@ func (s *Server) supervise(ctx context.Context, running *child) {
 	defer func() { _ = s.lock.Close() }()
 	pause := restartPauses()
 	for {
-		s.watch(ctx, running)
+		how := s.watch(ctx, running)
 		s.child.Store(nil)
 		if ctx.Err() != nil {
 			running.stop(s.cfg.StopTimeout)
 			return
 		}
+		s.ends.Store(&Ends{Count: s.Ends().Count + 1, Last: time.Now(), How: how})
 		s.cfg.Log.Error("embedded ClickHouse ended and is started again",
-			"exit", running.exit(), "last_output", running.output.tail(), "ran", time.Since(running.started).Round(time.Millisecond))
+			"how", how, "last_output", running.output.tail(), "ran", time.Since(running.started).Round(time.Millisecond))
 		if time.Since(running.started) > healthyAfter {
 			pause.Reset()
 		}
 		if running = s.restart(ctx, pause); running == nil {
 			return
 		}
-		s.restarts.Add(1)
 		s.child.Store(running)
 	}
 }
@@ -54,18 +55,18 @@ func (s *Server) restart(ctx context.Context, pause backoff.BackOff) *child {
 	}
 }
 
-// watch returns when the server has ended or ctx has. A server that does not
-// answer for Config.HangTimeout is killed.
-func (s *Server) watch(ctx context.Context, c *child) {
+// watch returns when the server has ended, and says how, or when ctx has. A
+// server that does not answer for Config.HangTimeout is killed.
+func (s *Server) watch(ctx context.Context, c *child) (how string) {
 	tick := time.NewTicker(max(s.cfg.HangTimeout/12, 50*time.Millisecond))
 	defer tick.Stop()
 	answered := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return ""
 		case <-c.done:
-			return
+			return c.exit()
 		case <-tick.C:
 		}
 		if c.ping(ctx) == nil {
@@ -73,10 +74,9 @@ func (s *Server) watch(ctx context.Context, c *child) {
 			continue
 		}
 		if silent := time.Since(answered); silent > s.cfg.HangTimeout {
-			s.cfg.Log.Error("embedded ClickHouse does not answer and is killed", "silent", silent.Round(time.Second))
 			c.kill()
 			<-c.done
-			return
+			return fmt.Sprintf("killed, as it did not answer for %s", silent.Round(time.Second))
 		}
 	}
 }

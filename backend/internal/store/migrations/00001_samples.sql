@@ -15,4 +15,4 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.samples (
 PARTITION BY toDate(window_start)
 ORDER BY (service, namespace, cluster, type, toStartOfFifteenMinutes(window_start), stack_id, series_id, window_start)
 TTL window_start + toIntervalDay({{.Days}})
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = {{.Tokens}}, min_free_disk_bytes_to_perform_insert = {{.KeepFree}};
+SETTINGS ttl_only_drop_parts = 1, min_free_disk_bytes_to_perform_insert = {{.KeepFree}};

@@ -46,4 +46,4 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.profiles (
 PARTITION BY toDate(window_start)
 ORDER BY (service, namespace, cluster, type, window_start, series_id, window_id)
 TTL window_start + toIntervalDay({{.Days}})
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = {{.Tokens}}, min_free_disk_bytes_to_perform_insert = {{.KeepFree}};
+SETTINGS ttl_only_drop_parts = 1, min_free_disk_bytes_to_perform_insert = {{.KeepFree}};

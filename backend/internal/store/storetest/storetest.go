@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,12 +32,20 @@ func Main(m *testing.M) {
 	if code, isChild := embedded.RunChild(); isChild {
 		os.Exit(code)
 	}
-	code := m.Run()
+	os.Exit(Tests{m}.Run())
+}
+
+// Tests are those of a package whose TestMain does more than Main.
+type Tests struct{ *testing.M }
+
+// Run runs them, ends the server that they shared, and returns the exit code.
+func (t Tests) Run() int {
+	code := t.M.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code)
+	return code
 }
 
 func stopShared() error {
@@ -66,7 +75,11 @@ func Server(tb testing.TB) *embedded.Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server, err := embedded.Start(context.Background(), embedded.Config{Dir: dir, Library: Library(tb)})
+	failures := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // also of its end between two tests
+	server, err := embedded.Start(context.Background(), embedded.Config{
+		Dir: dir, Library: Library(tb), Log: failures,
+		StartTimeout: 5 * time.Minute, HangTimeout: 10 * time.Minute, // a slow machine is not what is tested
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -84,7 +97,9 @@ func Open(tb testing.TB, changes ...func(*store.Config)) *store.Store {
 // OpenOn is Open on another server.
 func OpenOn(tb testing.TB, server *embedded.Server, changes ...func(*store.Config)) *store.Store {
 	tb.Helper()
-	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays}
+	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, Unscoped: true}
+	cfg.Limits.CommitDelay = time.Millisecond // tests store one window after the other
+	cfg.Limits.InsertTimeout = time.Minute    // and may be on a machine that is busy
 	for _, change := range changes {
 		change(&cfg)
 	}

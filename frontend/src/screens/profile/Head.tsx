@@ -1,14 +1,18 @@
 import { useState } from 'react'
 import type { Answer } from '../../api/answer'
-import type { Flame, Target } from '../../api/types'
+import type { Flame, ProfileType, Target } from '../../api/types'
 import { shownState, targetName } from '../../profile/targets'
+import { TYPE_LABELS } from '../../profile/units'
 import { AsOf } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
-import { useResolved } from '../../ui/live'
+import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
+import { Popover } from '../../ui/Popover'
 import { stateStyle } from '../../ui/Status'
 import { formatUrl, linkTo, type UrlState } from '../../url'
+
+const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 
 interface Props {
   url: UrlState
@@ -18,60 +22,124 @@ interface Props {
 
 export function Head({ url, answer, targets }: Props) {
   return (
-    <div className="screen-head">
-      <div>
+    <div className="screen-head profile-head">
+      <div className="profile-name">
         <nav className="muted small" aria-label="Breadcrumb">
           <Link href={linkTo(url, 'services')}>Services</Link>
           {[url.cluster, url.namespace].filter(Boolean).map(part => ` / ${part}`)}
         </nav>
         <h1>{url.service}</h1>
       </div>
+      <nav className="tabs" aria-label="Profile type">
+        {TYPES.map(type => (
+          <Link
+            key={type}
+            href={formatUrl({ ...url, type, zoom: [], fn: '' })}
+            aria-current={type === url.type ? 'page' : undefined}
+          >
+            {TYPE_LABELS[type].tab}
+          </Link>
+        ))}
+      </nav>
       <span className="spacer" />
+      <NewData />
       <AsOf answer={answer} />
-      <VersionFilter url={url} targets={targets} />
-      <TargetFilter url={url} targets={targets} />
+      <Filters url={url} targets={targets} />
       <CopyLink url={url} />
     </div>
   )
 }
 
-function VersionFilter({ url, targets }: Omit<Props, 'answer'>) {
-  const versions = [...new Set([...targets.map(t => t.identity.version), url.version])].filter(Boolean).sort()
-  if (versions.length < 2 && url.version === '') return null
+/** A refresh is due and would disturb what the user is at: he says when. */
+function NewData() {
+  const { waiting, refresh } = useLive()
+  if (!waiting) return null
   return (
-    <select
-      className="field"
-      aria-label="Version"
-      value={url.version}
-      onChange={e => change({ version: e.target.value, zoom: [] })}
+    <button
+      type="button"
+      className="button new-data"
+      title="Live pauses while you point at, zoom, select or pin something"
+      onClick={refresh}
     >
-      <option value="">All versions</option>
-      {versions.map(version => (
-        <option key={version}>{version}</option>
-      ))}
-    </select>
+      New data
+    </button>
   )
 }
 
-function TargetFilter({ url, targets }: Omit<Props, 'answer'>) {
+function Filters({ url, targets }: Omit<Props, 'answer'>) {
+  const set = [url.version, url.pod, url.container, url.series].filter(Boolean).length
+  return (
+    <Popover
+      className="filters"
+      bodyClass="filters-body"
+      label={set === 0 ? 'Filters' : `Filters, ${set} set`}
+      summary={
+        <>
+          Filters{set > 0 && <span className="count">{set}</span>}
+          <Icon name="down" />
+        </>
+      }
+    >
+      {() => (
+        <>
+          <Choice name="version" label="Version" all="All versions" url={url} targets={targets} />
+          <Choice name="pod" label="Pod" all="All pods" url={url} targets={targets} />
+          <Choice name="container" label="Container" all="All containers" url={url} targets={targets} />
+          <TargetChoice url={url} targets={targets} />
+        </>
+      )}
+    </Popover>
+  )
+}
+
+interface ChoiceProps {
+  name: 'version' | 'pod' | 'container'
+  label: string
+  all: string
+  url: UrlState
+  targets: Target[]
+}
+
+function Choice({ name, label, all, url, targets }: ChoiceProps) {
+  const values = [...new Set([...targets.map(t => t.identity[name]), url[name]])].filter(Boolean).sort()
+  return (
+    <label>
+      {label}
+      <select
+        className="field"
+        value={url[name]}
+        onChange={e => change({ [name]: e.target.value, zoom: [] })}
+      >
+        <option value="">{all}</option>
+        {values.map(value => (
+          <option key={value}>{value}</option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+function TargetChoice({ url, targets }: Omit<Props, 'answer'>) {
   const known = targets.some(t => t.series === url.series)
   return (
-    <select
-      className="field"
-      aria-label="Target"
-      value={url.series}
-      onChange={e => change({ series: e.target.value, zoom: [] })}
-    >
-      <option value="">
-        {targets.length === 1 ? 'All targets (1)' : `All ${targets.length || ''} targets`}
-      </option>
-      {targets.map(target => (
-        <option key={target.series} value={target.series}>
-          {targetName(target)}, {stateStyle(shownState(target)).label}
+    <label>
+      Target
+      <select
+        className="field"
+        value={url.series}
+        onChange={e => change({ series: e.target.value, zoom: [] })}
+      >
+        <option value="">
+          {targets.length === 1 ? 'All targets (1)' : `All ${targets.length || ''} targets`}
         </option>
-      ))}
-      {url.series !== '' && !known && <option value={url.series}>{url.series}, no longer reporting</option>}
-    </select>
+        {targets.map(target => (
+          <option key={target.series} value={target.series}>
+            {targetName(target)}, {stateStyle(shownState(target)).label}
+          </option>
+        ))}
+        {url.series !== '' && !known && <option value={url.series}>{url.series}, no longer reporting</option>}
+      </select>
+    </label>
   )
 }
 
@@ -91,9 +159,15 @@ function CopyLink({ url }: { url: UrlState }) {
   }
   const text = { copied: 'Copied', refused: 'Not allowed', none: 'Copy link' }[copied ?? 'none']
   return (
-    <button type="button" className="button" onClick={copy} title="A link to this view with its range fixed">
+    <button
+      type="button"
+      className="button copy-link"
+      aria-label={text}
+      onClick={copy}
+      title="A link to this view with its range fixed"
+    >
       <Icon name={copied === 'copied' ? 'ok' : 'link'} />
-      {text}
+      <span className="label">{text}</span>
     </button>
   )
 }

@@ -1,16 +1,15 @@
 import type { SeriesStatus } from '../../api/types'
-import { STRIP_HEIGHT, STRIP_TOP } from './timelineShape'
 
 interface Props {
   status: SeriesStatus
   x: number
   width: number
-  y?: number
-  height?: number
+  y: number
+  height: number
 }
 
 /** What became of one step. Each status has its own shape, so the colour is not needed to tell them apart. */
-export function StatusCell({ status, x, width, y = STRIP_TOP, height = STRIP_HEIGHT }: Props) {
+export function StatusCell({ status, x, width, y, height }: Props) {
   const w = Math.max(width - (width > 4 ? 1 : 0), 0.5)
   switch (status) {
     case 'complete':

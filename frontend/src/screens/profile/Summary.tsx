@@ -1,53 +1,109 @@
 import type { ReactNode } from 'react'
-import type { Flame, Series } from '../../api/types'
-import { coveredSeconds } from '../../profile/series'
+import type { Flame } from '../../api/types'
 import {
   formatCount,
   formatDuration,
   formatPercent,
   formatRate,
   formatValue,
+  significant,
   TYPE_LABELS,
 } from '../../profile/units'
+import { Icon } from '../../ui/Icon'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
 import { MAX_NODES, type UrlState } from '../../url'
-import { LossList } from './LossList'
+import { notCapturedText, sizeText, ToldList } from './LossList'
 
 interface Props {
   flame: Flame
-  series: Series | undefined
   url: UrlState
+  open: boolean
+  onToggle(open: boolean): void
 }
 
-/** What the flame graph stands on: how much was measured, how much of it is here, and where the rest went. */
-export function Summary({ flame, series, url }: Props) {
+/** What the flame graph stands on, in one line; opened: how much was measured, and where the rest went. */
+export function Summary({ flame, url, open, onToggle }: Props) {
   const { coverage, scanned } = flame
   return (
-    <dl
-      className="summary card"
-      title={`${formatCount(scanned.rows)} rows read in ${Math.round(scanned.elapsedMs)} ms`}
-    >
-      <Fact
-        name="Total"
-        value={`${formatValue(flame.unit, flame.total.value)} ${TYPE_LABELS[flame.type].amount}`}
+    <details className="ledger-line card" open={open} onToggle={e => onToggle(e.currentTarget.open)}>
+      <summary>
+        <Icon name="down" className="chevron" />
+        <Line flame={flame} />
+      </summary>
+      <dl
+        className="summary"
+        title={`${formatCount(scanned.rows)} rows read in ${Math.round(scanned.elapsedMs)} ms`}
       >
-        {rateText(flame, series)}
-      </Fact>
-      {flame.total.count > 0 && (
-        <Fact name={capitalised(flame.countUnit)} value={formatCount(flame.total.count)}>
-          in the graph below
+        <Fact
+          name="Total"
+          value={
+            unknown(flame)
+              ? 'not known'
+              : `${formatValue(flame.unit, flame.total.value)} ${TYPE_LABELS[flame.type].amount}`
+          }
+        >
+          {rateText(flame)}
         </Fact>
+        <KernelAccount {...flame} />
+        {flame.total.count > 0 && (
+          <Fact name={capitalised(flame.countUnit)} value={formatCount(flame.total.count)}>
+            in the graph below
+          </Fact>
+        )}
+        <Fact
+          name="Windows"
+          value={`${formatCount(coverage.windows.stored)} / ${formatCount(coverage.windows.expected)}`}
+        >
+          {windowsText(flame)}
+        </Fact>
+        <Ledger flame={flame} />
+        {flame.nodes > 0 && <Omitted flame={flame} url={url} />}
+        <Notices flame={flame} />
+      </dl>
+    </details>
+  )
+}
+
+/** Total, rate and windows; then everything that keeps the figures from being the whole truth. */
+function Line({ flame }: { flame: Flame }) {
+  const { coverage, omitted, total, type, unit } = flame
+  const { windows, truncated, dropped, notCaptured, notices } = coverage
+  const lost = truncated.count + dropped.count
+  const missing = windows.expected - windows.stored
+  const told = notices.filter(notice => notice.outcome !== 'shortened')
+  return (
+    <span className="ledger-parts">
+      <strong>
+        {unknown(flame) ? 'Total not known' : `${formatValue(unit, total.value)} ${TYPE_LABELS[type].amount}`}
+      </strong>
+      {coverage.perSecond !== null && <span>{formatRate(type, coverage.perSecond)} mean</span>}
+      <span>
+        {formatCount(total.count)} {flame.countUnit}
+      </span>
+      <span className={windows.lost > 0 ? 'warn' : missing > 0 ? 'muted' : 'ok'}>
+        {formatCount(windows.stored)} / {formatCount(windows.expected)} windows
+      </span>
+      {lost > 0 && (
+        <span className="bad">
+          {formatCount(lost)} of {formatCount(coverage.captured.count)} {flame.countUnit} lost
+        </span>
       )}
-      <Fact
-        name="Windows"
-        value={`${formatCount(coverage.windows.stored)} / ${formatCount(coverage.windows.expected)}`}
-      >
-        {windowsText(flame)}
-      </Fact>
-      <Ledger flame={flame} />
-      {flame.nodes > 0 && <Omitted flame={flame} url={url} />}
-    </dl>
+      {notCaptured.length > 0 && (
+        <span className="warn">
+          never captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}
+        </span>
+      )}
+      {lost + notCaptured.length === 0 && <span className="muted">nothing lost</span>}
+      {omitted.nodes > 0 && (
+        <span className="muted">{formatPercent(omitted.value, total.value)} omitted by pruning</span>
+      )}
+      {told.map(notice => (
+        <span key={notice.outcome + notice.reason} className="warn notice-part" title={notice.text}>
+          <Icon name="warn" /> {notice.text}
+        </span>
+      ))}
+    </span>
   )
 }
 
@@ -63,10 +119,33 @@ function Fact({ name, value, children }: { name: string; value: ReactNode; child
   )
 }
 
-function rateText(flame: Flame, series: Series | undefined): string {
-  const seconds = series ? coveredSeconds(series) : 0
-  if (seconds === 0) return 'no covered time'
-  return `${formatRate(flame.type, flame.total.value / seconds)} mean over ${formatDuration(Math.round(seconds) * 1e9)} covered`
+/** Samples without a value: their number is known, and nothing else. */
+function unknown({ total }: Flame): boolean {
+  return total.value === 0 && total.count > 0
+}
+
+function rateText(flame: Flame): string {
+  const { type, coverage } = flame
+  const { perSecond, recordedSeconds, meanTargets } = coverage
+  if (unknown(flame)) return 'no sample has a value; frames are as wide as their samples are many'
+  if (perSecond === null) return 'nothing was recorded'
+  const recorded = formatDuration(Math.round(recordedSeconds) * 1e9)
+  const by = meanTargets > 1.005 ? `, ${significant(meanTargets)} targets at a time` : ''
+  const least = coverage.notices.some(notice => notice.outcome === 'unvalued') ? 'at least ' : ''
+  return `${least}${formatRate(type, perSecond)} mean over ${recorded} recorded${by}`
+}
+
+/** Who measures is measured: the kernel's own account of the same processes. */
+function KernelAccount({ coverage: { kernelCpu, windows } }: Flame) {
+  if (!kernelCpu) return null
+  const { chargedNs, profiledNs } = kernelCpu
+  const some = kernelCpu.windows < windows.stored
+  return (
+    <Fact name="Of the kernel's account" value={formatPercent(profiledNs, chargedNs)}>
+      profiled {formatDuration(profiledNs)} of {formatDuration(chargedNs)} that the kernel charged
+      {some && ` in ${formatCount(kernelCpu.windows)} of ${formatCount(windows.stored)} windows`}
+    </Fact>
+  )
 }
 
 function windowsText({ coverage: { windows } }: Flame): string {
@@ -80,8 +159,8 @@ function windowsText({ coverage: { windows } }: Flame): string {
 
 /** captured = stored + truncated + dropped, in samples. */
 function Ledger({ flame }: { flame: Flame }) {
-  const { captured, stored, truncated, dropped, losses } = flame.coverage
-  const lossy = truncated.count > 0 || dropped.count > 0 || losses.length > 0
+  const { captured, stored, truncated, dropped, losses, notCaptured, notices } = flame.coverage
+  const reasons = losses.length + notCaptured.length + notices.length
   return (
     <Fact
       name={`Captured ${flame.countUnit}`}
@@ -94,15 +173,36 @@ function Ledger({ flame }: { flame: Flame }) {
         </span>
       }
     >
-      {lossy ? (
-        <Popover className="losses" summary={`Why: ${reasonsText(losses.length)}`}>
-          {() => <LossList losses={losses} unit={flame.unit} countUnit={flame.countUnit} />}
-        </Popover>
+      {reasons > 0 ? (
+        <>
+          <Popover className="losses" summary={`Why: ${reasonsText(reasons)}`}>
+            {() => <ToldList told={flame.coverage} unit={flame.unit} countUnit={flame.countUnit} />}
+          </Popover>
+          {notCaptured.length > 0 && (
+            <span>never captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}</span>
+          )}
+        </>
       ) : (
         'nothing was lost'
       )}
     </Fact>
   )
+}
+
+/** What changes how the figures are to be read stands where they are, not behind a click. */
+function Notices({ flame }: { flame: Flame }) {
+  const told = flame.coverage.notices.filter(notice => notice.outcome !== 'shortened')
+  return told.map(notice => (
+    <div key={notice.outcome + notice.reason} className="fact notice-fact">
+      <dt>
+        <Icon name="warn" className="warn" /> {notice.text}{' '}
+        <code className="muted small">{notice.reason}</code>
+      </dt>
+      <dd className="small">
+        {[sizeText(notice, flame.unit, flame.countUnit), notice.remedy].filter(Boolean).join('. ')}.
+      </dd>
+    </div>
+  ))
 }
 
 function Term({ sign, name, amount, tone }: { sign: string; name: string; amount: number; tone: string }) {

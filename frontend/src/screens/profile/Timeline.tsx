@@ -1,20 +1,68 @@
 import { useMemo, useRef, useState } from 'react'
-import type { Series } from '../../api/types'
+import type { Answer } from '../../api/answer'
+import type { Heatmap, Series, Target } from '../../api/types'
+import { type Mark, marksOf } from '../../profile/marks'
 import { countByStatus, rateOf, STATUS_LABELS } from '../../profile/series'
 import { formatCount, formatRate, TYPE_LABELS } from '../../profile/units'
 import { change } from '../../ui/location'
-import { formatClock, formatClockShort, formatInstant } from '../../ui/time'
+import { formatClock, formatClockShort, formatDay, formatInstant } from '../../ui/time'
 import { useWidth } from '../../ui/width'
+import type { TimelineView } from '../../url'
+import { Heat } from './Heat'
 import { StatusCell } from './StatusCell'
 import { TimelineTip } from './TimelineTip'
-import { AXIS_TOP, gaps, HEIGHT, linePaths, PLOT_HEIGHT, type Shape, shapeOf, ticks } from './timelineShape'
+import { gaps, linePaths, type Shape, SLIM, shapeOf, TALL, ticks } from './timelineShape'
 import { useDrag } from './useDrag'
 
-/** The value over time, and below it what became of each window. A drag chooses a range. */
-export function Timeline({ series, old }: { series: Series; old: boolean }) {
+const VIEWS: readonly (readonly [TimelineView, string])[] = [
+  ['slim', 'Slim'],
+  ['line', 'Line'],
+  ['heat', 'Heatmap'],
+]
+
+interface Props {
+  series: Series
+  targets: Target[]
+  view: TimelineView
+  heatmap: Answer<Heatmap>
+  old: boolean
+}
+
+/** The value over time, and below it what became of each window; or each window as a cell. A drag chooses a range. */
+export function Timeline({ series, targets, view, heatmap, old }: Props) {
+  return (
+    <figure className={`timeline card is-${view} ${old ? 'old' : ''}`}>
+      <figcaption className="timeline-caption small">
+        {view !== 'slim' && <Caption series={series} />}
+        <span className="segments" role="group" aria-label="Timeline">
+          {VIEWS.map(([shown, label]) => (
+            <button
+              type="button"
+              key={shown}
+              aria-pressed={shown === view}
+              onClick={() => change({ timeline: shown }, true)}
+            >
+              {label}
+            </button>
+          ))}
+        </span>
+      </figcaption>
+      {view !== 'heat' ? (
+        <Line series={series} targets={targets} slim={view === 'slim'} />
+      ) : heatmap.data ? (
+        <Heat heatmap={heatmap.data} />
+      ) : (
+        <p className="timeline-none muted">{heatmap.error?.message ?? 'Loading the heatmap…'}</p>
+      )}
+    </figure>
+  )
+}
+
+function Line({ series, targets, slim }: { series: Series; targets: Target[]; slim: boolean }) {
   const host = useRef<HTMLDivElement>(null)
   const width = useWidth(host)
-  const shape = useMemo(() => shapeOf(series, Math.max(width, 1)), [series, width])
+  const shape = useMemo(() => shapeOf(series, Math.max(width, 1), slim ? SLIM : TALL), [series, width, slim])
+  const marks = useMemo(() => marksOf(series, targets), [series, targets])
   const [at, setAt] = useState(-1)
   const step = series.stepSeconds * 1000
   const indexAt = (x: number) => {
@@ -39,34 +87,33 @@ export function Timeline({ series, old }: { series: Series; old: boolean }) {
     event.preventDefault()
   }
   return (
-    <figure className={old ? 'timeline card old' : 'timeline card'}>
-      <Caption series={series} />
-      <div
-        ref={host}
-        className="timeline-plot"
-        role="slider"
-        tabIndex={0}
-        aria-label="Timeline. Enter shows one step; a drag chooses a range."
-        aria-valuemin={0}
-        aria-valuemax={Math.max(series.points.length - 1, 0)}
-        aria-valuenow={Math.max(at, 0)}
-        aria-valuetext={point ? pointText(series, at) : 'no step chosen'}
-        onKeyDown={onKey}
-        onBlur={() => setAt(-1)}
-        onPointerMove={e => setAt(indexAt(e.clientX - e.currentTarget.getBoundingClientRect().left))}
-        onPointerLeave={() => setAt(-1)}
-      >
-        {width > 0 && <Plot series={series} shape={shape} at={at} drag={drag} />}
-        {point && (
-          <TimelineTip
-            series={series}
-            point={point}
-            x={shape.x(Date.parse(point.start) + step / 2)}
-            width={width}
-          />
-        )}
-      </div>
-    </figure>
+    <div
+      ref={host}
+      className="timeline-plot"
+      role="slider"
+      tabIndex={0}
+      aria-label="Timeline. Enter shows one step; a drag chooses a range."
+      aria-valuemin={0}
+      aria-valuemax={Math.max(series.points.length - 1, 0)}
+      aria-valuenow={Math.max(at, 0)}
+      aria-valuetext={point ? pointText(series, at) : 'no step chosen'}
+      onKeyDown={onKey}
+      onBlur={() => setAt(-1)}
+      onPointerMove={e => setAt(indexAt(e.clientX - e.currentTarget.getBoundingClientRect().left))}
+      onPointerLeave={() => setAt(-1)}
+    >
+      {width > 0 && <Plot series={series} shape={shape} marks={marks} at={at} drag={drag} />}
+      {point && (
+        <TimelineTip
+          series={series}
+          point={point}
+          marks={marks.filter(mark => mark.at === Date.parse(point.start) && mark.kind !== 'sidecar')}
+          x={shape.x(Date.parse(point.start) + step / 2)}
+          top={shape.height}
+          width={width}
+        />
+      )}
+    </div>
   )
 }
 
@@ -74,7 +121,7 @@ function Caption({ series }: { series: Series }) {
   const counts = countByStatus(series)
   const present = (['complete', 'partial', 'lost', 'pending', 'none'] as const).filter(s => counts[s] > 0)
   return (
-    <figcaption className="timeline-caption small">
+    <>
       <span className="strong">{TYPE_LABELS[series.type].tab}</span>
       <span className="muted">
         one cell = {series.stepSeconds} s,{' '}
@@ -90,24 +137,25 @@ function Caption({ series }: { series: Series }) {
           </li>
         ))}
       </ul>
-    </figcaption>
+    </>
   )
 }
 
 interface PlotProps {
   series: Series
   shape: Shape
+  marks: Mark[]
   at: number
   drag: { x0: number; x1: number } | undefined
 }
 
-function Plot({ series, shape, at, drag }: PlotProps) {
+function Plot({ series, shape, marks, at, drag }: PlotProps) {
   const step = series.stepSeconds * 1000
   const point = series.points[at]
   return (
-    <svg width={shape.width} height={HEIGHT} aria-hidden="true">
+    <svg width={shape.width} height={shape.height} aria-hidden="true">
       {gaps(series, shape).map(gap => (
-        <rect key={gap.x} x={gap.x} width={gap.width} height={PLOT_HEIGHT} fill="url(#hatch)" />
+        <rect key={gap.x} x={gap.x} width={gap.width} height={shape.plot} fill="url(#hatch)" />
       ))}
       {linePaths(series, shape).map(path => (
         <g key={path.line}>
@@ -115,9 +163,9 @@ function Plot({ series, shape, at, drag }: PlotProps) {
           <path d={path.line} className="timeline-line" />
         </g>
       ))}
-      <path className="timeline-axis" d={`M0 ${PLOT_HEIGHT + 0.5}H${shape.width}`} />
-      {shape.top > 0 && (
-        <text className="timeline-label" x={6} y={13}>
+      <path className="timeline-axis" d={`M0 ${shape.plot + 0.5}H${shape.width}`} />
+      {shape.top > 0 && shape.plot > SLIM.plot && (
+        <text className="timeline-label" x={6} y={12}>
           {formatRate(series.type, shape.top)}
         </text>
       )}
@@ -129,6 +177,8 @@ function Plot({ series, shape, at, drag }: PlotProps) {
             status={p.status}
             x={x0}
             width={shape.x(Date.parse(p.start) + step) - x0}
+            y={shape.strip.top}
+            height={shape.strip.height}
           />
         )
       })}
@@ -137,28 +187,47 @@ function Plot({ series, shape, at, drag }: PlotProps) {
           key={t}
           className="timeline-label"
           x={Math.min(Math.max(shape.x(t), 16), shape.width - 16)}
-          y={AXIS_TOP + 14}
+          y={shape.height - 4}
           textAnchor="middle"
         >
-          {t % 60_000 === 0 ? formatClockShort(t) : formatClock(t)}
+          {tickText(t, shape)}
         </text>
+      ))}
+      {marks.map(mark => (
+        <path key={mark.kind + mark.at} className={`mark mark-${mark.kind}`} d={markPath(shape, mark)} />
       ))}
       {point && (
         <rect
           className="timeline-cursor"
           x={shape.x(Date.parse(point.start))}
           width={Math.max(shape.x(Date.parse(point.start) + step) - shape.x(Date.parse(point.start)), 1)}
-          height={AXIS_TOP}
+          height={shape.axis}
         />
       )}
-      {drag && <rect className="timeline-drag" x={drag.x0} width={drag.x1 - drag.x0} height={AXIS_TOP} />}
+      {drag && <rect className="timeline-drag" x={drag.x0} width={drag.x1 - drag.x0} height={shape.axis} />}
     </svg>
   )
 }
 
+const DAY_MS = 86_400_000
+
+/** Over more than a day an hour alone would be ambiguous. */
+function tickText(t: number, { from, to }: Shape): string {
+  if (to - from > DAY_MS)
+    return new Date(t).getHours() === 0 ? formatDay(t) : `${formatDay(t)} ${formatClockShort(t)}`
+  return t % 60_000 === 0 ? formatClockShort(t) : formatClock(t)
+}
+
+/** A pennant on a pole; where it points says of what kind it is. */
+function markPath(shape: Shape, { at, kind }: Mark): string {
+  const x = Math.round(shape.x(at)) + 0.5
+  const head = { deploy: 'l7 3.5l-7 3.5', jvm: 'l-7 3.5l7 3.5', sidecar: 'l4 4l-4 4l-4 -4l4 -4' }[kind]
+  return `M${x} ${shape.plot}V1${head}`
+}
+
 function pointText(series: Series, at: number): string {
   const point = series.points[at]
-  const rate = rateOf(series, point)
+  const rate = rateOf(point)
   const value = rate === undefined ? 'no value' : formatRate(series.type, rate)
   return `${formatInstant(Date.parse(point.start))}, ${value}, ${STATUS_LABELS[point.status]}`
 }

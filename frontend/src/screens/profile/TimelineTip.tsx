@@ -1,9 +1,9 @@
 import type { Series, SeriesPoint } from '../../api/types'
+import type { Mark } from '../../profile/marks'
 import { rateOf, STATUS_LABELS } from '../../profile/series'
 import { formatCount, formatRate, formatValue } from '../../profile/units'
 import { formatInstant } from '../../ui/time'
 import { sizeText } from './LossList'
-import { HEIGHT } from './timelineShape'
 
 const MOST_LOSSES = 4
 const TIP_WIDTH = 300
@@ -11,19 +11,26 @@ const TIP_WIDTH = 300
 interface Props {
   series: Series
   point: SeriesPoint
+  marks: Mark[] // but those whose loss is told anyway
   x: number
+  top: number
   width: number
 }
 
-export function TimelineTip({ series, point, x, width }: Props) {
+export function TimelineTip({ series, point, marks, x, top, width }: Props) {
   const start = Date.parse(point.start)
-  const rate = rateOf(series, point)
+  const rate = rateOf(point)
   const left = Math.min(Math.max(x - TIP_WIDTH / 2, 0), Math.max(width - TIP_WIDTH, 0))
   const { expected, stored, lost } = point.windows
+  const told = [
+    ...point.losses.map(loss => ({ what: loss.outcome as string, loss })),
+    ...point.notCaptured.map(loss => ({ what: 'never captured', loss })),
+    ...point.notices.map(loss => ({ what: loss.outcome as string, loss })),
+  ]
   return (
     <div
       className="tooltip timeline-tip"
-      style={{ left, top: HEIGHT, width: Math.min(TIP_WIDTH, width) }}
+      style={{ left, top, width: Math.min(TIP_WIDTH, width) }}
       aria-hidden="true"
     >
       <div className="tooltip-title">
@@ -36,16 +43,24 @@ export function TimelineTip({ series, point, x, width }: Props) {
       </div>
       <div>
         {rate === undefined
-          ? 'No value: nobody recorded it'
+          ? point.count > 0
+            ? `Value not known, ${formatCount(point.count)} ${series.countUnit}`
+            : 'No value: nobody recorded it'
           : `${formatRate(series.type, rate)}, ${formatValue(series.unit, point.value)}, ${formatCount(point.count)} ${series.countUnit}`}
       </div>
-      {point.losses.slice(0, MOST_LOSSES).map(loss => (
-        <div key={loss.outcome + loss.reason} className="tip-loss small">
-          {loss.text}: {sizeText(loss, series.unit, series.countUnit)}
+      {marks.map(mark => (
+        <div key={mark.kind} className="tip-mark small">
+          {mark.text}
         </div>
       ))}
-      {point.losses.length > MOST_LOSSES && (
-        <div className="small muted">and {point.losses.length - MOST_LOSSES} more reasons</div>
+      {told.slice(0, MOST_LOSSES).map(({ what, loss }) => (
+        <div key={what + loss.outcome + loss.reason} className="tip-loss small">
+          {[loss.text, sizeText(loss, series.unit, series.countUnit)].filter(Boolean).join(': ')}{' '}
+          <span className="muted">({what})</span>
+        </div>
+      ))}
+      {told.length > MOST_LOSSES && (
+        <div className="small muted">and {told.length - MOST_LOSSES} more reasons</div>
       )}
     </div>
   )

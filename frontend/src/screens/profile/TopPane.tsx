@@ -1,40 +1,50 @@
 import { useEffect, useMemo, useRef } from 'react'
 import type { Answer } from '../../api/answer'
-import type { Top } from '../../api/types'
+import type { Amount, Top } from '../../api/types'
 import { kindNumber } from '../../profile/decode'
 import { sortTop, type TopOrder, type TopRow, topTable } from '../../profile/top'
-import { ROOT } from '../../profile/tree'
-import { formatCount, formatValue } from '../../profile/units'
+import { formatCount, formatValue, scaleFor } from '../../profile/units'
 import { change } from '../../ui/location'
 import { useTheme } from '../../ui/theme'
 import { useWindowedRows } from '../../ui/windowed'
-import type { Model } from './model'
+import type { UrlState } from '../../url'
+import { type Model, shownTotal } from './model'
 import { TopRowView } from './TopRowView'
 
 const ROW_HEIGHT = 27
 
 interface Props {
   model: Model
-  zoom: number
   matches: ((name: string) => boolean) | undefined
   selected: string
-  order: TopOrder
+  pinned: string // function of the pinned frame: marked, and nothing moves for it
+  url: Pick<UrlState, 'order' | 'ascending' | 'coloring'>
   exact: Answer<Top> | undefined // where the flame graph is pruned: the sums of everything
 }
 
-export function TopPane({ model, zoom, matches, selected, order, exact }: Props) {
+export function TopPane({ model, matches, selected, pinned, url, exact }: Props) {
+  const { order, ascending } = url
   const theme = useTheme()
   const host = useRef<HTMLDivElement>(null)
-  const rows = useRows(model, zoom, exact?.data)
+  const rows = useRows(model, exact?.data)
   const shown = useMemo(() => {
-    return sortTop(matches ? rows.filter(row => matches(row.name)) : rows, order)
-  }, [rows, matches, order])
+    return sortTop(matches ? rows.filter(row => matches(row.name)) : rows, order, ascending)
+  }, [rows, matches, order, ascending])
   const { first, last, scrollTo } = useWindowedRows(host, shown.length, ROW_HEIGHT)
   const at = useMemo(() => shown.findIndex(row => row.name === selected), [shown, selected])
   useEffect(() => {
     if (at >= 0) scrollTo(at)
   }, [at, scrollTo])
-  const whole = model.tree.total[zoom]
+  const whole = model.flame.total.value
+  const unit = model.byCount ? '' : model.flame.unit
+  const scales = useMemo(() => {
+    const of = (key: 'self' | 'total') =>
+      scaleFor(
+        unit,
+        rows.reduce((most, row) => Math.max(most, row[key]), 0),
+      )
+    return { self: of('self'), total: of('total') }
+  }, [unit, rows])
   return (
     <div className="top-pane">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
@@ -42,9 +52,15 @@ export function TopPane({ model, zoom, matches, selected, order, exact }: Props)
         <table className="top" aria-rowcount={shown.length + 1}>
           <thead>
             <tr>
-              <Column order="name" current={order} label="Function" />
-              <Column order="self" current={order} label="Self" />
-              <Column order="total" current={order} label="Total" />
+              <Column order="name" url={url} label="Function" />
+              <Column order="self" url={url} label="Self" unit={scales.self.label} />
+              <th scope="col" className="number share">
+                %
+              </th>
+              <Column order="total" url={url} label="Total" unit={scales.total.label} />
+              <th scope="col" className="number share">
+                %
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -54,8 +70,10 @@ export function TopPane({ model, zoom, matches, selected, order, exact }: Props)
                 key={`${row.name}/${row.kind}`}
                 row={row}
                 index={first + i + 2}
-                unit={model.flame.unit}
+                scales={scales}
                 whole={whole}
+                coloring={url.coloring}
+                pinned={row.name === pinned}
                 theme={theme}
                 selected={row.name === selected}
               />
@@ -65,37 +83,48 @@ export function TopPane({ model, zoom, matches, selected, order, exact }: Props)
         </table>
         {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
       </div>
-      <p className="top-foot muted small">{footText(model, zoom, shown.length, rows.length, exact)}</p>
+      <p className="top-foot muted small">{footText(model, shown.length, rows.length, exact)}</p>
     </div>
   )
 }
 
 /** The sums of the backend where they know more than the tree on screen; else those of the tree. */
-function useRows(model: Model, zoom: number, exact: Top | undefined): TopRow[] {
-  const { profile, tree } = model
+function useRows(model: Model, exact: Top | undefined): TopRow[] {
+  const { profile, tree, byCount } = model
   return useMemo(() => {
-    if (!exact) return topTable(profile, tree, zoom)
+    if (!exact) return topTable(profile, tree)
+    const of = (amount: Amount) => (byCount ? amount.count : amount.value)
     const index = new Map(profile.functions.map((name, fn) => [name, fn]))
     return exact.functions.map(f => ({
       fn: index.get(f.name) ?? -1,
       name: f.name,
       kind: kindNumber(f.kind),
-      self: f.self.value,
+      self: of(f.self),
       selfCount: f.self.count,
-      total: f.total.value,
+      total: of(f.total),
       totalCount: f.total.count,
     }))
-  }, [profile, tree, zoom, exact])
+  }, [profile, tree, byCount, exact])
 }
 
-function Column({ order, current, label }: { order: TopOrder; current: TopOrder; label: string }) {
-  const active = order === current
-  const direction = order === 'name' ? 'ascending' : 'descending'
+interface ColumnProps {
+  order: TopOrder
+  url: Props['url']
+  label: string
+  unit?: string
+}
+
+/** A click sorts by the column, another the other way round. */
+function Column({ order, url, label, unit = '' }: ColumnProps) {
+  const active = order === url.order
+  const up = (order === 'name') !== url.ascending
+  const sort = active ? (up ? 'ascending' : 'descending') : 'none'
   return (
-    <th scope="col" aria-sort={active ? direction : 'none'} className={order === 'name' ? '' : 'number'}>
-      <button type="button" onClick={() => change({ order }, true)}>
+    <th scope="col" aria-sort={sort} className={order === 'name' ? '' : 'number amount-head'}>
+      <button type="button" onClick={() => change({ order, ascending: active && !url.ascending }, true)}>
         {label}
-        <span aria-hidden="true">{active ? (order === 'name' ? ' ↑' : ' ↓') : ''}</span>
+        {unit && <span className="muted">, {unit}</span>}
+        <span aria-hidden="true">{active ? (up ? ' ↑' : ' ↓') : ''}</span>
       </button>
     </th>
   )
@@ -105,23 +134,17 @@ function Filler({ rows }: { rows: number }) {
   if (rows <= 0) return null
   return (
     <tr aria-hidden="true">
-      <td colSpan={3} style={{ height: rows * ROW_HEIGHT, padding: 0, border: 0 }} />
+      <td colSpan={5} style={{ height: rows * ROW_HEIGHT, padding: 0, border: 0 }} />
     </tr>
   )
 }
 
-function footText(
-  model: Model,
-  zoom: number,
-  shown: number,
-  all: number,
-  exact: Answer<Top> | undefined,
-): string {
-  const { flame, tree } = model
+function footText(model: Model, shown: number, all: number, exact: Answer<Top> | undefined): string {
+  const { flame, changed } = model
   const count =
     shown === all ? `${formatCount(all)} functions` : `${formatCount(shown)} of ${formatCount(all)} functions`
-  const base = `% of ${formatValue(flame.unit, tree.total[zoom])} ${zoom === ROOT ? 'total' : 'zoomed'}`
-  const notes = [count, base]
+  const notes = [count, `% of ${formatValue(flame.unit, flame.total.value)} total`]
+  if (changed) notes.push(`of the ${formatValue(flame.unit, shownTotal(model))} shown`)
   if (exact?.data && exact.data.omitted.functions > 0) {
     notes.push(`${formatCount(exact.data.omitted.functions)} lighter functions left out`)
   }

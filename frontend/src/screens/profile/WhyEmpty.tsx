@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import type { ProfileType, Target } from '../../api/types'
+import type { Loss, ProfileType, Target } from '../../api/types'
 import type { Emptiness } from '../../profile/emptiness'
 import { shownState, targetName } from '../../profile/targets'
 import { formatCount, TYPE_LABELS } from '../../profile/units'
@@ -44,8 +44,8 @@ export function WhyEmpty({ emptiness, type, url }: Props) {
       return (
         <Empty icon="skip" title={`${TYPE_LABELS[type].tab} is not recorded here`} actions={targets}>
           <p>
-            The targets record {emptiness.events.join(', ')}. Add <code>{type}</code> to the annotation{' '}
-            <code>profiling.io/events</code> to record it.
+            {emptiness.events.length > 0 && `The targets record ${emptiness.events.join(', ')}. `}Add{' '}
+            <code>{type}</code> to the annotation <code>profiling.io/events</code> to record it.
           </p>
         </Empty>
       )
@@ -75,7 +75,7 @@ export function WhyEmpty({ emptiness, type, url }: Props) {
     case 'not_profiled':
       return <NotProfiled targets={emptiness.targets} action={targets} />
     case 'no_windows':
-      return <NoWindows lastEnd={emptiness.lastEnd} action={targets} />
+      return <NoWindows {...emptiness} url={url} action={targets} />
   }
 }
 
@@ -102,12 +102,22 @@ function NotProfiled({ targets, action }: { targets: Target[]; action: ReactNode
 /** Windows are found again by showing the time before the last one. */
 const LOOK_BACK_SECONDS = 900
 
-function NoWindows({ lastEnd, action }: { lastEnd: number | undefined; action: ReactNode }) {
+interface NoWindowsProps {
+  losses: Loss[]
+  lastEnd: number | undefined
+  url: UrlState
+  action: ReactNode
+}
+
+function NoWindows({ losses, lastEnd, url, action }: NoWindowsProps) {
   const to = lastEnd === undefined ? 0 : Math.ceil(lastEnd / 1000)
+  const part = [url.version && `version ${url.version}`, url.series && `target ${url.series}`].filter(Boolean)
   return (
     <Empty
       icon="clock"
-      title="This range has no windows"
+      title={
+        part.length > 0 ? `This range has no windows of ${part.join(', ')}` : 'This range has no windows'
+      }
       actions={
         <>
           {lastEnd !== undefined && (
@@ -119,14 +129,32 @@ function NoWindows({ lastEnd, action }: { lastEnd: number | undefined; action: R
               Show the 15 minutes before {formatInstant(lastEnd)}
             </button>
           )}
+          {part.length > 0 && (
+            <button
+              type="button"
+              className="button"
+              onClick={() => change({ version: '', series: '', zoom: [] })}
+            >
+              Show all versions and targets
+            </button>
+          )}
           {action}
         </>
       }
     >
+      {losses.length > 0 && (
+        <ul>
+          {losses.map(loss => (
+            <li key={loss.reason}>
+              {loss.text}. {loss.remedy && `${loss.remedy}.`}{' '}
+              <code className="muted small">{loss.reason}</code>
+            </li>
+          ))}
+        </ul>
+      )}
       <p>
-        No target of this service was alive in it.{' '}
         {lastEnd === undefined
-          ? 'None has ever sent a window.'
+          ? 'No target has ever sent a window.'
           : `The last window ended ${formatInstant(lastEnd)}.`}
       </p>
     </Empty>

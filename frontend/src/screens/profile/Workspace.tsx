@@ -1,30 +1,50 @@
-import { useDeferredValue, useMemo } from 'react'
+import { type RefObject, useDeferredValue, useMemo, useRef, useState } from 'react'
 import { useTop } from '../../api/queries'
-import { matchedAmount, matchFunctions, parseQuery } from '../../profile/search'
+import type { FlameView } from '../../flame/view'
+import { matchedAmount, matchFunctions, matchingNodes, parseQuery } from '../../profile/search'
 import { findPath, ROOT } from '../../profile/tree'
 import { formatCount, formatPercent, formatValue } from '../../profile/units'
+import { useHold } from '../../ui/live'
 import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
+import { type Shortcut, useShortcuts } from '../../ui/shortcuts'
 import type { UrlState, View } from '../../url'
-import { Breadcrumbs } from './Breadcrumbs'
+import { ExportMenu } from './ExportMenu'
 import { FlamePane } from './FlamePane'
-import type { Model } from './model'
+import { FrameCard, type Subject } from './FrameCard'
+import { Legend } from './Legend'
+import { type Model, shownTotal, useChanged, useColors } from './model'
+import { namesTo, PathLine } from './PathLine'
+import { Sandwich } from './Sandwich'
 import { TopPane } from './TopPane'
 
 const VIEWS: readonly (readonly [View, string])[] = [
   ['flame', 'Flame'],
   ['top', 'Top'],
   ['both', 'Both'],
+  ['sandwich', 'Sandwich'],
+]
+
+/** The graph answers to them itself while it has the focus. */
+const GRAPH_KEYS: readonly Shortcut[] = [
+  { keys: ['←', '↑', '↓', '→'], label: 'To parent, child and siblings' },
+  { keys: ['Enter', '+'], label: 'Zoom into the frame and pin its card' },
+  { keys: ['m'], label: 'Pin the card of the frame' },
+  { keys: ['-', 'Backspace'], label: 'Zoom out by one frame' },
+  { keys: ['0', 'Esc'], label: 'Zoom out to everything' },
 ]
 
 interface Props {
   url: UrlState
-  model: Model
+  answered: Model
   range: { from: number; to: number }
+  stored?: boolean // in the backend, which can be asked for more; not so a file
 }
 
-export function Workspace({ url, model, range }: Props) {
+export function Workspace({ url, answered, range, stored = true }: Props) {
+  const model = useChanged(answered, url)
   const { profile, tree, flame } = model
+  const view = useRef<FlameView>(null)
   const zoom = useMemo(() => findPath(tree, profile.functions, url.zoom), [tree, profile, url.zoom])
   const search = useDeferredValue(url.search)
   const query = useMemo(() => parseQuery(search), [search])
@@ -33,19 +53,36 @@ export function Workspace({ url, model, range }: Props) {
     [query, profile],
   )
   const selected = useMemo(() => profile.functions.indexOf(url.fn), [profile, url.fn])
-  const pruned = flame.omitted.nodes > 0 && zoom === ROOT
-  const order = url.order === 'total' ? 'total' : 'self'
-  const top = useTop(url, range, order, pruned && url.view !== 'flame')
+  const colors = useColors(profile, url)
+  const nextMatch = useNextMatch(model, zoom, matched, view)
+  useShortcuts('Flame graph', GRAPH_KEYS)
+  const pin = usePin(model, url.fn)
+  const [pointing, setPointing] = useState(false)
+  useHold(pointing || pin.node >= 0 || url.fn !== '' || zoom !== ROOT)
+
+  const pruned = stored && flame.omitted.nodes > 0 && !model.changed
+  const top = useTop(url, range, url.order === 'total' ? 'total' : 'self', pruned && url.view !== 'flame')
+  const zoomTo = (node: number) => change({ zoom: namesTo(model, node) })
+  const pick = (node: number) => {
+    pin.set(node)
+    if (node !== zoom) zoomTo(node)
+  }
+  const subject = subjectOf(model, pin.node, url.fn)
   return (
-    <section className={`workspace card view-${url.view}`} aria-label="Profile">
+    <section
+      className={`workspace card view-${url.view}`}
+      aria-label="Profile"
+      onPointerEnter={() => setPointing(true)}
+      onPointerLeave={() => setPointing(false)}
+    >
       <div className="toolbar">
         <div className="segments" role="group" aria-label="View">
-          {VIEWS.map(([view, label]) => (
+          {VIEWS.map(([shown, label]) => (
             <button
               type="button"
-              key={view}
-              aria-pressed={view === url.view}
-              onClick={() => change({ view }, true)}
+              key={shown}
+              aria-pressed={shown === url.view}
+              onClick={() => change({ view: shown }, true)}
             >
               {label}
             </button>
@@ -57,27 +94,111 @@ export function Workspace({ url, model, range }: Props) {
           placeholder="Search, or /regex/"
           invalid={query.kind === 'invalid'}
           onChange={text => change({ search: text }, true)}
+          onEnter={backwards => nextMatch(backwards ? -1 : 1)}
         />
         <span className="search-result" role="status">
           {query.kind === 'invalid' && <span className="bad">{query.message}</span>}
           {matched && <MatchText model={model} matched={matched} zoom={zoom} />}
         </span>
+        <span className="spacer" />
+        <ExportMenu url={url} range={range} model={model} zoom={zoom} stored={stored} view={view} />
       </div>
-      <Breadcrumbs model={model} zoom={zoom} />
-      <div className="panes">
-        {url.view !== 'top' && <FlamePane model={model} zoom={zoom} matched={matched} selected={selected} />}
-        {url.view !== 'flame' && (
-          <TopPane
-            model={model}
-            zoom={zoom}
-            matches={query.kind === 'valid' ? query.matches : undefined}
-            selected={url.fn}
-            order={url.order}
-            exact={pruned ? top : undefined}
-          />
-        )}
+      <PathLine url={url} model={model} zoom={zoom} />
+      {shownTotal(model) === 0 && model.changed ? (
+        <FiltersLeaveNothing />
+      ) : (
+        <div className="panes">
+          {(url.view === 'flame' || url.view === 'both') && (
+            <FlamePane
+              model={model}
+              label="Flame graph"
+              zoom={zoom}
+              matched={matched}
+              selected={selected}
+              pinned={pin.node}
+              colors={colors}
+              upward={url.upward}
+              view={view}
+              onPick={pick}
+              onPin={pin.set}
+              onZoom={zoomTo}
+            />
+          )}
+          {url.view === 'sandwich' && <Sandwich url={url} model={model} range={range} exact={stored} />}
+          {url.view !== 'flame' && (
+            <TopPane
+              model={model}
+              matches={query.kind === 'valid' ? query.matches : undefined}
+              selected={url.fn}
+              pinned={pin.node > ROOT ? profile.functions[tree.frame[pin.node]] : ''}
+              url={url}
+              exact={pruned ? top : undefined}
+            />
+          )}
+        </div>
+      )}
+      {subject && (
+        <FrameCard
+          url={url}
+          subject={subject}
+          stored={stored}
+          onClose={() => {
+            if (pin.node > ROOT) pin.set(-1)
+            else change({ fn: '' }, true)
+          }}
+        />
+      )}
+      <div className="flame-foot">
+        <Legend model={model} url={url} />
+        <button
+          type="button"
+          className="button text small"
+          aria-pressed={url.upward}
+          title="Whether the graph grows down from its root, as icicles do, or up, as flames do"
+          onClick={() => change({ upward: !url.upward }, true)}
+        >
+          {url.upward ? 'Root on top' : 'Root at the bottom'}
+        </button>
       </div>
     </section>
+  )
+}
+
+/** The card is about the pinned frame; without one, about the function that is chosen in the table. */
+function subjectOf(model: Model, pinned: number, fn: string): Subject | undefined {
+  const { tree, profile } = model
+  if (pinned > ROOT) return { model, node: pinned, fn: profile.functions[tree.frame[pinned]] }
+  return fn === '' ? undefined : { model, node: -1, fn }
+}
+
+/** A pinned frame survives new data, as long as its path of names exists; a function chosen after it takes its place. */
+function usePin(model: Model, fn: string): { node: number; set(node: number): void } {
+  const [names, setNames] = useState<string[]>()
+  const [chosen, setChosen] = useState(fn)
+  if (chosen !== fn) {
+    setChosen(fn)
+    if (fn !== '') setNames(undefined)
+  }
+  const { tree, profile } = model
+  const node = useMemo(() => {
+    if (!names) return -1
+    const found = findPath(tree, profile.functions, names)
+    return tree.depth[found] === names.length ? found : -1
+  }, [tree, profile, names])
+  return { node, set: next => setNames(next > ROOT ? namesTo(model, next) : undefined) }
+}
+
+function FiltersLeaveNothing() {
+  return (
+    <div className="empty">
+      <h2>No stack passes the filters</h2>
+      <p>Take back one of the filters above, or all of them.</p>
+      <div className="actions">
+        <button type="button" className="button" onClick={() => change({ steps: [], fold: [], zoom: [] })}>
+          Take back all
+        </button>
+      </div>
+    </div>
   )
 }
 
@@ -103,4 +224,30 @@ function MatchText({ model, matched, zoom }: { model: Model; matched: Uint8Array
       </span>
     </>
   )
+}
+
+/** Goes through the matches in reading order: n and N anywhere, Enter and Shift+Enter in the search. */
+function useNextMatch(
+  model: Model,
+  zoom: number,
+  matched: Uint8Array | undefined,
+  view: RefObject<FlameView | null>,
+): (step: 1 | -1) => void {
+  const nodes = useMemo(
+    () => (matched ? matchingNodes(model.tree, matched, zoom) : undefined),
+    [model, matched, zoom],
+  )
+  const go = (step: 1 | -1) => {
+    const current = view.current
+    if (!nodes || nodes.length === 0 || !current) return
+    const at = nodes.indexOf(current.focused)
+    const next = at < 0 ? (step > 0 ? 0 : nodes.length - 1) : (at + step + nodes.length) % nodes.length
+    current.focus(nodes[next])
+  }
+  useShortcuts('Search', [
+    { keys: ['n'], label: 'Next match', run: () => go(1) },
+    { keys: ['N'], label: 'Previous match', run: () => go(-1) },
+    { keys: ['Enter', 'Shift+Enter'], label: 'In the search field: next and previous match' },
+  ])
+  return go
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Series, SeriesPoint, SeriesStatus } from '../../api/types'
-import { gaps, linePaths, PLOT_HEIGHT, shapeOf, ticks } from './timelineShape'
+import { gaps, linePaths, shapeOf, ticks } from './timelineShape'
 
 const start = Date.UTC(2026, 0, 1)
 
@@ -10,9 +10,12 @@ function point(i: number, value: number, status: SeriesStatus): SeriesPoint {
     start: new Date(start + i * 60_000).toISOString(),
     value,
     count: 1,
+    perSecond: stored === 0 ? null : value / 60,
     windows: { expected: 1, stored, lost: status === 'lost' ? 1 : 0 },
     status,
     losses: [],
+    notCaptured: [],
+    notices: [],
   }
 }
 
@@ -22,6 +25,9 @@ const series: Series = {
   unit: 'ns',
   countUnit: 'samples',
   stepSeconds: 60,
+  by: '',
+  parts: [],
+  otherParts: 0,
   targets: 1,
   points: [
     point(0, 60e9, 'complete'),
@@ -35,8 +41,8 @@ test('the line breaks at a gap and is zero only where zero was measured', () => 
   const shape = shapeOf(series, 100)
   expect(shape.top).toBe(2e9)
   const paths = linePaths(series, shape)
-  expect(paths.map(p => p.line)).toEqual([`M0 33L10 33L10 6L20 6`, `M30 ${PLOT_HEIGHT}L40 ${PLOT_HEIGHT}`])
-  expect(paths[0].area.endsWith(`L20 ${PLOT_HEIGHT}L0 ${PLOT_HEIGHT}Z`)).toBe(true)
+  expect(paths.map(p => p.line)).toEqual([`M0 33L10 33L10 6L20 6`, `M30 ${shape.plot}L40 ${shape.plot}`])
+  expect(paths[0].area.endsWith(`L20 ${shape.plot}L0 ${shape.plot}Z`)).toBe(true)
 })
 
 test('gaps: what was lost and what is beyond the points', () => {

@@ -2,31 +2,40 @@
 import type { Series } from '../../api/types'
 import { niceCeiling, rateOf } from '../../profile/series'
 
-export const PLOT_HEIGHT = 60
-export const STRIP_HEIGHT = 14
-export const STRIP_TOP = PLOT_HEIGHT + 4
-export const AXIS_TOP = STRIP_TOP + STRIP_HEIGHT
-export const HEIGHT = AXIS_TOP + 18
-
 export interface Shape {
   from: number // ms
   to: number
   width: number
   top: number // value per second at the top of the plot; 0 if there is no value above 0
+  plot: number // height of the plot; below it the strip of windows, then the axis
+  strip: { top: number; height: number }
+  axis: number // top of the axis
+  height: number
   x(ms: number): number
   time(x: number): number
 }
 
-export function shapeOf(series: Series, width: number): Shape {
+/** Heights of plot, strip and axis. */
+export const SLIM = { plot: 22, strip: 9, axis: 15 }
+export const TALL = { plot: 60, strip: 14, axis: 18 }
+const STRIP_GAP = 3
+
+export function shapeOf(series: Series, width: number, size = TALL): Shape {
   const from = Date.parse(series.range.from)
   const to = Math.max(Date.parse(series.range.to), from + 1)
-  const rates = series.points.map(p => rateOf(series, p) ?? 0)
+  const rates = series.points.map(p => rateOf(p) ?? 0)
   const base = series.unit === 'bytes' ? 2 : 10
+  const strip = { top: size.plot + STRIP_GAP, height: size.strip }
+  const axis = strip.top + strip.height
   return {
     from,
     to,
     width,
     top: niceCeiling(Math.max(0, ...rates), base),
+    plot: size.plot,
+    strip,
+    axis,
+    height: axis + size.axis,
     x: ms => Math.min(Math.max(((ms - from) / (to - from)) * width, 0), width),
     time: x => from + (x / width) * (to - from),
   }
@@ -41,18 +50,18 @@ export function linePaths(series: Series, shape: Shape): { line: string; area: s
   const close = () => {
     if (current.length > 0) {
       const line = `M${current.join('L')}`
-      paths.push({ line, area: `${line}L${end} ${PLOT_HEIGHT}L${start} ${PLOT_HEIGHT}Z` })
+      paths.push({ line, area: `${line}L${end} ${shape.plot}L${start} ${shape.plot}Z` })
     }
     current = []
   }
   for (const point of series.points) {
-    const rate = rateOf(series, point)
+    const rate = rateOf(point)
     const x0 = round(shape.x(Date.parse(point.start)))
     if (rate === undefined || x0 > end + 0.5) close()
     if (rate === undefined) continue
     if (current.length === 0) start = x0
     end = round(shape.x(Date.parse(point.start) + series.stepSeconds * 1000))
-    const y = round(PLOT_HEIGHT - (rate / (shape.top || 1)) * (PLOT_HEIGHT - 6))
+    const y = round(shape.plot - (rate / (shape.top || 1)) * shape.plot * 0.9)
     current.push(`${x0} ${y}`, `${end} ${y}`)
   }
   close()
@@ -75,7 +84,7 @@ export function gaps(series: Series, shape: Shape): { x: number; width: number }
     const start = Date.parse(point.start)
     add(at, start)
     at = start + series.stepSeconds * 1000
-    if (rateOf(series, point) === undefined) add(start, at)
+    if (rateOf(point) === undefined) add(start, at)
   }
   add(at, shape.to)
   return found

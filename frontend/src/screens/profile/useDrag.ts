@@ -1,5 +1,5 @@
 /** A horizontal drag over an element, in its own pixels. */
-import { type RefObject, useEffect, useRef, useState } from 'react'
+import { type RefObject, useLayoutEffect, useRef, useState } from 'react'
 
 /** Shorter movements are clicks. */
 const MIN_DRAG = 5
@@ -15,10 +15,10 @@ export function useDrag(
 ): Drag | undefined {
   const [drag, setDrag] = useState<Drag>()
   const done = useRef(onDone)
-  useEffect(() => {
+  useLayoutEffect(() => {
     done.current = onDone
   })
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = ref.current
     if (!element) return undefined
     const stop = new AbortController()

@@ -43,8 +43,8 @@ function NothingInstalled({ url }: { url: UrlState }) {
       annotations:
         profiling.io/enabled: "true"`}</pre>
       <p>
-        Without Kubernetes, run <code>sidecar --local</code> beside a JVM. To see what a sidecar sees and why
-        it does or does not profile, run <code>sidecar targets</code> in it.
+        Without Kubernetes, run <code>sidecar run --local --pid PID --backend URL</code> beside a JVM. To see
+        the JVMs, and why each is or is not profiled, run <code>sidecar targets</code>.
       </p>
     </Empty>
   )

@@ -1,6 +1,13 @@
-import type { Loss, ProfileType, Service } from '../../api/types'
-import { meanRate } from '../../profile/services'
-import { formatRate, formatValue, TYPE_LABELS } from '../../profile/units'
+import type { Loss, ProfileType, Regression, Service } from '../../api/types'
+import { alarming, meanRate } from '../../profile/services'
+import {
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatRate,
+  formatValue,
+  TYPE_LABELS,
+} from '../../profile/units'
 import { CoverageBar } from '../../ui/Coverage'
 import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
@@ -8,14 +15,23 @@ import { Sparkline } from '../../ui/Sparkline'
 import { STATE_ORDER, StateBadge } from '../../ui/Status'
 import { formatAge, formatInstant } from '../../ui/time'
 import { linkTo, type UrlState } from '../../url'
+import { VerdictLink } from '../changes/VersionVerdict'
 
 /** A service whose last window is older than this many windows is late. */
 const LATE_WINDOWS = 3
 
-export function ServiceRow({ url, service }: { url: UrlState; service: Service }) {
+interface Props {
+  url: UrlState
+  service: Service
+  verdict: Regression | undefined
+  fleet: Partial<Record<ProfileType, number>> // per second, of all services together
+}
+
+export function ServiceRow({ url, service, verdict, fleet }: Props) {
   const { cluster, namespace } = service
-  const losses = service.losses.filter(loss => !loss.routine)
-  const href = linkTo(url, 'profile', { cluster, namespace, service: service.service })
+  const losses = alarming(service)
+  const of = { cluster, namespace, service: service.service }
+  const href = linkTo(url, 'profile', of)
   return (
     <tr className="row-link">
       <th scope="row">
@@ -26,6 +42,7 @@ export function ServiceRow({ url, service }: { url: UrlState; service: Service }
           {[namespace, cluster].filter(Boolean).join(' · ') || 'no namespace'}
           {service.versions.some(Boolean) && ` · ${versionsText(service.versions.filter(Boolean))}`}
         </div>
+        {verdict && <VerdictLink url={url} verdict={verdict} />}
       </th>
       <td data-label="Targets">
         <div className="badges">
@@ -35,17 +52,27 @@ export function ServiceRow({ url, service }: { url: UrlState; service: Service }
         </div>
       </td>
       <td data-label="CPU, mean">
-        <Rate service={service} type="cpu" />
+        <Rate service={service} type="cpu" whole={fleet.cpu} />
       </td>
       <td data-label="Allocation, mean">
-        <Rate service={service} type="alloc" />
+        <Rate service={service} type="alloc" whole={fleet.alloc} />
       </td>
       <td data-label="Windows">
         <CoverageBar windows={service.windows} />
         {losses.length > 0 && <div className="warn small cut loss-line">{lossText(losses)}</div>}
       </td>
-      <td className="number" data-label="Last window">
+      <td className="number" data-label="Last window ended">
         <LastWindow service={service} />
+      </td>
+      <td>
+        <div className="row-links">
+          <Link href={linkTo(url, 'changes', of)} aria-label={`What changed in ${service.service}`}>
+            What changed
+          </Link>
+          <Link href={linkTo(url, 'compare', of)} aria-label={`Compare ${service.service}`}>
+            Compare
+          </Link>
+        </div>
       </td>
     </tr>
   )
@@ -60,15 +87,26 @@ function lossText(losses: Loss[]): string {
   return losses.length === 1 ? heaviest : `${heaviest} (and ${losses.length - 1} more)`
 }
 
-function Rate({ service, type }: { service: Service; type: ProfileType }) {
+function Rate({ service, type, whole }: { service: Service; type: ProfileType; whole?: number }) {
   const known = service.types.find(t => t.type === type)
   const rate = meanRate(service, type)
   if (!known) return <span className="muted">not recorded</span>
-  if (rate === undefined) return <span className="muted">no window stored</span>
-  const total = `${formatValue(known.unit, known.total.value)} ${TYPE_LABELS[type].amount} in the range`
+  if (rate === undefined) {
+    return <span className="muted">{known.total.count > 0 ? 'value not known' : 'no window stored'}</span>
+  }
+  const recorded = formatDuration(Math.round(known.recordedSeconds) * 1e9)
+  const least = known.unvalued > 0 ? '≥ ' : ''
+  const total = `${least}${formatValue(known.unit, known.total.value)} ${TYPE_LABELS[type].amount} in ${recorded} recorded`
+  const unvalued = `; ${formatCount(known.unvalued)} of ${formatCount(known.total.count)} samples have no known value`
   return (
-    <div className="rate" title={total}>
-      <span className="rate-figure">{formatRate(type, rate)}</span>
+    <div className="rate" title={least ? total + unvalued : total}>
+      <span className="rate-figure">
+        {least}
+        {formatRate(type, rate)}
+        {whole !== undefined && (
+          <span className="muted small share">{formatPercent(rate, whole)} of all</span>
+        )}
+      </span>
       <Sparkline values={known.spark} label={`${TYPE_LABELS[type].tab} over the range: ${total}`} />
     </div>
   )
@@ -76,8 +114,8 @@ function Rate({ service, type }: { service: Service; type: ProfileType }) {
 
 function LastWindow({ service }: { service: Service }) {
   const { now } = useLive()
-  if (service.lastWindow === null) return <span className="muted">never</span>
-  const end = Date.parse(service.lastWindow)
+  if (service.lastWindowEnd === null) return <span className="muted">never</span>
+  const end = Date.parse(service.lastWindowEnd)
   const late = now * 1000 - end > LATE_WINDOWS * service.windowSeconds * 1000
   return (
     <span className={late ? 'warn' : ''} title={formatInstant(end)}>

@@ -1,9 +1,11 @@
-import { useServices } from '../../api/queries'
+import { useMemo } from 'react'
+import { useRegressions, useServices } from '../../api/queries'
 import type { Services as ServicesAnswer } from '../../api/types'
-import { fullName, sortServices } from '../../profile/services'
+import { fleetRates, fullName, sortServices } from '../../profile/services'
+import { verdictsByService } from '../../profile/verdicts'
 import { Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
-import { useResolved } from '../../ui/live'
+import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
 import { formatBetween } from '../../ui/time'
@@ -70,6 +72,10 @@ function Subtitle({ answer }: { answer: ServicesAnswer }) {
 }
 
 function Table({ url, answer }: { url: UrlState; answer: ServicesAnswer }) {
+  const { now } = useLive()
+  const verdicts = useRegressions(now)
+  const of = useMemo(() => verdictsByService(verdicts.data), [verdicts.data])
+  const fleet = useMemo(() => fleetRates(answer.services), [answer])
   if (answer.services.length === 0) return <NoServices url={url} />
   const needle = url.search.trim().toLowerCase()
   const shown = sortServices(answer.services, url.sort).filter(s =>
@@ -77,26 +83,40 @@ function Table({ url, answer }: { url: UrlState; answer: ServicesAnswer }) {
   )
   if (shown.length === 0) return <NothingMatches what="service" search={url.search} />
   return (
-    <div className="card table-scroll">
-      <table className="list">
-        <thead>
-          <tr>
-            <th scope="col">Service</th>
-            <th scope="col">Targets</th>
-            <th scope="col">CPU, mean</th>
-            <th scope="col">Allocation, mean</th>
-            <th scope="col">Windows stored / expected</th>
-            <th scope="col" className="number">
-              Last window
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map(service => (
-            <ServiceRow key={fullName(service)} url={url} service={service} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <>
+      {verdicts.error && (
+        <p className="muted small">Whether new versions are worse is not known: {verdicts.error.message}.</p>
+      )}
+      <div className="card table-scroll">
+        <table className="list services-list">
+          <thead>
+            <tr>
+              <th scope="col">Service</th>
+              <th scope="col">Targets</th>
+              <th scope="col">CPU, mean</th>
+              <th scope="col">Allocation, mean</th>
+              <th scope="col">Windows stored / expected</th>
+              <th scope="col" className="number">
+                Last window ended
+              </th>
+              <th scope="col">
+                <span className="sr-only">Links</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(service => (
+              <ServiceRow
+                key={fullName(service)}
+                url={url}
+                service={service}
+                verdict={of.get(fullName(service))}
+                fleet={fleet}
+              />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
   )
 }

@@ -1,5 +1,5 @@
 import type { Target } from '../../api/types'
-import { shownState, targetName } from '../../profile/targets'
+import { lifeOf, shownState, targetName } from '../../profile/targets'
 import { formatBytes, formatCount, formatDuration } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
@@ -10,14 +10,14 @@ import { linkTo, type UrlState } from '../../url'
 
 const COLUMNS = 7
 
-export function TargetRow({ url, target }: { url: UrlState; target: Target }) {
-  const { identity, state } = target
+export function TargetRow({ url, target, grouped }: { url: UrlState; target: Target; grouped: boolean }) {
+  const { identity } = target
   return (
     <tbody className="target">
       <tr>
         <td>
           <StateBadge state={shownState(target)} />
-          <div className="muted small nowrap">since {formatInstant(Date.parse(state.since))}</div>
+          <Life target={target} />
         </td>
         <th scope="row">
           <Link href={profileLink(url, target)}>{targetName(target)}</Link>
@@ -33,12 +33,11 @@ export function TargetRow({ url, target }: { url: UrlState; target: Target }) {
             {lastPart(identity.mainClass) || '–'}
           </div>
           <div className="muted small">{identity.jvmVersion || 'version unknown'}</div>
-          <div className="muted small">started {formatInstant(Date.parse(identity.jvmStart))}</div>
         </td>
         <td data-label="Session">
           <Session target={target} />
         </td>
-        <td data-label="Last window">
+        <td data-label="Last window ended">
           <LastWindow target={target} />
         </td>
         <td data-label="Spool">
@@ -49,8 +48,21 @@ export function TargetRow({ url, target }: { url: UrlState; target: Target }) {
           <div className="muted small">reported {useAge(Date.parse(target.reportedAt))}</div>
         </td>
       </tr>
-      <Trouble target={target} />
+      <Trouble target={target} grouped={grouped} />
     </tbody>
+  )
+}
+
+/** From the JVM's start to its last window. */
+function Life({ target }: { target: Target }) {
+  return (
+    <ol className="life small muted">
+      {lifeOf(target).map(({ name, at }) => (
+        <li key={name} className={at === undefined ? 'life-open' : ''}>
+          {name} {at === undefined ? 'never' : formatInstant(at)}
+        </li>
+      ))}
+    </ol>
   )
 }
 
@@ -80,6 +92,7 @@ function Session({ target: { state } }: { target: Target }) {
         ))}
       </div>
       <div className="muted small" title={state.options}>
+        {state.profilerVersion ? `async-profiler ${state.profilerVersion}` : 'profiler of unknown version'},
         engine {state.engine || 'unknown'}, windows of {formatDuration(state.windowSeconds * 1e9)}
       </div>
       <div className="muted small">
@@ -121,10 +134,15 @@ function Spool({ target: { spool } }: { target: Target }) {
 }
 
 /** The reason in words and what to do about it, below the row. */
-function Trouble({ target }: { target: Target }) {
+function Trouble({ target, grouped }: { target: Target; grouped: boolean }) {
   const { state, reason, spool } = target
   const lines = [
-    reason && { label: reason.text, code: reason.reason, detail: state.detail, remedy: reason.remedy },
+    reason && {
+      label: reason.text,
+      code: reason.reason,
+      detail: state.detail,
+      remedy: grouped ? '' : reason.remedy,
+    },
     state.lastError && { label: 'Last error', code: '', detail: state.lastError, remedy: '' },
     spool.lastPushError && { label: 'Last upload failed', code: '', detail: spool.lastPushError, remedy: '' },
   ].filter(line => line !== '' && line !== null)

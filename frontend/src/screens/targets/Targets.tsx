@@ -1,14 +1,22 @@
 import { useTargets } from '../../api/queries'
 import type { Target } from '../../api/types'
-import { countStates, matchesTarget, shownState, targetName } from '../../profile/targets'
+import {
+  countStates,
+  matchesTarget,
+  type ReasonGroup,
+  reasonGroups,
+  shownState,
+  targetName,
+} from '../../profile/targets'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
-import { STATE_ORDER, stateStyle } from '../../ui/Status'
+import { STATE_ORDER, StateBadge, stateStyle } from '../../ui/Status'
 import type { UrlState } from '../../url'
 import { NothingMatches } from '../services/NoServices'
+import { Injected } from './Injected'
 import { TargetRow } from './TargetRow'
 
 export function Targets({ url }: { url: UrlState }) {
@@ -43,6 +51,7 @@ export function Targets({ url }: { url: UrlState }) {
         />
       </div>
       <StaleNotice answer={answer} />
+      <Injected url={url} />
       {answer.data ? (
         <Table url={url} targets={targets} />
       ) : answer.error ? (
@@ -55,12 +64,15 @@ export function Targets({ url }: { url: UrlState }) {
 }
 
 function Table({ url, targets }: { url: UrlState; targets: Target[] }) {
-  if (targets.length === 0) return <NoTargets />
+  if (targets.length === 0) return url.service === '' ? <NoTargets /> : <NoTargetsOf service={url.service} />
   const found = targets.filter(t => matchesTarget(t, url.search))
   const shown = found.filter(t => url.state === '' || shownState(t) === url.state).sort(byUrgency)
+  const groups = reasonGroups(shown)
+  const grouped = new Set(groups.flatMap(group => group.targets))
   return (
     <>
       <StateFilter chosen={url.state} targets={found} />
+      <Groups groups={groups} />
       {shown.length === 0 ? (
         <NothingMatches what="target" search={url.search || url.state} />
       ) : (
@@ -72,18 +84,41 @@ function Table({ url, targets }: { url: UrlState; targets: Target[] }) {
                 <th scope="col">Target</th>
                 <th scope="col">JVM</th>
                 <th scope="col">Session</th>
-                <th scope="col">Last window</th>
+                <th scope="col">Last window ended</th>
                 <th scope="col">Spool</th>
                 <th scope="col">Sidecar</th>
               </tr>
             </thead>
             {shown.map(target => (
-              <TargetRow key={`${target.series}-${target.sidecar}`} url={url} target={target} />
+              <TargetRow
+                key={`${target.series}-${target.sidecar}`}
+                url={url}
+                target={target}
+                grouped={grouped.has(target)}
+              />
             ))}
           </table>
         </div>
       )}
     </>
+  )
+}
+
+/** What many targets have in common is said once, with what to do. */
+function Groups({ groups }: { groups: ReasonGroup[] }) {
+  if (groups.length === 0) return null
+  return (
+    <ul className="reason-groups" aria-label="Reasons of several targets">
+      {groups.map(({ reason, state, targets }) => (
+        <li key={`${state} ${reason.reason}`} className="card">
+          <StateBadge state={state} count={targets.length} />
+          <span>
+            <span className="strong">{reason.text}.</span> {reason.remedy && `${reason.remedy}.`}{' '}
+            <code className="muted small">{reason.reason}</code>
+          </span>
+        </li>
+      ))}
+    </ul>
   )
 }
 
@@ -110,6 +145,26 @@ function StateFilter({ chosen, targets }: { chosen: string; targets: Target[] })
 
 function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function NoTargetsOf({ service }: { service: string }) {
+  return (
+    <Empty
+      icon="search"
+      title={`No target of a service ${service} is known`}
+      actions={
+        <button
+          type="button"
+          className="button"
+          onClick={() => change({ service: '', namespace: '', cluster: '' })}
+        >
+          Show all services
+        </button>
+      }
+    >
+      <p>Look at the spelling of service, namespace and cluster in the address.</p>
+    </Empty>
+  )
 }
 
 function NoTargets() {

@@ -34,7 +34,9 @@ type Truth struct {
 }
 
 // Unsupported are conversions to types that Podflame does not have.
-func Unsupported() []string { return []string{"nativemem.nativemem", "nativemem.nativemem.total"} }
+func Unsupported() []string {
+	return []string{"instrumented-method-as-cpu.cpu", "nativemem.nativemem", "nativemem.nativemem.total"}
+}
 
 // Dir is the folder of recordings and conversions.
 func Dir() string {
@@ -56,12 +58,14 @@ func Truths() []Truth {
 		{"cpu-ctimer", "cpu-ctimer.cpu.total", profile.CPU, Events},
 		{"cpu-wall", "cpu-wall.cpu", profile.CPU, Events},
 		{"cpu-wall", "cpu-wall.wall", profile.Wall, Events},
+		{"ctimer-1ms", "ctimer-1ms.cpu", profile.CPU, Events},
 		{"deep", "deep.cpu", profile.CPU, Events},
 		{"deep", "deep.cpu.total", profile.CPU, Events},
 		{"killed-multichunk", "killed-multichunk.cpu", profile.CPU, Events},
 		{"killed-multichunk", "killed-multichunk.alloc.total", profile.Alloc, Weights},
 		{"lock", "lock.lock", profile.Lock, Events},
 		{"lock", "lock.lock.total", profile.Lock, Weights},
+		{"metadata-last", "metadata-last.cpu", profile.CPU, Events},
 		{"mixed", "mixed.alloc", profile.Alloc, Events},
 		{"mixed", "mixed.alloc.total", profile.Alloc, Weights},
 		{"mixed", "mixed.cpu", profile.CPU, Events},
@@ -78,6 +82,9 @@ func Truths() []Truth {
 		{"multichunk", "multichunk.lock", profile.Lock, Events},
 		{"multichunk", "multichunk.lock.total", profile.Lock, Weights},
 		{"overflow", "overflow.cpu", profile.CPU, Events},
+		{"second-chunk-only", "second-chunk-only.alloc.total", profile.Alloc, Weights},
+		{"second-chunk-only", "second-chunk-only.cpu", profile.CPU, Events},
+		{"second-chunk-only", "second-chunk-only.lock.total", profile.Lock, Weights},
 		{"wall-nobatch", "wall-nobatch.wall", profile.Wall, Events},
 		{"wall", "wall.wall", profile.Wall, Events},
 		{"wall", "wall.wall.total", profile.Wall, Events},

@@ -44,11 +44,11 @@ public class Workload {
     public static void main(String[] args) throws Exception {
         for (String arg : args) {
             switch (arg) {
-                case "cpu" -> start(arg, 1, Workload::cpu);
-                case "alloc" -> start(arg, 1, Workload::alloc);
-                case "lock" -> start(arg, 3, Workload::lock);
-                case "monitor" -> start(arg, 3, Workload::monitor);
-                default -> throw new IllegalArgumentException(arg);
+                case "cpu": start(arg, 1, Workload::cpu); break;
+                case "alloc": start(arg, 1, Workload::alloc); break;
+                case "lock": start(arg, 3, Workload::lock); break;
+                case "monitor": start(arg, 3, Workload::monitor); break;
+                default: throw new IllegalArgumentException(arg);
             }
         }
         System.out.println("running");

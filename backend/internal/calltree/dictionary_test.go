@@ -1,0 +1,147 @@
+package calltree
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func packed(functions ...uint64) []byte {
+	var out []byte
+	for _, f := range functions {
+		out = binary.LittleEndian.AppendUint64(out, f)
+	}
+	return out
+}
+
+func TestFullDictionaryTakesNoMoreAndSaysSo(t *testing.T) {
+	d := NewDictionary(8 << 10)
+	var sums []Sum
+	taken := 0
+	for id := range uint64(10_000) {
+		if d.Add(id, packed(1, 2, id+3)) {
+			taken++
+		}
+		sums = append(sums, Sum{id, profile.Amount{Value: 1, Count: 1}})
+	}
+	if taken == 0 || taken == len(sums) || d.Bytes() > 3*8<<10 {
+		t.Fatalf("%d stacks were taken in %d bytes", taken, d.Bytes())
+	}
+	if !d.Add(0, nil) {
+		t.Error("a stack that is held already was refused")
+	}
+	if missing := d.Missing(sums); len(missing) != len(sums)-taken || missing[0] != uint64(taken) {
+		t.Errorf("%d are missing, the first %d", len(missing), missing[0])
+	}
+	tree, lacking := d.Tree(sums)
+	if lacking[0].Stacks != len(sums)-taken || lacking[0].Value != int64(len(sums)-taken) || tree.Totals(0)[0].Value != int64(taken) {
+		t.Errorf("lacks %+v, holds %+v", lacking, tree.Totals(0)[0])
+	}
+}
+
+// Functions whose names are lost are one function, and their siblings one node.
+func TestUnnamedFunctionsAreOne(t *testing.T) {
+	d := NewDictionary(1 << 20)
+	d.Add(1, packed(1, 2, 4))
+	d.Add(2, packed(1, 3, 4))
+	d.Name(1, profile.Function{Name: "main"})
+	d.Name(4, profile.Function{Name: "leaf"})
+	d.Name(99, profile.Function{Name: "of no stack"})
+	if got := d.Nameless(); !slices.Equal(got, []uint64{2, 3}) {
+		t.Errorf("nameless are %v", got)
+	}
+	tree, _ := d.Tree([]Sum{{1, profile.Amount{Value: 1}}, {2, profile.Amount{Value: 2}}})
+	check(t, tree)
+	if got := tree.text(0)["main;[unknown];leaf"]; got.Value != 3 || tree.Size() != 3 {
+		t.Errorf("the tree holds %v", tree.text(0))
+	}
+}
+
+func TestReadersNeedNoLockWhileStacksArrive(t *testing.T) {
+	d := NewDictionary(1 << 20)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for id := range uint64(300) {
+				d.Add(id, packed(1, id%7, id%11, id))
+				d.Name(id, profile.Function{Name: strconv.FormatUint(id, 10)})
+			}
+		})
+		wg.Go(func() {
+			for n := range 40 {
+				var sums []Sum
+				for id := range uint64(n * 7) {
+					sums = append(sums, Sum{id, profile.Amount{Value: 1}})
+				}
+				tree, lacking := d.Tree(sums)
+				check(t, tree)
+				pruned, _ := tree.Prune(20)
+				if got := pruned.Totals(0)[0].Value + lacking[0].Value; got != int64(len(sums)) {
+					t.Errorf("total is %d, want %d", got, len(sums))
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestWhatWasNotReadIsInTheTotal(t *testing.T) {
+	d := NewDictionary(1 << 20)
+	d.Add(1, packed(1, 2))
+	for _, limit := range []int{0, 1, 5} {
+		tree, _ := d.Tree([]Sum{{1, profile.Amount{Value: 1, Count: 1}}})
+		without, _ := tree.Prune(limit)
+		nothing, _ := tree.Prune(limit, profile.Amount{})
+		if without.Size() != nothing.Size() {
+			t.Error("nothing was left out, and a node was added")
+		}
+		pruned, report := tree.Prune(limit, profile.Amount{Value: 5, Count: 2})
+		check(t, pruned)
+		if got := pruned.Totals(0)[0]; got != (profile.Amount{Value: 6, Count: 3}) {
+			t.Errorf("limit %d: total is %+v in %v", limit, got, pruned.text(0))
+		}
+		if pruned.Functions[pruned.Function[1]].Kind != profile.Omitted || report.Omitted[0].Value < 5 {
+			t.Errorf("limit %d: the heaviest child is not what was omitted: %v, %+v", limit, pruned.text(0), report)
+		}
+	}
+}
+
+func TestCacheDropsWhatWasNotAskedForForLongest(t *testing.T) {
+	fill := func(d *Dictionary) {
+		for id := range uint64(200) {
+			d.Add(id, packed(id))
+		}
+	}
+	probe := NewDictionary(1 << 20)
+	fill(probe)
+	c := NewCache(probe.Bytes()*5/2, prometheus.NewRegistry())
+	for _, key := range []string{"a", "b", "a", "c"} {
+		fill(c.Of(key))
+		c.Account(key)
+	}
+	one := []Sum{{Stack: 1}}
+	for key, want := range map[string]int{"a": 0, "b": 1, "c": 0} {
+		if got := len(c.Of(key).Missing(one)); got != want {
+			t.Errorf("%s lacks %d stacks, want %d", key, got, want)
+		}
+	}
+	if got := testutil.ToFloat64(c.dropped.WithLabelValues(droppedUnused)); got != 1 {
+		t.Errorf("%v dropped", got)
+	}
+	full := c.Of("a")
+	renewed := c.Renew("a", full)
+	if renewed == full || c.Renew("a", full) != renewed || testutil.ToFloat64(c.dropped.WithLabelValues(droppedFull)) != 1 {
+		t.Error("a full dictionary is to be renewed once")
+	}
+	fill(renewed)
+	c.Account("a")
+	if got := testutil.ToFloat64(c.bytes); got <= 0 || got > float64(c.limit) {
+		t.Errorf("the gauge says %v of %d bytes", got, c.limit)
+	}
+}

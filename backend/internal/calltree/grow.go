@@ -1,0 +1,61 @@
+package calltree
+
+// noFunction is the function of the root.
+const noFunction = -1
+
+// grower makes a tree node by node. Nodes are numbered in the order in which
+// they are first asked for, so a parent comes before its children.
+type grower struct {
+	parent, function []int32 // by node; node 0 is the root
+	slots            []int32 // open addressing by parent and function: a node, or 0
+}
+
+const leastSlots = 64
+
+func newGrower() *grower {
+	return &grower{parent: []int32{-1}, function: []int32{noFunction}, slots: make([]int32, leastSlots)}
+}
+
+// child returns the node of a function below a parent.
+func (g *grower) child(parent, function int32) int32 {
+	mask := uint64(len(g.slots) - 1)
+	at := spread(parent, function) & mask
+	for ; g.slots[at] != 0; at = (at + 1) & mask {
+		if node := g.slots[at]; g.parent[node] == parent && g.function[node] == function {
+			return node
+		}
+	}
+	node := int32(len(g.parent))
+	g.parent, g.function = append(g.parent, parent), append(g.function, function)
+	g.slots[at] = node
+	if 3*len(g.slots) < 4*len(g.parent) {
+		g.rehash()
+	}
+	return node
+}
+
+func (g *grower) rehash() {
+	g.slots = make([]int32, 2*len(g.slots))
+	mask := uint64(len(g.slots) - 1)
+	for node := 1; node < len(g.parent); node++ {
+		at := spread(g.parent[node], g.function[node]) & mask
+		for g.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		g.slots[at] = int32(node)
+	}
+}
+
+// spread is the finalizer of MurmurHash3.
+func spread(parent, function int32) uint64 {
+	h := uint64(uint32(parent))<<32 | uint64(uint32(function))
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+func (g *grower) bytes() int64 {
+	return 4 * int64(cap(g.parent)+cap(g.function)+len(g.slots))
+}

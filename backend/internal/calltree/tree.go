@@ -1,0 +1,219 @@
+package calltree
+
+import (
+	"slices"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Tree is a call tree with what was measured in it. Nodes are in the order of a
+// walk: the nodes below a node follow it directly, so a parent comes before its
+// children. Node 0 is the root; it has no function and stands for everything.
+type Tree struct {
+	Functions []profile.Function
+	Parent    []int32 // by node; -1 for the root
+	Function  []int32 // by node, index into Functions; -1 for the root
+	// Self is what was measured in stacks that end at a node, by side, by node.
+	// A flame graph has one side, a comparison has two.
+	Self [][]profile.Amount
+}
+
+// Size is the number of nodes without the root.
+func (t *Tree) Size() int { return len(t.Parent) - 1 }
+
+// Sum is what a selection holds of a stack.
+type Sum struct {
+	Stack uint64
+	profile.Amount
+}
+
+// unknown stands for a function whose name nobody told.
+const unknown = "[unknown]"
+
+// Tree returns the part of the dictionary that the sums touch, with a side for
+// each list, and what the sums hold in stacks that the dictionary lacks.
+func (d *Dictionary) Tree(sides ...[]Sum) (*Tree, []Lacking) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	lacking := make([]Lacking, len(sides))
+	leaves := make([][]leaf, len(sides))
+	for i, sums := range sides {
+		leaves[i], lacking[i] = d.leaves(sums)
+	}
+	size := make([]int32, len(d.tree.parent))
+	for _, list := range leaves {
+		touch(d.tree.parent, size, list)
+	}
+	t, at := walk(d.tree.parent, d.tree.function, size)
+	for _, list := range leaves {
+		self := make([]profile.Amount, len(t.Parent))
+		for _, l := range list {
+			self[at[l.node]] = self[at[l.node]].Add(l.Amount)
+		}
+		t.Self = append(t.Self, self)
+	}
+	d.nameFunctions(t)
+	return t, lacking
+}
+
+// Lacking is what a list of sums holds in stacks that a dictionary lacks.
+type Lacking struct {
+	Stacks int
+	profile.Amount
+}
+
+type leaf struct {
+	node int32
+	profile.Amount
+}
+
+func (d *Dictionary) leaves(sums []Sum) ([]leaf, Lacking) {
+	var lacking Lacking
+	out := make([]leaf, 0, len(sums))
+	for i := range sums {
+		node, ok := d.stacks[sums[i].Stack]
+		if !ok {
+			lacking.Stacks++
+			lacking.Amount = lacking.Add(sums[i].Amount)
+			continue
+		}
+		out = append(out, leaf{node, sums[i].Amount})
+	}
+	return out, lacking
+}
+
+// touch marks the nodes on the paths to the leaves with 1.
+func touch(parent, marks []int32, leaves []leaf) {
+	marks[0] = 1
+	for i := range leaves {
+		for node := leaves[i].node; marks[node] == 0; node = parent[node] {
+			marks[node] = 1
+		}
+	}
+}
+
+// walk returns the marked nodes in the order of a walk, and the position of each
+// node, -1 for those not marked. Parents come before their children and are
+// marked if a child is. Marks are 1 or 0 and are overwritten.
+func walk(parent, function, marks []int32) (t *Tree, at []int32) {
+	size := marks
+	for node := len(parent) - 1; node > 0; node-- {
+		size[parent[node]] += size[node]
+	}
+	t = &Tree{Parent: make([]int32, size[0]), Function: make([]int32, size[0])}
+	at = make([]int32, len(parent))
+	next := make([]int32, len(parent)) // position of the next child
+	t.Parent[0], t.Function[0], next[0] = -1, noFunction, 1
+	for node := 1; node < len(parent); node++ {
+		if size[node] == 0 {
+			at[node] = -1
+			continue
+		}
+		up := parent[node]
+		at[node] = next[up]
+		next[up] += size[node]
+		next[node] = at[node] + 1
+		t.Parent[at[node]], t.Function[at[node]] = at[up], function[node]
+	}
+	return t, at
+}
+
+// nameFunctions gives the tree a table of its own, of the functions it has.
+func (d *Dictionary) nameFunctions(t *Tree) {
+	dense := make([]int32, len(d.ids)) // index + 1
+	nobody := int32(-1)                // index of unknown
+	for node := 1; node < len(t.Function); node++ {
+		f := t.Function[node]
+		switch {
+		case dense[f] != 0:
+		case d.named[f]:
+			t.Functions = append(t.Functions, d.functions[f])
+			dense[f] = int32(len(t.Functions))
+		default:
+			if nobody < 0 {
+				t.Functions = append(t.Functions, profile.Function{Name: unknown, Kind: profile.Native})
+				nobody = int32(len(t.Functions))
+			}
+			dense[f] = nobody
+		}
+		t.Function[node] = dense[f] - 1
+	}
+	if nobody > 0 { // siblings may have become equal
+		*t = *t.regrown(func(f int32) int32 { return f })
+	}
+}
+
+// Totals returns what was measured at and below each node of a side.
+func (t *Tree) Totals(side int) []profile.Amount {
+	total := append([]profile.Amount(nil), t.Self[side]...)
+	for node := len(total) - 1; node > 0; node-- {
+		up := &total[t.Parent[node]]
+		*up = up.Add(total[node])
+	}
+	return total
+}
+
+// sizes returns the number of nodes at and below each node.
+func (t *Tree) sizes() []int32 {
+	size := make([]int32, len(t.Parent))
+	for node := len(size) - 1; node >= 0; node-- {
+		size[node]++
+		if node > 0 {
+			size[t.Parent[node]] += size[node]
+		}
+	}
+	return size
+}
+
+// regrown returns the tree with functions replaced: nodes that become equal
+// siblings are one, and nodes whose function becomes noFunction are merged into
+// their parent.
+func (t *Tree) regrown(function func(f int32) int32) *Tree {
+	g := newGrower()
+	to := make([]int32, len(t.Parent))
+	for node := 1; node < len(t.Parent); node++ {
+		to[node] = to[t.Parent[node]]
+		if f := function(t.Function[node]); f != noFunction {
+			to[node] = g.child(to[node], f)
+		}
+	}
+	return g.walked(t, to)
+}
+
+// walked brings what has grown into the order of a walk. To has the grown node
+// that takes the amounts of each node of the tree, -1 for none.
+func (g *grower) walked(from *Tree, to []int32) *Tree {
+	marks := make([]int32, len(g.parent))
+	for node := range marks {
+		marks[node] = 1
+	}
+	t, at := walk(g.parent, g.function, marks)
+	t.Functions = from.Functions
+	for _, self := range from.Self {
+		sums := make([]profile.Amount, len(t.Parent))
+		for node, a := range self {
+			if to[node] >= 0 {
+				sums[at[to[node]]] = sums[at[to[node]]].Add(a)
+			}
+		}
+		t.Self = append(t.Self, sums)
+	}
+	return t
+}
+
+// StackSet returns a side as a canonical stack set.
+func (t *Tree) StackSet(side int, typ profile.Type) profile.StackSet {
+	set := profile.StackSet{Type: typ, Functions: t.Functions}
+	var path []uint32 // to the node before
+	depth := make([]int32, len(t.Parent))
+	for node, a := range t.Self[side] {
+		if node > 0 {
+			depth[node] = depth[t.Parent[node]] + 1
+			path = append(path[:depth[node]-1], uint32(t.Function[node]))
+		}
+		if a != (profile.Amount{}) {
+			set.Stacks = append(set.Stacks, profile.Stack{Frames: slices.Clone(path), Value: a.Value, Count: a.Count})
+		}
+	}
+	return profile.Merge(typ, &set)
+}

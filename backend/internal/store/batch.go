@@ -1,0 +1,137 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// batch is a window as rows.
+type batch struct {
+	window   *profile.Window
+	series   uint64
+	day      time.Time
+	content  uint64 // hash of what is in the window, never 0
+	sets     []*profile.StackSet
+	ids      [][]uint64 // of the functions of each set
+	stackIDs []uint64   // of all sets, one after the other
+	types    []string
+	values   []int64
+	counts   []uint64
+	fresh    []int // stacks that were not written today
+	bytes    int   // of the frames of fresh stacks, packed
+}
+
+func newBatch(w *profile.Window) *batch {
+	b := &batch{window: w, series: w.Target.SeriesID(), day: w.Start.UTC().Truncate(24 * time.Hour)}
+	var frames []uint64
+	for i := range w.Sets {
+		set := &w.Sets[i]
+		ids := make([]uint64, len(set.Functions))
+		for j, f := range set.Functions {
+			ids[j] = profile.FunctionID(f)
+		}
+		b.sets, b.ids = append(b.sets, set), append(b.ids, ids)
+		n := len(set.Stacks)
+		b.stackIDs, b.types = slices.Grow(b.stackIDs, n), slices.Grow(b.types, n)
+		b.values, b.counts = slices.Grow(b.values, n), slices.Grow(b.counts, n)
+		for j := range set.Stacks {
+			stack := &set.Stacks[j]
+			frames = frames[:0]
+			for _, f := range stack.Frames {
+				frames = append(frames, ids[f])
+			}
+			b.stackIDs = append(b.stackIDs, profile.StackID(frames))
+			b.types = append(b.types, string(set.Type))
+			b.values = append(b.values, stack.Value)
+			b.counts = append(b.counts, uint64(max(stack.Count, 0)))
+		}
+	}
+	b.content = b.hash()
+	return b
+}
+
+// hash covers the samples and the amounts of the ledgers. It leaves out the words
+// of reasons, of which a newer backend may know more.
+func (b *batch) hash() uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	var buffer [8]byte
+	number := func(n uint64) {
+		binary.LittleEndian.PutUint64(buffer[:], n)
+		_, _ = d.Write(buffer[:])
+	}
+	for i, id := range b.stackIDs {
+		number(id)
+		number(uint64(b.values[i]))
+		number(b.counts[i])
+	}
+	losses := func(list []profile.Loss) {
+		var sum profile.Loss
+		for _, l := range list {
+			sum.Value, sum.Count, sum.Duration, sum.Bytes = sum.Value+l.Value, sum.Count+l.Count, sum.Duration+l.Duration, sum.Bytes+l.Bytes
+		}
+		for _, n := range []int64{sum.Value, sum.Count, int64(sum.Duration), sum.Bytes} {
+			number(uint64(n))
+		}
+	}
+	for _, c := range b.window.Coverage {
+		_, _ = d.WriteString(string(c.Type))
+		for _, n := range []int64{c.Captured.Value, c.Captured.Count, c.Stored.Value, c.Stored.Count} {
+			number(uint64(n))
+		}
+		losses(c.Losses)
+	}
+	losses(b.window.Losses)
+	return max(d.Sum64(), 1)
+}
+
+// note finds out which stacks were not written today.
+func (b *batch) note(w *writtenIDs) {
+	b.fresh, b.bytes = w.missing(w.scope(b.day, "service "+b.window.Target.Service), b.stackIDs), 0
+	for _, i := range b.fresh {
+		_, stack := b.stack(i)
+		b.bytes += 8 * len(stack.Frames)
+	}
+}
+
+func (b *batch) seconds() uint32 { return uint32(b.window.End.Sub(b.window.Start) / time.Second) }
+
+func (b *batch) slot() slot { return slot{b.series, b.window.Start.Unix()} }
+
+// name is what a window is found by: its id, and the pod, as a pod that guesses
+// the ids of another's windows must not have them taken for its own.
+func (b *batch) name() windowName {
+	t := &b.window.Target
+	return windowName{t.Cluster, t.Namespace, cmp.Or(t.PodUID, t.Pod), b.window.ID}
+}
+
+type windowName struct {
+	cluster, namespace, pod string
+	id                      profile.WindowID
+}
+
+// key says whose window of which time it is. A name has one key.
+func (b *batch) key() windowKey {
+	t := &b.window.Target
+	return windowKey{ServiceKey{t.Cluster, t.Namespace, t.Service}, b.slot()}
+}
+
+type windowKey struct {
+	ServiceKey
+	slot
+}
+
+// stack returns a stack by its index over all sets.
+func (b *batch) stack(index int) (set int, s *profile.Stack) {
+	for len(b.sets[set].Stacks) <= index {
+		index -= len(b.sets[set].Stacks)
+		set++
+	}
+	return set, &b.sets[set].Stacks[index]
+}

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// committer gathers windows that arrive together into groups, each of which is
+// written as few large blocks. A group is written when it is full, or
+// Limits.CommitDelay after the last one; at most Limits.Commits groups are
+// written at a time.
+type committer struct {
+	limits  Limits
+	metrics *metrics
+	write   func(group []*pending) // settles all of them
+
+	mu      sync.Mutex
+	queue   []*pending              // in order of arrival
+	rows    int                     // in the queue
+	bytes   int                     // in the queue
+	windows map[windowName]*pending // in the queue or being written
+	writers int                     // goroutines
+	next    time.Time               // when a group is due that is not full
+	full    chan struct{}           // receives when the queue may have become full
+	closed  chan struct{}           // once there is nothing more to wait for
+	ended   sync.WaitGroup
+}
+
+// pending is a window on its way into ClickHouse.
+type pending struct {
+	*batch
+	done   chan struct{} // closed once it is settled
+	result Result
+	err    error
+	begun  bool // being written
+}
+
+func (p *pending) settle(result Result, err error) {
+	p.result, p.err = result, err
+	close(p.done)
+}
+
+func newCommitter(limits Limits, m *metrics, write func([]*pending)) *committer {
+	return &committer{
+		limits: limits, metrics: m, write: write,
+		windows: map[windowName]*pending{}, full: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
+}
+
+// errQueueFull and errQueued say that the store was not even asked.
+var (
+	errQueueFull = errors.New("the queue of windows to be stored is full")
+	errQueued    = errors.New("the window was still in the queue")
+)
+
+// add puts a window into the queue. If the same window is on its way already,
+// that one is returned, and first is false.
+func (c *committer) add(b *batch) (p *pending, first bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if other, ok := c.windows[b.name()]; ok {
+		return other, false, nil
+	}
+	select {
+	case <-c.closed:
+		return nil, false, fmt.Errorf("%w: the store is closed", errNoConnection)
+	default:
+	}
+	if len(c.queue) >= c.limits.CommitQueue {
+		return nil, false, fmt.Errorf("%w: %d windows wait", errQueueFull, len(c.queue))
+	}
+	p = &pending{batch: b, done: make(chan struct{})}
+	c.queue, c.windows[b.name()] = append(c.queue, p), p
+	c.rows, c.bytes = c.rows+len(b.stackIDs), c.bytes+b.bytes
+	c.metrics.queued.Set(float64(len(c.queue)))
+	if c.writers == 0 || c.isFull() && c.writers < c.limits.Commits {
+		c.writers++
+		c.ended.Add(1)
+		go c.run()
+	} else if c.isFull() {
+		signal(c.full)
+	}
+	return p, true, nil
+}
+
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (c *committer) isFull() bool {
+	return c.rows >= c.limits.CommitRows || c.bytes >= c.limits.CommitBytes
+}
+
+// withdraw takes a window that nobody waits for any longer out of the queue. It
+// is false if the window is being written.
+func (c *committer) withdraw(p *pending, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.begun {
+		return false
+	}
+	for i, other := range c.queue {
+		if other == p {
+			c.remove(i)
+			delete(c.windows, p.name())
+			p.settle(Result{}, err)
+			break
+		}
+	}
+	return true
+}
+
+func (c *committer) remove(i int) {
+	p := c.queue[i]
+	c.queue = slices.Delete(c.queue, i, i+1)
+	c.rows, c.bytes = c.rows-len(p.stackIDs), c.bytes-p.bytes
+	c.metrics.queued.Set(float64(len(c.queue)))
+}
+
+// run writes groups until the queue is empty.
+func (c *committer) run() {
+	defer c.ended.Done()
+	for {
+		c.await()
+		group := c.take()
+		if group == nil {
+			return
+		}
+		c.metrics.groups.Observe(float64(len(group)))
+		c.write(group)
+		c.forget(group)
+	}
+}
+
+// await returns when a group is due.
+func (c *committer) await() {
+	for {
+		c.mu.Lock()
+		wait := time.Until(c.next)
+		if c.isFull() || len(c.queue) == 0 {
+			wait = 0
+		}
+		c.mu.Unlock()
+		if wait <= 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-c.full:
+		case <-c.closed:
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// take returns the next group; nil if there is none, and then the caller is no
+// writer any more. Windows of the same slot go into different groups, see
+// commitIDs.
+func (c *committer) take() (group []*pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rows, bytes := 0, 0
+	slots := map[slot]bool{}
+	for i := 0; i < len(c.queue); {
+		p := c.queue[i]
+		if len(group) > 0 && (rows+len(p.stackIDs) > c.limits.CommitRows || bytes+p.bytes > c.limits.CommitBytes) {
+			break
+		}
+		if slots[p.slot()] {
+			i++
+			continue
+		}
+		slots[p.slot()] = true
+		rows, bytes = rows+len(p.stackIDs), bytes+p.bytes
+		p.begun = true
+		group = append(group, p)
+		c.remove(i)
+	}
+	if group == nil {
+		c.writers--
+		return nil
+	}
+	c.next = time.Now().Add(c.limits.CommitDelay)
+	return group
+}
+
+func (c *committer) forget(group []*pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range group {
+		delete(c.windows, p.name())
+	}
+}
+
+// close writes what is in the queue without delay, and takes no more.
+func (c *committer) close() {
+	c.mu.Lock()
+	select {
+	case <-c.closed:
+	default:
+		close(c.closed)
+	}
+	c.mu.Unlock()
+	c.ended.Wait()
+}
+
+// Insert stores a window together with others that arrive at the same time. When
+// it returns nil, ClickHouse has the window exactly once. Any error is an *Error.
+// A caller that leaves does not keep the window from being stored. The window
+// must not be changed until Limits.InsertTimeout after the call has returned an
+// error.
+func (s *Store) Insert(ctx context.Context, w *profile.Window) (Result, error) {
+	began := time.Now()
+	result, err := s.commit(ctx, w)
+	err = classify("store window "+w.ID.String(), writing, err)
+	s.writes.note(err, time.Now())
+	if err != nil {
+		s.metrics.failed(err)
+		return Result{}, err
+	}
+	switch {
+	case result.Conflict:
+		s.metrics.conflicts.Inc()
+	case result.Duplicate:
+		s.metrics.duplicates.Inc()
+	default:
+		took := time.Since(began)
+		s.metrics.inserted(result.Rows, took)
+		s.latency.note(took)
+	}
+	return result, nil
+}
+
+func (s *Store) commit(ctx context.Context, w *profile.Window) (Result, error) {
+	op := "store window " + w.ID.String()
+	if err := checkWindow(w); err != nil {
+		return Result{}, &Error{Class: Refused, Op: op, Err: err}
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, fmt.Errorf("%w: %w", errNoConnection, err)
+	}
+	b := newBatch(w)
+	b.note(s.written)
+	p, first, err := s.commits.add(b)
+	if err != nil {
+		return Result{}, err
+	}
+	timer := time.NewTimer(s.limits.InsertTimeout)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	case <-timer.C:
+		late := fmt.Errorf("no answer within %s: %w", s.limits.InsertTimeout, context.DeadlineExceeded)
+		if first && s.commits.withdraw(p, fmt.Errorf("%w: %w", errQueued, late)) {
+			late = fmt.Errorf("%w: %w", errQueued, late)
+		}
+		return Result{}, late
+	}
+	if first {
+		return p.result, p.err
+	}
+	return p.repeated(b)
+}
+
+// repeated is the result of a window that arrived while p, of the same name, was
+// on its way.
+func (p *pending) repeated(b *batch) (Result, error) {
+	same := p.key() == b.key() && p.content == b.content
+	switch {
+	case p.err != nil && same:
+		return Result{}, p.err
+	case p.err != nil:
+		return Result{}, fmt.Errorf("%w: another window of the same id was not stored: %w", errNoConnection, p.err)
+	case p.key() != b.key():
+		return Result{}, errTaken(b)
+	}
+	return Result{Duplicate: true, Conflict: p.result.Conflict || !same, Stored: p.result.Stored}, nil
+}

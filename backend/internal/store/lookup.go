@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// found is a window that the store has.
+type found struct {
+	key     windowKey
+	content uint64
+	stored  map[profile.Type]profile.Amount
+}
+
+// lookUp says which windows of a group the store has already, and settles them.
+// It need not find all: a window that is written again nevertheless counts once,
+// see commitIDs. Windows are looked for by id on the days of the group.
+func (s *Store) lookUp(ctx context.Context, group []*pending) ([]verdict, error) {
+	have, err := s.headersByID(ctx, group)
+	if err != nil {
+		return nil, fmt.Errorf("look for windows: %w", err)
+	}
+	verdicts := make([]verdict, len(group))
+	for i, p := range group {
+		for _, f := range have[p.name()] {
+			if f.key == p.key() {
+				verdicts[i] = verdict{settled: true, Result: Result{
+					Duplicate: true, Stored: f.stored, Conflict: f.content != 0 && f.content != p.content,
+				}}
+				break
+			}
+			verdicts[i] = verdict{settled: true, err: errTaken(p.batch)}
+		}
+	}
+	return verdicts, nil
+}
+
+// errTaken refuses a window whose id belongs to another one of its pod.
+func errTaken(b *batch) error {
+	return &Error{Class: IDTaken, Op: "store window " + b.window.ID.String(),
+		Err: errors.New("the id is that of a window of the same pod with another target, service or start")}
+}
+
+func (s *Store) headersByID(ctx context.Context, group []*pending) (map[windowName][]*found, error) {
+	ids := make([]string, len(group))
+	first, last := group[0].day, group[0].day
+	for i, p := range group {
+		ids[i] = "unhex('" + p.window.ID.String() + "')"
+		if p.day.Before(first) {
+			first = p.day
+		}
+		if p.day.After(last) {
+			last = p.day
+		}
+	}
+	rows, err := s.conn.Query(ctx, s.sql(`SELECT window_id, if(pod_uid = '', pod, pod_uid) AS pod_name, cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)), type,
+  argMax(content, received_at), argMax(stored_value, received_at), argMax(stored_count, received_at)
+FROM @.profiles WHERE window_id IN (`+strings.Join(ids, ", ")+`)
+  AND `+startsIn("window_start", seconds{first.Unix(), last.Add(24 * time.Hour).Unix()})+`
+GROUP BY window_id, pod_name, cluster, namespace, service, series_id, window_start, type`))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	have := map[windowName][]*found{}
+	for rows.Next() {
+		var id, pod, of string
+		var f found
+		var a profile.Amount
+		if err := rows.Scan(&id, &pod, &f.key.Cluster, &f.key.Namespace, &f.key.Service, &f.key.series, &f.key.start, &of, &f.content, &a.Value, &a.Count); err != nil {
+			return nil, err
+		}
+		enter(have, windowName{f.key.Cluster, f.key.Namespace, pod, profile.WindowID([]byte(id))}, &f, profile.Type(of), a)
+	}
+	return have, rows.Err()
+}
+
+// enter adds a header to what was found.
+func enter(have map[windowName][]*found, name windowName, f *found, of profile.Type, a profile.Amount) {
+	for _, other := range have[name] {
+		if other.key == f.key {
+			f = other
+		}
+	}
+	if f.stored == nil {
+		f.stored = map[profile.Type]profile.Amount{}
+		have[name] = append(have[name], f)
+	}
+	if of != "" {
+		f.stored[of] = a
+	}
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// Column is what a timeline can be taken apart by.
+type Column string
+
+// The columns.
+const (
+	ByVersion   Column = "version"
+	ByPod       Column = "pod"
+	ByContainer Column = "container"
+	ByNode      Column = "node"
+)
+
+// Part is what the targets of one version, pod, container or node stored.
+type Part struct {
+	Name   string
+	Total  profile.Amount
+	Stored []profile.Amount // by cell
+	// Windows is the number of windows that came, by cell.
+	Windows []int64
+}
+
+// Parts is Timeline with what each cell stored taken apart by a column, heaviest
+// part first. The parts of a cell sum to it.
+func (s *Store) Parts(ctx context.Context, sel Selection, first time.Time, step time.Duration, by Column) ([]Cell, []Part, *Coverage, error) {
+	return s.timeline(ctx, sel, first, step, by)
+}
+
+// maxParts bounds the parts of a timeline.
+const maxParts = 2000
+
+func (r *read) parts(ctx context.Context, sel Selection, b *board, by Column, m moment) ([]Part, error) {
+	source, args := headersOf(sel, b.span, "", m)
+	statement := fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
+		", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.steps.cell("window_start"), by, source)
+	index, list := map[string]int{}, []Part(nil)
+	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		var cell int64
+		var name string
+		var stored profile.Amount
+		var windows uint64
+		if err := row.Scan(&cell, &name, &stored.Value, &stored.Count, &windows); err != nil {
+			return err
+		}
+		i, ok := index[name]
+		if !ok {
+			if i = len(list); i == maxParts {
+				return &Error{Class: TooExpensive, Op: r.op, Hint: narrow, Err: fmt.Errorf("the selection has more than %d values of %s", maxParts, by)}
+			}
+			index[name] = i
+			list = append(list, Part{Name: name, Stored: make([]profile.Amount, len(b.cells)), Windows: make([]int64, len(b.cells))})
+		}
+		part := &list[i]
+		part.Stored[cell], part.Windows[cell] = stored, int64(windows)
+		part.Total = part.Total.Add(stored)
+		return r.checkSums(stored.Value, stored.Count)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read parts: %w", err)
+	}
+	for cell := range b.cells {
+		var sum profile.Amount
+		for i := range list {
+			sum = sum.Add(list[i].Stored[cell])
+		}
+		if sum != b.cells[cell].Ledger.Stored {
+			return nil, errMoved
+		}
+	}
+	slices.SortFunc(list, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(b.Total.Value, a.Total.Value), cmp.Compare(a.Name, b.Name))
+	})
+	return list, nil
+}

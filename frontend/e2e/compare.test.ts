@@ -1,0 +1,183 @@
+/** The comparison of two selections, operated as a user would, checked against the answers that it was given. */
+import { expect, test } from 'vitest'
+import type { Changes, Diff } from '../src/api/types'
+import { formatPercent, formatRate, formatValue } from '../src/profile/units'
+import { openPage, settled } from './browser'
+import { FIXTURE_NOW } from './fixture/server'
+import { browser, open, page, server, setStage } from './stage'
+
+const OF_CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout'
+const VERSIONS = `/compare?${OF_CHECKOUT}&range=1h&version=2.14.1&baseVersion=2.14.0`
+
+setStage()
+
+const params = () => new URL(page.url()).searchParams
+const side = (letter: string) => page.getByRole('region', { name: `Side ${letter}`, exact: true })
+const rows = () => page.locator('.changes tbody tr[aria-rowindex]')
+
+/** What the page asked for last. */
+async function lastDiff(): Promise<Diff> {
+  const asked = server.requests.filter(request => request.startsWith('/api/v1/diff')).at(-1)
+  return (await (await fetch(server.url + asked)).json()) as Diff
+}
+
+test('two versions: each side, the verdict and the table say what the API says', async () => {
+  await open(VERSIONS)
+  const diff = await lastDiff()
+  const rates = (['base', 'head'] as const).map(
+    name => diff[name].total.value / diff[name].coverage.recordedSeconds,
+  )
+  for (const [i, letter] of ['A', 'B'].entries()) {
+    const { total, coverage } = diff[i === 0 ? 'base' : 'head']
+    await side(letter).getByText(formatRate('cpu', rates[i])).waitFor()
+    await side(letter).getByText(formatValue('ns', total.value)).waitFor()
+    const { stored, expected } = coverage.windows
+    await side(letter).getByText(`${stored} / ${expected}`).waitFor()
+    await side(letter).getByText(formatPercent(stored, expected)).first().waitFor()
+  }
+  const more = formatPercent((rates[1] - rates[0]) / rates[0], 1)
+  await page.getByRole('region', { name: 'Verdict' }).getByText(`${more} more`).waitFor()
+  const first = await rows().first().innerText()
+  expect(first).toContain('Pattern$CharPropertyGreedy.match')
+  expect(first).toMatch(/150\s% more/)
+  await page.getByRole('button', { name: 'Less first' }).click()
+  await expect.poll(() => rows().first().innerText()).toContain('UTF8JsonGenerator.writeString')
+  expect(params().get('asc')).toBe('1')
+})
+
+test('less data is said to be less data', async () => {
+  const lossy = `from=${FIXTURE_NOW - 300}&to=${FIXTURE_NOW}&baseFrom=${FIXTURE_NOW - 3600}&baseTo=${FIXTURE_NOW - 1800}`
+  await open(`/compare?${OF_CHECKOUT}&${lossy}`)
+  const { windows } = (await lastDiff()).head.coverage
+  expect(windows.stored).toBeLessThan(windows.expected)
+  await side('B')
+    .getByText(`B stands on ${formatPercent(windows.stored, windows.expected)} of its windows`)
+    .waitFor()
+  await open(`/compare?service=checkout&from=${FIXTURE_NOW}&to=${FIXTURE_NOW + 600}&baseBefore=1h`)
+  await page.getByText('Nothing was recorded on side B, so nothing can be said of a change.').waitFor()
+})
+
+test('two drags on the timeline choose the ranges, and the link holds them', async () => {
+  await open(`/compare?${OF_CHECKOUT}&range=1h`)
+  const drag = async (from: number, to: number) => {
+    await settled(page)
+    const box = await page.locator('.compare-plot svg').boundingBox()
+    if (!box) throw new Error('the timeline is not on the page')
+    const at = (share: number) => [box.x + box.width * share, box.y + 20] as const
+    await page.mouse.move(...at(from))
+    await page.mouse.down()
+    await page.mouse.move(...at((from + to) / 2))
+    await page.mouse.move(...at(to))
+    await page.mouse.up()
+  }
+  await drag(0.1, 0.3)
+  await expect.poll(() => params().get('baseFrom')).not.toBeNull()
+  const base = [params().get('baseFrom'), params().get('baseTo')]
+  await page.getByRole('button', { name: 'Drag B', pressed: true }).waitFor()
+  const before = params().get('from')
+  await drag(0.6, 0.8)
+  await expect.poll(() => params().get('from')).not.toBe(before)
+  expect([params().get('baseFrom'), params().get('baseTo')]).toEqual(base)
+  const [from, to, baseFrom, baseTo] = ['from', 'to', 'baseFrom', 'baseTo'].map(name =>
+    Number(params().get(name)),
+  )
+  expect([from % 60, to % 60, baseFrom % 60, baseTo % 60]).toEqual([0, 0, 0, 0])
+  expect(baseTo).toBeLessThanOrEqual(from)
+  await expect
+    .poll(async () => (await lastDiff()).base.range.from)
+    .toBe(new Date(baseFrom * 1000).toISOString())
+  await expect.poll(async () => (await lastDiff()).head.range.to).toBe(new Date(to * 1000).toISOString())
+})
+
+test('a link opens the same comparison in another browser', async () => {
+  await open(`${VERSIONS}&q=regex&order=total`)
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.getByRole('button', { name: 'Copy link' }).click()
+  await page.getByRole('button', { name: 'Copied' }).waitFor()
+  const link = await page.evaluate(() => navigator.clipboard.readText())
+  const other = await openPage(browser, {}, FIXTURE_NOW + 7200)
+  await other.page.goto(link)
+  await settled(other.page)
+  for (const part of ['.side-base .side-facts', '.side-head .side-facts', '.changes']) {
+    const here = await page.locator(part).innerText()
+    await expect.poll(() => other.page.locator(part).innerText()).toBe(here)
+  }
+  expect(await other.page.getByLabel('Search functions').inputValue()).toBe('regex')
+  await other.page.context().close()
+  expect(other.errors).toEqual([])
+})
+
+test('choices of a side, and swapping the sides by a key', async () => {
+  await open(`/compare?${OF_CHECKOUT}&range=1h`)
+  await page.getByLabel('Range of A').selectOption({ label: '1 day before B' })
+  await expect.poll(() => params().get('baseBefore')).toBe('1d')
+  await page.getByLabel('Version of A').selectOption('2.14.0')
+  await expect.poll(() => params().get('baseVersion')).toBe('2.14.0')
+  await page.getByLabel('Service of A').selectOption({ label: 'orders · shop · prod-eu' })
+  await expect.poll(() => params().get('baseService')).toBe('orders')
+  expect(params().get('service')).toBe('checkout')
+  await page.keyboard.press('Escape')
+  await page.locator('h1').click()
+  await page.keyboard.press('x')
+  await expect.poll(() => params().get('service')).toBe('orders')
+  expect(params().get('baseService')).toBe('checkout')
+  await page.getByLabel('Service of A').selectOption({ label: 'orders · shop · prod-eu' })
+  await expect.poll(() => params().has('baseService')).toBe(false)
+})
+
+test('side by side: a zoom is one of both graphs, by mouse and by keyboard', async () => {
+  await open(`${VERSIONS}&compare=sides`)
+  const graphs = page.locator('.flame-host')
+  await expect.poll(() => graphs.count()).toBe(2)
+  await graphs.first().focus()
+  for (const key of ['ArrowDown', 'ArrowDown', 'Enter']) await page.keyboard.press(key)
+  await expect.poll(() => new URL(page.url()).hash).toMatch(/^#zoom=/)
+  await page.getByRole('button', { name: 'Leave the zoom' }).click()
+  await expect.poll(() => new URL(page.url()).hash).toBe('')
+  await settled(page)
+  const box = await graphs.nth(1).boundingBox()
+  if (!box) throw new Error('the graph of B is not on the page')
+  await page.mouse.move(box.x + 40, box.y + 30)
+  await page.locator('.tooltip').getByText('of total').first().waitFor()
+  await page.mouse.click(box.x + 40, box.y + 30)
+  await expect.poll(() => new URL(page.url()).hash).toMatch(/^#zoom=/)
+})
+
+test('what changed: the version before, told from chance, with the way to compare', async () => {
+  await open(`/changes?${OF_CHECKOUT}&range=1h`)
+  await page.locator('.change-list').waitFor()
+  const asked = server.requests.filter(request => request.startsWith('/api/v1/changes')).at(-1)
+  const { changes } = (await (await fetch(server.url + asked)).json()) as Changes
+  const shown = page.locator('.change-list tbody tr')
+  expect(await shown.count()).toBe(changes.length)
+  const first = await shown.first().innerText()
+  for (const text of [
+    (changes[0].base * 100).toFixed(2),
+    (changes[0].head * 100).toFixed(1),
+    'beyond doubt',
+  ]) {
+    expect(first).toContain(text)
+  }
+  await side('A').getByText('Version 2.14.0').waitFor()
+  await side('B').getByText('Version 2.14.1').waitFor()
+  await shown.first().getByRole('link', { name: 'Compare' }).click()
+  await page.getByLabel('Version of A').waitFor()
+  expect([params().get('version'), params().get('baseVersion')]).toEqual(['2.14.1', '2.14.0'])
+  await page.goBack()
+  await page.getByRole('button', { name: 'Yesterday' }).click()
+  await expect.poll(() => params().get('baseBefore')).toBe('1d')
+  await side('A').getByText('All versions').waitFor()
+})
+
+test('what changed: too little data is no answer', async () => {
+  await open(`/changes?${OF_CHECKOUT.replace('checkout', 'mailer')}`)
+  await page.getByRole('heading', { name: 'Not enough data to tell a change from chance' }).waitFor()
+  await page.getByText('compared to itself at the same time yesterday').waitFor()
+})
+
+test('two of the same, and an unknown service', async () => {
+  await open(`/compare?${OF_CHECKOUT}&baseVersion=*`)
+  await page.getByText('Both sides are the same selection').waitFor()
+  await open(`/compare?${OF_CHECKOUT}&baseService=nobody`)
+  await page.getByRole('heading', { name: /No service nobody has data/ }).waitFor()
+})

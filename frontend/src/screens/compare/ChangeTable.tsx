@@ -1,0 +1,176 @@
+import { useMemo, useRef } from 'react'
+import type { Diff } from '../../api/types'
+import { type ChangeRow, type Comparison, changeRows, sortChanges } from '../../profile/compare'
+import { splitName } from '../../profile/names'
+import { formatCount, formatPercent } from '../../profile/units'
+import { change } from '../../ui/location'
+import { useWindowedRows } from '../../ui/windowed'
+import type { UrlState } from '../../url'
+import { type Column, columnFor } from './column'
+import { differenceText } from './words'
+
+const ROW_HEIGHT = 40
+const COLUMNS = 4
+
+interface Props {
+  url: UrlState
+  diff: Diff
+  comparison: Comparison
+  matches: ((name: string) => boolean) | undefined
+}
+
+/** Which functions cost more and which less, by self or total. */
+export function ChangeTable({ url, diff, comparison, matches }: Props) {
+  const host = useRef<HTMLDivElement>(null)
+  const measure = url.order === 'total' ? 'total' : 'self'
+  const rows = useMemo(() => changeRows(comparison), [comparison])
+  const shown = useMemo(
+    () => sortChanges(matches ? rows.filter(row => matches(row.name)) : rows, measure, url.ascending),
+    [rows, matches, measure, url.ascending],
+  )
+  const { first, last } = useWindowedRows(host, shown.length, ROW_HEIGHT)
+  const countUnit = comparison.byCount ? diff.countUnit : undefined
+  const most = useMemo(() => mostOf(rows, measure), [rows, measure])
+  const column = columnFor(diff.type, url.scale, countUnit, most.amount)
+  return (
+    <div className="change-pane">
+      <div className="change-tools">
+        <div className="segments" role="group" aria-label="Measure">
+          {(['self', 'total'] as const).map(m => (
+            <button
+              type="button"
+              key={m}
+              aria-pressed={m === measure}
+              onClick={() => change({ order: m }, true)}
+            >
+              {m === 'self' ? 'Self' : 'Total'}
+            </button>
+          ))}
+        </div>
+        <div className="segments" role="group" aria-label="Order">
+          {[false, true].map(less => (
+            <button
+              type="button"
+              key={String(less)}
+              aria-pressed={less === url.ascending}
+              onClick={() => change({ ascending: less }, true)}
+            >
+              {less ? 'Less first' : 'More first'}
+            </button>
+          ))}
+        </div>
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
+      <div className="top-host" ref={host} tabIndex={0} role="region" aria-label="Changed functions">
+        <table className="changes" aria-rowcount={shown.length + 1}>
+          <thead>
+            <tr>
+              <th scope="col">Function</th>
+              <th scope="col" className="number">
+                A, {column.unit}
+              </th>
+              <th scope="col" className="number">
+                B, {column.unit}
+              </th>
+              <th scope="col" className="number" aria-sort={url.ascending ? 'ascending' : 'descending'}>
+                Change
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <Filler rows={first} />
+            {shown.slice(first, last).map((row, i) => (
+              <Row
+                key={`${row.name}/${row.kind}`}
+                row={row}
+                index={first + i + 2}
+                measure={measure}
+                most={most.difference}
+                selected={row.name === url.fn}
+                column={column}
+              />
+            ))}
+            <Filler rows={shown.length - last} />
+          </tbody>
+        </table>
+        {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
+      </div>
+      <p className="top-foot muted small">
+        {formatCount(shown.length)} functions,{' '}
+        {url.scale === 'rate' ? 'of a target per second recorded' : 'as shares of A and B'}; grey: not told
+        from chance
+      </p>
+    </div>
+  )
+}
+
+interface RowProps {
+  row: ChangeRow
+  index: number
+  measure: 'self' | 'total'
+  most: number
+  selected: boolean
+  column: Column
+}
+
+function Row({ row, index, measure, most, selected, column }: RowProps) {
+  const { base, head, noise } = row[measure]
+  const { scope, short } = splitName(row.name, row.kind)
+  const difference = head - base
+  const select = () => change({ fn: selected ? '' : row.name }, true)
+  const tone = noise ? 'same' : difference > 0 ? 'more' : 'less'
+  return (
+    <tr className={selected ? 'selected' : ''} aria-rowindex={index} onClick={select}>
+      <th scope="row" title={row.name}>
+        <button
+          type="button"
+          aria-pressed={selected}
+          onClick={event => {
+            event.stopPropagation()
+            select()
+          }}
+        >
+          <span className="cut">
+            {short}
+            {scope && <span className="muted scope"> {scope.slice(0, -1)}</span>}
+          </span>
+        </button>
+      </th>
+      <td className="number">{base > 0 ? column.format(base) : '–'}</td>
+      <td className="number">{head > 0 ? column.format(head) : '–'}</td>
+      <td className={`number change ${tone}`}>
+        <span
+          className="bar"
+          style={{ width: `${(100 * Math.abs(difference)) / most}%` }}
+          aria-hidden="true"
+        />
+        <span className="change-value">{signed(difference, column)}</span>
+        <span className="muted small">{differenceText(base, head, share => formatPercent(share, 1))}</span>
+      </td>
+    </tr>
+  )
+}
+
+function signed(difference: number, { format }: Column): string {
+  if (difference === 0) return '0'
+  return `${difference > 0 ? '+' : '−'}${format(Math.abs(difference))}`
+}
+
+function mostOf(rows: ChangeRow[], measure: 'self' | 'total') {
+  let amount = 0
+  let difference = Number.MIN_VALUE
+  for (const { [measure]: pair } of rows) {
+    amount = Math.max(amount, pair.base, pair.head)
+    difference = Math.max(difference, Math.abs(pair.head - pair.base))
+  }
+  return { amount, difference }
+}
+
+function Filler({ rows }: { rows: number }) {
+  if (rows <= 0) return null
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={COLUMNS} style={{ height: rows * ROW_HEIGHT, padding: 0, border: 0 }} />
+    </tr>
+  )
+}

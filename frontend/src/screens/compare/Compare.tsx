@@ -1,0 +1,104 @@
+import { useMemo } from 'react'
+import { useDiff, useServices, useTargets } from '../../api/queries'
+import type { Diff } from '../../api/types'
+import { type Comparison, compare } from '../../profile/compare'
+import { DecodeError } from '../../profile/decode'
+import { CopyLink } from '../../ui/CopyLink'
+import { Empty, Failure, Loading } from '../../ui/Empty'
+import { AsOf, StaleNotice } from '../../ui/Freshness'
+import { Icon } from '../../ui/Icon'
+import { Link } from '../../ui/Link'
+import { useLive } from '../../ui/live'
+import { change } from '../../ui/location'
+import { useShortcuts } from '../../ui/shortcuts'
+import { TypeChoice } from '../../ui/TypeChoice'
+import { formatUrl, linkTo, type Scale, type UrlState } from '../../url'
+import { CompareTimeline } from './CompareTimeline'
+import { CompareWorkspace } from './CompareWorkspace'
+import { SideCard } from './SideCard'
+import { around, baseParams, type Sides, sidesOf, swapped } from './sides'
+import { Verdict } from './Verdict'
+
+/** Two selections beside each other: A, the base, and B, what it is compared to. */
+export function Compare({ url }: { url: UrlState }) {
+  const { now } = useLive()
+  const sides = useMemo(() => sidesOf(url, now), [url, now])
+  const shown = around(sides.base.range, sides.head.range, now)
+  const answer = useDiff(url, sides.head.range, baseParams(sides), url.nodes)
+  const comparison = useComparison(answer.data, url.scale)
+  const services = useServices(shown).data?.services ?? []
+  const targets = useTargets(now, { cluster: '', namespace: '', service: '' }).data?.targets ?? []
+  const swap = () => change(swapped(sides))
+  useShortcuts('Compare', [{ keys: ['x'], label: 'Swap the sides', run: swap }])
+  const lists = { services, targets }
+  return (
+    <>
+      <Head url={url} sides={sides} onSwap={swap}>
+        <AsOf answer={answer} />
+      </Head>
+      <StaleNotice answer={answer} />
+      <div className="sides">
+        <SideCard name="base" url={url} sides={sides} diff={answer.data} {...lists} />
+        <SideCard name="head" url={url} sides={sides} diff={answer.data} {...lists} />
+      </div>
+      <CompareTimeline url={url} sides={sides} />
+      {answer.data && <Verdict diff={answer.data} same={sides.same} />}
+      {comparison instanceof DecodeError ? (
+        <Empty icon="warn" title="The answer of the backend cannot be drawn">
+          <p>{comparison.message}. Frontend and backend may be of different versions; reload the page.</p>
+        </Empty>
+      ) : comparison && answer.data ? (
+        <div className={answer.old ? 'profile-body old' : 'profile-body'} aria-busy={answer.old}>
+          <CompareWorkspace url={url} diff={answer.data} comparison={comparison} />
+        </div>
+      ) : answer.error ? (
+        <Failure error={answer.error} onRetry={answer.retry} />
+      ) : (
+        <Loading what="the comparison" />
+      )}
+    </>
+  )
+}
+
+function useComparison(diff: Diff | undefined, scale: Scale): Comparison | DecodeError | undefined {
+  return useMemo(() => {
+    try {
+      return diff && compare(diff, scale)
+    } catch (error) {
+      if (error instanceof DecodeError) return error
+      throw error
+    }
+  }, [diff, scale])
+}
+
+interface HeadProps {
+  url: UrlState
+  sides: Sides
+  onSwap(): void
+  children: React.ReactNode
+}
+
+function Head({ url, sides, onSwap, children }: HeadProps) {
+  const { cluster, namespace, service, type } = url
+  const fixed = { ...url, range: { kind: 'between', ...sides.head.range } as const }
+  const base = { ...sides.given, range: { kind: 'between', ...sides.base.range } as const }
+  return (
+    <div className="screen-head">
+      <div>
+        <nav className="muted small" aria-label="Breadcrumb">
+          <Link href={linkTo(url, 'services')}>Services</Link>
+          {' / '}
+          <Link href={linkTo(url, 'profile', { cluster, namespace, service, type })}>{service}</Link>
+        </nav>
+        <h1>Compare</h1>
+      </div>
+      <TypeChoice url={url} />
+      <span className="spacer" />
+      {children}
+      <button type="button" className="button" onClick={onSwap} title="A becomes B, and B becomes A (x)">
+        <Icon name="conflict" /> Swap sides
+      </button>
+      <CopyLink href={formatUrl({ ...fixed, base })} />
+    </div>
+  )
+}

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import type { Coverage, Diff } from '../../api/types'
+import { columnFor } from './column'
+import { doubtsOfBoth, doubtsOfSide } from './doubts'
+import { differenceText } from './words'
+
+test.each([
+  ['cpu', 'rate', undefined, 5.16e8, 'cores', '0.052', 5.16e7],
+  ['cpu', 'rate', undefined, 2e6, 'cores', '0.00100', 1e6],
+  ['wall', 'rate', undefined, 3e9, 'threads', '0.50', 5e8],
+  ['alloc', 'rate', undefined, 5 * 1024 ** 2, 'MiB/s', '0.50', 1024 ** 2 / 2],
+  ['alloc', 'rate', undefined, 100, 'B/s', '50', 50],
+  ['cpu', 'share', undefined, 0.25, '%', '12.5', 0.125],
+  ['cpu', 'rate', 'samples', 40, 'samples/s', '5.0', 5],
+  ['cpu', 'rate', undefined, 0, 'cores', '0', 0],
+] as const)('%s by %s (%s) up to %d is in %s', (type, scale, countUnit, most, unit, text, amount) => {
+  const column = columnFor(type, scale, countUnit, most)
+  expect(column.unit).toBe(unit)
+  expect(column.format(amount)).toBe(text)
+})
+
+test('differences in words', () => {
+  const percent = (share: number) => `${Math.round(share * 100)} %`
+  expect([
+    differenceText(2, 3, percent),
+    differenceText(2, 1, percent),
+    differenceText(0, 1, percent),
+    differenceText(1, 0, percent),
+    differenceText(1, 1, percent),
+  ]).toEqual(['50 % more', '50 % less', 'new', 'gone', 'as much'])
+})
+
+const NOTHING = { value: 0, count: 0 }
+
+function coverage(stored: number, captured: number, dropped: number): Coverage {
+  return {
+    windows: { expected: 100, stored, lost: 0 },
+    captured: { value: 0, count: captured },
+    stored: NOTHING,
+    truncated: NOTHING,
+    dropped: { value: 0, count: dropped },
+    losses: [],
+    notCaptured: [],
+    notices: [],
+    recordedSeconds: 0,
+    meanTargets: 1,
+    perSecond: null,
+    kernelCpu: null,
+  }
+}
+
+test.each([
+  [99, 1000, 5, []],
+  [97, 1000, 5, ['warn']],
+  [49, 1000, 5, ['bad']],
+  [49, 1000, 50, ['bad', 'bad']],
+  [0, 0, 0, ['bad']],
+] as const)('%d of 100 windows and %d samples, %d of them lost', (stored, captured, dropped, weights) =>
+  expect(
+    doubtsOfSide('A', coverage(stored, captured, dropped), { countUnit: 'samples' }).map(d => d.weight),
+  ).toEqual(weights),
+)
+
+test('windows that may still arrive are no doubt', () => {
+  const pending = { reason: 'window_not_yet_arrived', durationNs: 600e9 } as Coverage['notCaptured'][number]
+  const live = { ...coverage(90, 1000, 0), recordedSeconds: 90 * 60, notCaptured: [pending] }
+  expect(doubtsOfSide('A', live, { countUnit: 'samples' })).toEqual([])
+})
+
+test('what concerns both sides', () => {
+  const diff = { nodes: 10_000, omittedNodes: 1808 } as Diff
+  expect(doubtsOfBoth(diff, true).map(d => d.text)).toEqual([
+    expect.stringContaining('same selection'),
+    expect.stringContaining('1,808 of 10,000 frames are left out'),
+  ])
+})

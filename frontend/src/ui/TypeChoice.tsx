@@ -1,0 +1,23 @@
+import type { ProfileType } from '../api/types'
+import { TYPE_LABELS } from '../profile/units'
+import { formatUrl, type UrlState } from '../url'
+import { Link } from './Link'
+
+const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
+
+/** The same view of another type of profile. */
+export function TypeChoice({ url }: { url: UrlState }) {
+  return (
+    <nav className="segments scroll-x" aria-label="Profile type">
+      {TYPES.map(type => (
+        <Link
+          key={type}
+          href={formatUrl({ ...url, type, zoom: [], fn: '' })}
+          aria-current={type === url.type ? 'page' : undefined}
+        >
+          {TYPE_LABELS[type].tab}
+        </Link>
+      ))}
+    </nav>
+  )
+}

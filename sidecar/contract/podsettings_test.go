@@ -1,0 +1,59 @@
+package contract
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseAnnotations(t *testing.T) {
+	text := "kubernetes.io/config=\"a=b\\n\\\"c\\\"\"\n\nprofiling.io/events=\"cpu,wall\"\n"
+	got, err := ParseAnnotations([]byte(text))
+	want := map[string]string{"kubernetes.io/config": "a=b\n\"c\"", Events: "cpu,wall"}
+	if err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%v %v, want %v", got, err, want)
+	}
+	for _, bad := range []string{"profiling.io/events", "a=b", `a="b`, "\x00"} {
+		if got, err := ParseAnnotations([]byte(bad)); err == nil {
+			t.Errorf("%q gives %v", bad, got)
+		}
+	}
+}
+
+func TestSettingsWithAnnotations(t *testing.T) {
+	base := DefaultSettings()
+	got, err := base.With(map[string]string{Events: "cpu, wall", Window: "30s", CPUInterval: "5ms", AllocInterval: "1m", LockThreshold: "1ms", "other": "x"})
+	want := Settings{Events: []string{"cpu", "wall"}, Window: 30 * time.Second, CPUInterval: 5 * time.Millisecond, AllocInterval: 1 << 20, LockThreshold: time.Millisecond}
+	if err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	if got, err := base.With(nil); err != nil || !cmp.Equal(got, base) {
+		t.Errorf("without annotations: %+v %v", got, err)
+	}
+	for key, text := range map[string]string{Events: "cpu,live", Window: "1h", CPUInterval: "-1s", AllocInterval: "x", LockThreshold: "1"} {
+		got, err := base.With(map[string]string{Events: "wall", key: text})
+		if err == nil || !strings.Contains(err.Error(), key) || !cmp.Equal(got, base) {
+			t.Errorf("%s=%q: %+v, %v", key, text, got, err)
+		}
+	}
+}
+
+func TestCapture(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := rapid.SliceOfNDistinct(rapid.SampledFrom(AllEvents()), 1, 4, rapid.ID).Draw(t, "events")
+		c := CaptureRequest{Events: events, Until: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "until"), 0).UTC()}
+		got, err := ParseCapture(c.String())
+		if err != nil || !slices.Equal(got.Events, c.Events) || !got.Until.Equal(c.Until) {
+			t.Fatalf("%s is read as %+v, %v", c, got, err)
+		}
+	})
+	for _, bad := range []string{"", "events=wall", "until=2026-11-26T12:00:00Z", "events=live;until=2026-11-26T12:00:00Z", "events=wall;until=soon", "events=wall;until=2026-11-26T12:00:00Z;x=1"} {
+		if got, err := ParseCapture(bad); err == nil {
+			t.Errorf("%q gives %+v", bad, got)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/internal/target"
+)
+
+// board holds what the agent knows of each JVM, for reports and metrics.
+type board struct {
+	metrics *metrics
+
+	mu       sync.Mutex
+	statuses map[string]TargetStatus // by target.Process.Key
+}
+
+func newBoard(m *metrics) *board { return &board{metrics: m, statuses: map[string]TargetStatus{}} }
+
+func (b *board) update(key string, change func(*TargetStatus)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.statuses[key]
+	change(&s)
+	b.statuses[key] = s
+	b.metrics.showStates(b.statuses)
+}
+
+func (b *board) get(key string) TargetStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.statuses[key]
+}
+
+func (b *board) forget(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.statuses, key)
+	b.metrics.showStates(b.statuses)
+}
+
+// list returns the statuses ordered by pid.
+func (b *board) list() []TargetStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := slices.Collect(maps.Values(b.statuses))
+	slices.SortFunc(list, func(x, y TargetStatus) int { return x.Target.PID - y.Target.PID })
+	return list
+}
+
+// forgetOthers drops the status of JVMs that have ended.
+func (b *board) forgetOthers(found []target.Process, running map[string]bool, gone func(TargetStatus) bool) {
+	alive := map[string]bool{}
+	for _, p := range found {
+		alive[p.Key()] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, s := range b.statuses {
+		keep := s.Reason == profile.JVMExited && !gone(s)
+		if !alive[key] && !running[key] && !keep {
+			delete(b.statuses, key)
+		}
+	}
+	b.metrics.showStates(b.statuses)
+}

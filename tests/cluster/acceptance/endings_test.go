@@ -1,0 +1,60 @@
+package acceptance
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/tests/cluster/images"
+)
+
+// jobEnds runs a Job of a minute: its pod completes although the sidecar runs in
+// it, and what it did is kept.
+func jobEnds(s *step) {
+	const seconds = 60
+	w := workload{name: "job", namespace: annotatedNamespace, kind: "Job",
+		spec: "restartPolicy: Never\n" + knownUser + containers(java("app", images.JavaName("17"), fmt.Sprintf("%s, {name: EXIT_AFTER, value: \"%d\"}", busy, seconds)))}
+	shared.applyText(s, w.manifest())
+	s.until("the Job is complete", func() (bool, string) {
+		job, err := shared.Client.BatchV1().Jobs(w.namespace).Get(s.ctx, w.name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return job.Status.Succeeded == 1, fmt.Sprintf("%+v", job.Status)
+	})
+	s.shares(w.namespace, w.name, "cpu", known["cpu"][0], known["cpu"][1], 200)
+	var got top
+	s.must(shared.backend.get(s.ctx, "/api/v1/top", scope(w.namespace, w.name, "cpu"), &got))
+	s.measure("windows expected %d, stored %d, lost %d; losses %+v", got.Coverage.Windows.Expected, got.Coverage.Windows.Stored, got.Coverage.Windows.Lost, got.Coverage.Losses)
+}
+
+// crashLoops runs an application that dies again and again.
+func crashLoops(s *step) {
+	w := workload{name: "crashing", namespace: annotatedNamespace,
+		spec: knownUser + containers(java("app", images.JavaName("17"), `{name: CRASH_AFTER, value: "4"}`))}
+	shared.applyText(s, w.manifest())
+	var seen string
+	s.until("the application has crashed three times", func() (bool, string) {
+		pods, err := shared.Client.CoreV1().Pods(w.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: "app=" + w.name})
+		if err != nil || len(pods.Items) != 1 {
+			return false, fmt.Sprintf("%d pods, %v", len(pods.Items), err)
+		}
+		pod := &pods.Items[0]
+		seen = trouble(pod)
+		for _, status := range pod.Status.InitContainerStatuses {
+			if status.Name == contract.ContainerName && status.RestartCount > 0 {
+				s.Fatalf("the sidecar was restarted %d times: %s", status.RestartCount, seen)
+			}
+		}
+		return len(pod.Status.ContainerStatuses) == 1 && pod.Status.ContainerStatuses[0].RestartCount >= 3, seen
+	})
+	s.must(shared.Client.AppsV1().Deployments(w.namespace).Delete(s.ctx, w.name, metav1.DeleteOptions{}))
+	gone := time.Now()
+	s.within(time.Minute, "its pod is gone", func() (bool, string) {
+		pods, err := shared.Client.CoreV1().Pods(w.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: "app=" + w.name})
+		return err == nil && len(pods.Items) == 0, fmt.Sprint(len(pods.Items), err)
+	})
+	s.measure("deleted, its pod was gone after %.1f s", time.Since(gone).Seconds())
+}

@@ -1,0 +1,297 @@
+package acceptance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/tests/cluster/images"
+)
+
+// faultNamespace holds the victim: a Java service behind a Service.
+const (
+	faultNamespace = "acceptance-faults"
+	victimSelector = "app=victim"
+)
+
+func faults(t *testing.T) {
+	if shared.node == nil {
+		t.Skip("this is not a cluster of ours: nothing is broken on it")
+	}
+	const group = "Faults"
+	if !claim(t, group, "a service to injure is profiled", startVictim) {
+		return
+	}
+	claim(t, group, "the agent killed six times in a row: the pod stays ready and in its endpoints throughout", killAgent)
+	claim(t, group, "the sidecar frozen for 15 s: the application does not notice", freezeSidecar)
+	claim(t, group, "the JVM killed: it comes back and is profiled again", killJVM)
+	claim(t, group, "ClickHouse killed: no window is missing", func(s *step) { s.nothingMissing(func() { killClickHouse(s) }) })
+	claim(t, group, "the backend's pod deleted: no window is missing", func(s *step) { s.nothingMissing(func() { deleteBackend(s) }) })
+	claim(t, group, "the backend down for a minute: no window is missing", func(s *step) { s.nothingMissing(func() { backendDown(s) }) })
+	claim(t, group, "the backend's certificate replaced: no window is missing", func(s *step) { s.nothingMissing(func() { replaceCertificate(s) }) })
+	claim(t, group, "the victim evicted as by a drain: its last window is delivered", evictVictim)
+	claim(t, group, "the webhook down during a rollout: pods start, and the audit lists exactly them", webhookDown)
+	claim(t, group, "LimitRange and quota: every pod of the rollout comes up", quota)
+}
+
+func startVictim(s *step) {
+	shared.applyText(s, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", faultNamespace))
+	victim := workload{name: "victim", namespace: faultNamespace, spec: knownUser + containers(java("app", images.JavaName("17"), "", ready))}
+	shared.applyText(s, victim.manifest())
+	shared.applyText(s, fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: victim, namespace: %s}\nspec: {selector: {app: victim}, ports: [{port: 80, targetPort: 8080}]}\n", faultNamespace))
+	shared.readyPods(s, faultNamespace, victimSelector, 1)
+	s.samplesSince(time.Now())
+}
+
+// samplesSince waits for CPU samples of the victim in windows from a time on.
+func (s *step) samplesSince(from time.Time) {
+	s.Helper()
+	s.until("samples of the victim from "+from.Format(time.TimeOnly)+" on", func() (bool, string) {
+		var got top
+		err := shared.backend.get(s.ctx, "/api/v1/top", scopeSince(faultNamespace, "victim", "cpu", from.Add(10*time.Second)), &got)
+		return err == nil && got.Total.Count > 0, fmt.Sprintf("%+v %v; targets: %s", got.Total, err, shared.targetsText(s, faultNamespace))
+	})
+}
+
+// kills is how often the agent is killed: the first process waits twice as long
+// each time, ten seconds at most.
+const kills = 12
+
+func killAgent(s *step) {
+	pod := shared.victim(s)
+	began := time.Now()
+	watch := s.watchReady(pod.Name, "victim")
+	for range kills {
+		agent := shared.agent(s, pod)
+		s.must(syscall.Kill(agent, syscall.SIGKILL))
+		s.within(2*time.Minute, "a new agent", func() (bool, string) {
+			now := shared.agents(pod)
+			return len(now) > 0 && now[0] != agent, fmt.Sprint(now)
+		})
+	}
+	took := time.Since(began)
+	s.samplesSince(time.Now())
+	watch.finish(s)
+	s.measure("%d kills in %.0f s", kills, took.Seconds())
+	s.restarts(pod.Name, map[string]int32{"app": 0, contract.ContainerName: 0})
+}
+
+func freezeSidecar(s *step) {
+	pod := shared.victim(s)
+	watch := s.watchReady(pod.Name, "victim")
+	agent := shared.agent(s, pod)
+	s.must(syscall.Kill(agent, syscall.SIGSTOP))
+	sleep(s.ctx, 15*time.Second) // the length of the freeze is the fault
+	s.must(syscall.Kill(agent, syscall.SIGCONT))
+	thawed := time.Now()
+	s.samplesSince(thawed)
+	watch.finish(s)
+	s.restarts(pod.Name, map[string]int32{"app": 0})
+}
+
+func killJVM(s *step) {
+	pod := shared.victim(s)
+	before := restartsOf(pod)
+	jvm := shared.processes(pod, "java")
+	if len(jvm) != 1 {
+		s.Fatalf("pod %s has JVMs %v", pod.Name, jvm)
+	}
+	s.must(syscall.Kill(jvm[0], syscall.SIGKILL))
+	killed := time.Now()
+	s.until("a new JVM", func() (bool, string) {
+		now := shared.processes(pod, "java")
+		return len(now) == 1 && now[0] != jvm[0], fmt.Sprint(now)
+	})
+	s.samplesSince(killed)
+	s.restarts(pod.Name, map[string]int32{"app": before["app"] + 1, contract.ContainerName: before[contract.ContainerName]})
+}
+
+// killClickHouse kills what the backend runs besides itself.
+func killClickHouse(s *step) {
+	pod := shared.readyPods(s, systemNamespace, "app.kubernetes.io/name=podflame-backend", 1)[0]
+	processes := shared.processes(&pod, "backend")
+	if len(processes) < 2 {
+		s.Fatalf("the backend runs as processes %v, without a ClickHouse", processes)
+	}
+	s.must(syscall.Kill(slices.Max(processes), syscall.SIGKILL))
+}
+
+func deleteBackend(s *step) {
+	pod := shared.readyPods(s, systemNamespace, "app.kubernetes.io/name=podflame-backend", 1)[0]
+	s.must(shared.Client.CoreV1().Pods(systemNamespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{}))
+}
+
+func backendDown(s *step) {
+	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-backend --replicas=0")
+	sleep(s.ctx, time.Minute) // the length of the outage is the fault
+	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-backend --replicas=1")
+}
+
+func replaceCertificate(s *step) {
+	const name = "podflame-backend-tls"
+	secrets := shared.Client.CoreV1().Secrets(systemNamespace)
+	before, err := secrets.Get(s.ctx, name, metav1.GetOptions{})
+	s.must(err)
+	s.must(secrets.Delete(s.ctx, name, metav1.DeleteOptions{}))
+	s.until("a new certificate", func() (bool, string) {
+		now, err := secrets.Get(s.ctx, name, metav1.GetOptions{})
+		return err == nil && string(now.Data[corev1.TLSCertKey]) != string(before.Data[corev1.TLSCertKey]), fmt.Sprint(err)
+	})
+}
+
+// nothingMissing injures the backend and then demands every window of the
+// victim from before the fault until after it, each once.
+func (s *step) nothingMissing(injure func()) {
+	s.Helper()
+	began := time.Now()
+	s.samplesSince(began) // an earlier fault is over
+	from := began.Add(10 * time.Second)
+	injure()
+	injured := time.Now()
+	s.samplesSince(injured)
+	to := time.Now().Add(-20 * time.Second)
+	var got top
+	s.within(2*time.Minute, "every window of the victim", func() (bool, string) {
+		query := scopeSince(faultNamespace, "victim", "cpu", from)
+		query.Set("to", fmt.Sprint(to.Unix()))
+		err := shared.backend.get(s.ctx, "/api/v1/top", query, &got)
+		windows := got.Coverage.Windows
+		return err == nil && windows.Expected > 0 && windows.Stored+windows.Lost >= windows.Expected, fmt.Sprintf("%+v %v", got.Coverage, err)
+	})
+	windows := got.Coverage.Windows
+	if windows.Lost > 0 || windows.Stored != windows.Expected {
+		s.Errorf("%d windows expected, %d stored, %d lost: %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+	}
+	s.measure("%d windows expected, %d stored, over %.0f s", windows.Expected, windows.Stored, to.Sub(from).Seconds())
+	s.ledgerAddsUp("victim", got)
+}
+
+func evictVictim(s *step) {
+	pod := shared.victim(s)
+	shared.shell(s, "kubectl drain --ignore-daemonsets --delete-emptydir-data --force --pod-selector app=victim --timeout=90s "+pod.Spec.NodeName)
+	evicted := time.Now()
+	shared.shell(s, "kubectl uncordon "+pod.Spec.NodeName)
+	shared.readyPods(s, faultNamespace, victimSelector, 1)
+	s.within(time.Minute, "the evicted pod has nothing left in its spool", func() (bool, string) {
+		targets, err := shared.backend.targets(s.ctx, faultNamespace)
+		for _, t := range targets {
+			if t.Identity.Pod == pod.Name {
+				return t.State.State == "gone" && t.Spool.Windows == 0, fmt.Sprintf("%+v", t)
+			}
+		}
+		return false, fmt.Sprint("no such target", err)
+	})
+	s.samplesSince(evicted)
+}
+
+func webhookDown(s *step) {
+	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-webhook --replicas=0")
+	s.until("the webhook is gone", func() (bool, string) {
+		pods, err := shared.Client.CoreV1().Pods(systemNamespace).List(s.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=podflame-webhook"})
+		return err == nil && len(pods.Items) == 0, fmt.Sprint(len(pods.Items), err)
+	})
+	began := time.Now()
+	missed := workload{name: "missed", namespace: faultNamespace, spec: knownUser + containers(java("app", images.JavaName("17"), "", ready))}
+	shared.applyText(s, missed.manifest())
+	pod := shared.readyPods(s, faultNamespace, "app=missed", 1)[0]
+	s.measure("ready after %.1f s without the webhook", time.Since(began).Seconds())
+	if sidecarOf(&pod) != nil {
+		s.Errorf("pod %s is injected although the webhook is down", pod.Name)
+	}
+	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-webhook --replicas=2")
+	shared.shell(s, "kubectl -n podflame-system rollout status deployment/podflame-webhook --timeout=2m")
+	s.within(2*time.Minute, "the audit lists exactly "+pod.Name, func() (bool, string) {
+		found, err := shared.audit(s.ctx)
+		return err == nil && len(found) == 1 && found[0] == faultNamespace+"/"+pod.Name+" missed_by_webhook", fmt.Sprint(found, err)
+	})
+	s.must(shared.Client.CoreV1().Pods(faultNamespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{}))
+	s.until("its successor is injected", func() (bool, string) {
+		next := shared.readyPods(s, faultNamespace, "app=missed", 1)[0]
+		return next.Name != pod.Name && sidecarOf(&next) != nil, next.Name
+	})
+	s.must(shared.Client.AppsV1().Deployments(faultNamespace).Delete(s.ctx, "missed", metav1.DeleteOptions{}))
+}
+
+func quota(s *step) {
+	shared.applyText(s, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: acceptance-quota}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: narrow, namespace: acceptance-quota}
+spec:
+  limits:
+  - type: Container
+    min: {cpu: 50m, memory: 32Mi}
+    max: {cpu: 600m, memory: 512Mi}
+    maxLimitRequestRatio: {cpu: "10"}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: narrow, namespace: acceptance-quota}
+spec: {hard: {limits.cpu: "4", limits.memory: 4Gi, requests.cpu: "2", requests.memory: 2Gi}}
+`)
+	for name, container := range map[string]string{
+		"fits":    "requests: {cpu: 50m, memory: 64Mi}, limits: {cpu: 500m, memory: 256Mi}",
+		"no-room": "requests: {cpu: 60m, memory: 64Mi}, limits: {cpu: 600m, memory: 512Mi}",
+	} {
+		w := workload{name: name, namespace: "acceptance-quota", spec: knownUser +
+			containers("- {name: app, image: "+images.BusyboxName+", command: [sleep, \"86400\"], resources: {"+container+"}}\n")}
+		shared.applyText(s, strings.Replace(w.manifest(), "replicas: 1", "replicas: 2", 1))
+		for _, pod := range shared.readyPods(s, w.namespace, "app="+name, 2) {
+			s.measure("%s: injected %t, status %s", pod.Name, sidecarOf(&pod) != nil, pod.Annotations[contract.Status])
+		}
+	}
+	s.must(shared.Client.CoreV1().Namespaces().Delete(s.ctx, "acceptance-quota", metav1.DeleteOptions{}))
+}
+
+// audit lists the pods that the webhook's audit finds, each with its reason.
+func (l *lab) audit(ctx context.Context) ([]string, error) {
+	forward, err := l.Forward(ctx, systemNamespace, "service/podflame-webhook", "8080")
+	if err != nil {
+		return nil, err
+	}
+	defer forward.Close()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+forward.Address+"/audit", nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the audit: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask the audit: %w", err)
+	}
+	defer response.Body.Close()
+	var report struct {
+		Findings []struct{ Namespace, Pod, Reason string }
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&report); err != nil {
+		return nil, fmt.Errorf("decode the audit: %w", err)
+	}
+	var found []string
+	for _, f := range report.Findings {
+		if f.Reason == "missed_by_webhook" {
+			found = append(found, f.Namespace+"/"+f.Pod+" "+f.Reason)
+		}
+	}
+	return found, nil
+}
+
+func sleep(ctx context.Context, length time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(length):
+	}
+}

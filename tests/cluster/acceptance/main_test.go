@@ -1,0 +1,277 @@
+package acceptance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/tests/cluster/images"
+	"github.com/podflame/podflame/tests/cluster/kube"
+)
+
+// mode says how much is run: ACCEPTANCE is empty (only what needs no cluster),
+// "smoke" (install and one workload), "all", or "high-volume".
+var mode = os.Getenv("ACCEPTANCE")
+
+// javaVersions are those that workloads are run on.
+var javaVersions = []string{"11", "17", "21", "25"}
+
+// lab is what all tests share. They run one after the other, in the order of
+// the files' names, on one installation.
+type lab struct {
+	*kube.Cluster
+	node     *kube.Node // nil on somebody else's cluster
+	workshop images.Workshop
+	root     string
+	report   *Report
+	backend  *backend
+	deadline time.Time
+}
+
+var shared *lab
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if mode == "" {
+		return m.Run(), nil
+	}
+	directory, err := os.MkdirTemp("", "podflame-acceptance-")
+	if err != nil {
+		return 1, fmt.Errorf("make a folder for the cluster: %w", err)
+	}
+	defer os.RemoveAll(directory)
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	l, err := newLab(ctx, directory)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	l.deadline = time.Now().Add(runLimit)
+	shared = l
+	code = m.Run()
+	l.report.Seconds = time.Since(started).Seconds()
+	if len(l.report.Results) == 0 {
+		return code, nil
+	}
+	return code, l.report.Write(l.reportFolder())
+}
+
+// reportFolder is the repository's for a whole run, so that a part of one
+// replaces no report.
+func (l *lab) reportFolder() string {
+	if folder := os.Getenv("ACCEPTANCE_REPORT"); folder != "" {
+		return folder
+	}
+	return filepath.Join(l.root, "build", "acceptance")
+}
+
+func newLab(ctx context.Context, directory string) (*lab, error) {
+	binaries, err := kube.Find()
+	if err != nil {
+		return nil, err
+	}
+	root, err := kube.RepositoryRoot()
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{root: root, workshop: images.Workshop{Root: root, Cache: filepath.Dir(binaries.Cache), Folder: directory}}
+	if kubeconfig := os.Getenv("KUBECONFIG"); kubeconfig != "" {
+		err = l.connect(ctx, binaries, kubeconfig, directory)
+	} else {
+		err = l.startNode(ctx, binaries, filepath.Join(directory, "node"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.backend = &backend{cluster: l.Cluster}
+	l.report, err = l.newReport(ctx)
+	return l, err
+}
+
+// connect takes somebody else's cluster, and refuses one that has Podflame: the
+// run ends with its removal.
+func (l *lab) connect(ctx context.Context, binaries kube.Binaries, kubeconfig, directory string) (err error) {
+	if l.Cluster, err = kube.Connect(binaries, kubeconfig, directory); err != nil {
+		return err
+	}
+	_, err = l.Client.CoreV1().Namespaces().Get(ctx, systemNamespace, metav1.GetOptions{})
+	if err == nil {
+		return fmt.Errorf("the cluster of %s has a namespace %s: acceptance installs Podflame and removes it in the end", kubeconfig, systemNamespace)
+	}
+	if !kube.IsGone(err) {
+		return fmt.Errorf("look for namespace %s: %w", systemNamespace, err)
+	}
+	return nil
+}
+
+func (l *lab) startNode(ctx context.Context, binaries kube.Binaries, directory string) error {
+	own := filepath.Join(l.root, "build", "images.tar")
+	if _, err := os.Stat(own); err != nil {
+		return fmt.Errorf("find Podflame's images: %w; run make images", err)
+	}
+	archives, err := l.workshop.Basic(ctx)
+	if err != nil {
+		return err
+	}
+	for _, version := range javaVersions {
+		archive, err := l.workshop.Java(ctx, version, "")
+		if err != nil {
+			return err
+		}
+		archives = append(archives, archive)
+	}
+	withUser, err := l.workshop.Java(ctx, "17", "1001")
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		return fmt.Errorf("make a folder for the node: %w", err)
+	}
+	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, withUser, own)...); err != nil {
+		return err
+	}
+	l.Cluster = l.node.Cluster
+	return nil
+}
+
+func (l *lab) close() error {
+	if l.node != nil {
+		return l.node.Stop()
+	}
+	return l.Stop()
+}
+
+func (l *lab) newReport(ctx context.Context) (*Report, error) {
+	server, err := l.Client.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("ask the cluster for its version: %w", err)
+	}
+	version, err := exec.CommandContext(ctx, "git", "-C", l.root, "describe", "--tags", "--always").Output()
+	if err != nil {
+		return nil, fmt.Errorf("describe the commit: %w", err)
+	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	machine := fmt.Sprintf("%s/%s, %d cores, load average at the start %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:1], ""))
+	return &Report{Started: time.Now(), Version: strings.TrimSpace(string(version)), Kubernetes: server.GitVersion, Machine: machine}, nil
+}
+
+// step is a test that is a claim of the report.
+type step struct {
+	*testing.T
+	ctx     context.Context
+	started time.Time
+	warm    time.Time // from when on samples are judged
+	result  *Result
+}
+
+// A step takes stepLimit at most, all of them runLimit: what is left when that
+// is over fails at once.
+const (
+	stepLimit = 3 * time.Minute
+	runLimit  = 40 * time.Minute
+)
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// claim runs one step and says whether it held. It needs a cluster.
+func claim(t *testing.T, group, text string, check func(s *step)) bool {
+	t.Helper()
+	return t.Run(text, func(t *testing.T) {
+		ctx, cancel := context.WithDeadline(t.Context(), earlier(time.Now().Add(stepLimit), shared.deadline))
+		defer cancel()
+		s := &step{T: t, ctx: ctx, started: time.Now(), result: &Result{Group: group, Claim: text}}
+		s.warm = s.started.Add(warmUp)
+		defer func() {
+			s.result.Passed, s.result.Seconds = !t.Failed() && !t.Skipped(), time.Since(s.started).Seconds()
+			if !t.Skipped() {
+				shared.report.add(s.result)
+			}
+		}()
+		check(s)
+	})
+}
+
+// measure puts a value into the report.
+func (s *step) measure(format string, values ...any) {
+	s.result.measure(fmt.Sprintf(format, values...))
+	s.Logf(format, values...)
+}
+
+func (s *step) Errorf(format string, values ...any) {
+	s.Helper()
+	s.result.fail(fmt.Sprintf(format, values...))
+	s.T.Errorf(format, values...)
+}
+
+func (s *step) Fatalf(format string, values ...any) {
+	s.Helper()
+	s.result.fail(fmt.Sprintf(format, values...))
+	s.T.Fatalf(format, values...)
+}
+
+func (s *step) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+}
+
+// until polls until a condition holds or the step's time is over; the string
+// says what is the case.
+func (s *step) until(what string, condition func() (bool, string)) {
+	s.Helper()
+	s.within(stepLimit, what, condition)
+}
+
+func (s *step) within(limit time.Duration, what string, condition func() (bool, string)) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		holds, seen := condition()
+		if holds {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.Fatalf("not within %s: %s; last seen: %s", limit, what, seen)
+		case <-ticker.C:
+		}
+	}
+}
+
+// needsCluster skips a test where there is none to run on.
+func needsCluster(t *testing.T, modes ...string) {
+	t.Helper()
+	if slices.Contains(modes, mode) {
+		return
+	}
+	t.Skipf("ACCEPTANCE is %q; runs with one of %v (make acceptance)", mode, modes)
+}

@@ -1,0 +1,249 @@
+package acceptance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/tests/cluster/images"
+)
+
+// Namespaces of the workloads, by how they opt in and what they enforce.
+const (
+	annotatedNamespace  = "acceptance-annotated"  // enforces nothing
+	labelledNamespace   = "acceptance-labelled"   // opts in as a whole
+	baselineNamespace   = "acceptance-baseline"   // enforces Pod Security baseline
+	restrictedNamespace = "acceptance-restricted" // enforces Pod Security restricted
+)
+
+// workload is a pod that somebody has, and what must become of it.
+type workload struct {
+	name, claim string
+	namespace   string
+	kind        string // Deployment unless given
+	spec        string // of the pod, in YAML
+	annotations string // besides the one that opts in
+	samples     int64  // how many CPU samples its shares are judged by; 0: it is not profiled
+	reason      string // why it is not injected, as its status says; empty where it is
+	check       func(s *step, pod *corev1.Pod)
+}
+
+// Parts of pod specs.
+const (
+	knownUser = "securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001}\n"
+	someUser  = "securityContext: {}\n"
+	hardened  = "securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, seccompProfile: {type: RuntimeDefault}}\n"
+	tight     = "  securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n"
+)
+
+// java is a container that runs the workload, loaded lightly unless LOAD says
+// otherwise.
+func java(name, image string, environment string, more ...string) string {
+	return fmt.Sprintf("- name: %s\n  image: %s\n  imagePullPolicy: IfNotPresent\n  env: [%s]\n  resources: {requests: {cpu: 10m, memory: 64Mi}, limits: {cpu: 500m, memory: 256Mi}}\n%s",
+		name, image, environment, strings.Join(more, ""))
+}
+
+const (
+	ready = "  readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1, timeoutSeconds: 5}\n"
+	busy  = "{name: LOAD, value: \"2000\"}"
+)
+
+func containers(of ...string) string { return "containers:\n" + strings.Join(of, "") }
+
+// strictly and loosely are how many samples the shares are judged by: with 400
+// a share strays by a tenth once in a thousand runs or so.
+const strictly, loosely = 2000, 400
+
+func allWorkloads() []workload {
+	java17 := images.JavaName("17")
+	var all []workload
+	for _, version := range javaVersions {
+		all = append(all, workload{
+			name: "java" + version, claim: "Java " + version + " as a known user that is not root", namespace: annotatedNamespace, samples: strictly,
+			spec: knownUser + containers(java("app", images.JavaName(version), busy, ready)), check: everyType,
+		})
+	}
+	return append(all,
+		workload{name: "image-user", claim: "a user that only the image knows", namespace: baselineNamespace, samples: loosely,
+			spec: someUser + containers(java("app", images.JavaUserName("17"), busy, ready))},
+		workload{name: "root", claim: "root", namespace: baselineNamespace, samples: loosely,
+			spec: someUser + containers(java("app", java17, busy, ready))},
+		workload{name: "read-only", claim: "a read-only root file system without a /tmp", namespace: annotatedNamespace, samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy, ready, "  securityContext: {readOnlyRootFilesystem: true}\n"))},
+		workload{name: "two", claim: "two Java containers, each of its own user, none of them root: one is profiled, and it is said of the other", namespace: annotatedNamespace, samples: loosely,
+			spec: someUser + containers(
+				java("one", java17, busy, ready, "  securityContext: {runAsUser: 10001, runAsGroup: 10001}\n"),
+				java("other", java17, busy+`, {name: PORT, value: "8081"}`, "  securityContext: {runAsUser: 10002, runAsGroup: 10002}\n")),
+			check: oneOfTwo},
+		workload{name: "restricted", claim: "a namespace that enforces Pod Security restricted", namespace: restrictedNamespace, samples: loosely,
+			spec: hardened + containers(java("app", java17, busy, ready, tight))},
+		workload{name: "by-label", claim: "a namespace that opts in by its label", namespace: labelledNamespace, samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy, ready))},
+		workload{name: "opted-out", claim: "a pod that opts out of its namespace", namespace: labelledNamespace, annotations: contract.Enabled + `: "false"`,
+			spec: knownUser + containers(java("app", java17, busy, ready)), reason: "opted_out"},
+		workload{name: "no-share", claim: "an explicit shareProcessNamespace: false", namespace: annotatedNamespace,
+			spec: "shareProcessNamespace: false\n" + knownUser + containers(java("app", java17, busy, ready)), reason: "share_process_namespace_false"},
+		workload{name: "stateful", claim: "a StatefulSet", namespace: annotatedNamespace, kind: "StatefulSet", samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy, ready))},
+		workload{name: "bare", claim: "a pod without an owner", namespace: annotatedNamespace, kind: "Pod", samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy, ready))},
+		workload{name: "exec-probe", claim: "a probe that is a JVM itself", namespace: annotatedNamespace, samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy, "  readinessProbe: {exec: {command: [java, -Xmx16m, -version]}, periodSeconds: 5, timeoutSeconds: 20}\n"))},
+		workload{name: "port", claim: "an application on the port that our metrics had", namespace: annotatedNamespace, samples: loosely,
+			spec: knownUser + containers(java("app", java17, busy+`, {name: PORT, value: "9467"}`, strings.ReplaceAll(ready, "8080", "9467")))},
+		workload{name: "no-java", claim: "a pod without Java", namespace: annotatedNamespace,
+			spec: knownUser + "containers: [{name: app, image: " + images.BusyboxName + ", command: [sleep, \"86400\"]}]\n"},
+	)
+}
+
+// atATime is how many workloads run at once: a machine of two cores gives each
+// JVM enough to be judged by.
+const atATime = 4
+
+func workloads(t *testing.T) {
+	const group = "Workloads"
+	if shared.node == nil {
+		t.Skip("the images of the workloads are on a node of ours only")
+	}
+	if !claim(t, group, "namespaces of every kind are made", func(s *step) { shared.makeNamespaces(s) }) {
+		return
+	}
+	for batch := range slices.Chunk(allWorkloads(), atATime) {
+		for _, w := range batch {
+			if _, _, err := shared.Kubectl(t.Context(), strings.NewReader(w.manifest()), "apply", "-f", "-"); err != nil {
+				t.Errorf("%v\n%s", err, w.manifest())
+			}
+		}
+		for _, w := range batch {
+			claim(t, group, w.claim, w.holds)
+		}
+		for _, w := range batch {
+			if _, _, err := shared.Kubectl(t.Context(), nil, "delete", "--namespace", w.namespace, "--wait=false", w.resource(), w.name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	claim(t, group, "a Job ends, and its windows are kept", jobEnds)
+	claim(t, group, "an application that crash-loops: the sidecar stays up and does not delay it", crashLoops)
+}
+
+// holds checks a workload: its pod is ready, in the state that it should be in,
+// was never restarted, and nothing of ours is in its output.
+func (w workload) holds(s *step) {
+	pod := shared.readyPods(s, w.namespace, "app="+w.name, 1)[0]
+	if w.samples > 0 && missed(&pod) {
+		pod = w.again(s, &pod)
+	}
+	s.warm = pod.Status.StartTime.Add(warmUpOfPod)
+	w.judge(s, &pod)
+	if w.check != nil {
+		w.check(s, &pod)
+	}
+	s.onlyOwnOutput(w)
+}
+
+// missed says whether the webhook has never seen a pod: on a busy machine it may
+// not answer within its three seconds, and the pod starts without it.
+func missed(pod *corev1.Pod) bool {
+	return sidecarOf(pod) == nil && pod.Annotations[contract.Status] == ""
+}
+
+// again replaces a pod that was missed, as the audit's remedy says.
+func (w workload) again(s *step, pod *corev1.Pod) (next corev1.Pod) {
+	s.measure("missed by the webhook, which was too busy; replaced")
+	s.must(shared.Client.CoreV1().Pods(pod.Namespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{}))
+	if w.kind == "Pod" {
+		s.until("the pod is gone", func() (bool, string) {
+			_, err := shared.Client.CoreV1().Pods(pod.Namespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
+			return err != nil, "there"
+		})
+		shared.applyText(s, w.manifest())
+	}
+	s.until("a successor", func() (bool, string) {
+		next = shared.readyPods(s, w.namespace, "app="+w.name, 1)[0]
+		return next.UID != pod.UID, next.Name
+	})
+	return next
+}
+
+// judge checks what became of a pod.
+func (w workload) judge(s *step, pod *corev1.Pod) {
+	injected := sidecarOf(pod) != nil
+	status := pod.Annotations[contract.Status]
+	if w.reason != "" {
+		if injected || !strings.Contains(status, w.reason) && w.reason != "opted_out" {
+			s.Errorf("injected %t, status %q, want %s", injected, status, w.reason)
+		}
+		return
+	}
+	if !injected {
+		s.Fatalf("pod %s is not injected; status %q", pod.Name, status)
+	}
+	if w.samples > 0 {
+		s.shares(w.namespace, w.name, "cpu", known["cpu"][0], known["cpu"][1], w.samples)
+	}
+}
+
+func everyType(s *step, pod *corev1.Pod) {
+	service := pod.Labels["app"]
+	s.shares(pod.Namespace, service, "alloc", known["alloc"][0], known["alloc"][1], loosely)
+	s.until("lock waits in Work.book", func() (bool, string) {
+		var got top
+		err := shared.backend.get(s.ctx, "/api/v1/top", scope(pod.Namespace, service, "lock"), &got)
+		return err == nil && got.total("Work.book").Count > 0, fmt.Sprintf("%+v %v", got.Total, err)
+	})
+}
+
+// oneOfTwo demands that the status and the targets say which of two containers is
+// not profiled: only a sidecar that is root would reach both, and nothing in the
+// pod is root.
+func oneOfTwo(s *step, pod *corev1.Pod) {
+	if status := pod.Annotations[contract.Status]; !strings.Contains(status, `"containers":["one"]`) {
+		s.Errorf("status %s", status)
+	}
+	s.until("one container is profiled, and the other's JVM listed", func() (bool, string) {
+		states := map[string]string{}
+		targets, err := shared.backend.targets(s.ctx, pod.Namespace)
+		for _, target := range targets {
+			if target.Identity.Pod == pod.Name {
+				states[target.Identity.Container] = target.State.State + " " + target.State.Reason
+			}
+		}
+		return strings.HasPrefix(states["one"], "profiled") && strings.HasSuffix(states[""], " not_selected"), fmt.Sprint(states, err)
+	})
+}
+
+// output is what the workload itself prints.
+func (w workload) output() string {
+	if w.name == "no-java" {
+		return ""
+	}
+	return "work: ready\n"
+}
+
+// onlyOwnOutput demands that the log of each container is what the workload
+// prints.
+func (s *step) onlyOwnOutput(w workload) {
+	s.Helper()
+	pods, err := shared.Client.CoreV1().Pods(w.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: "app=" + w.name})
+	s.must(err)
+	for _, pod := range pods.Items {
+		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			if status.RestartCount > 0 {
+				s.Errorf("%s/%s: container %s was restarted %d times", pod.Namespace, pod.Name, status.Name, status.RestartCount)
+			}
+		}
+		for _, container := range pod.Spec.Containers {
+			content, err := shared.Client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name}).DoRaw(s.ctx)
+			s.must(err)
+			if want := w.output(); string(content) != want {
+				s.Errorf("%s/%s: container %s printed %q, want %q", pod.Namespace, pod.Name, container.Name, content, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,233 @@
+// Package images makes the images of the pods that cluster tests run: from this
+// host's busybox and C library, and from the Java runtimes that the set-up has
+// fetched. None of them comes from a registry.
+package images
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/podflame/podflame/manifests/images/archive"
+)
+
+// Names of the images; a Java image is JavaName(version).
+const (
+	PauseName   = "docker.io/local/pause:1"
+	BusyboxName = "docker.io/local/busybox:1"
+	JDKName     = "docker.io/local/jdk:1" // runs Java from its source
+)
+
+// JavaName is the image of a Java version, as setup.sh names the runtimes. It
+// holds the classes of the folder java below /app.
+func JavaName(version string) string { return "docker.io/local/java:" + version }
+
+// JavaUserName is the same image with a USER that no pod spec shows.
+func JavaUserName(version string) string { return JavaName(version) + "-user1001" }
+
+// Workshop builds images.
+type Workshop struct {
+	Root   string // of the repository
+	Cache  string // that setup.sh fills
+	Folder string // where archives, layers and classes go; must stay while they are read
+}
+
+// Basic makes what every node needs: the pods' sandbox and a shell.
+func (w Workshop) Basic(ctx context.Context) ([]string, error) {
+	pause, err := w.pause(ctx)
+	if err != nil {
+		return nil, err
+	}
+	busybox, err := w.busybox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []string{pause, busybox}, nil
+}
+
+func (w Workshop) pause(ctx context.Context) (string, error) {
+	program, err := w.program(ctx, "pause")
+	if err != nil {
+		return "", err
+	}
+	return w.write(PauseName, v1.Config{Entrypoint: []string{"/pause"}}, func(b *archive.Builder) error {
+		b.File("/pause", 0o755, program)
+		return nil
+	})
+}
+
+// busybox has the program fetch, too.
+func (w Workshop) busybox(ctx context.Context) (string, error) {
+	program, err := exec.LookPath("busybox")
+	if err != nil {
+		return "", fmt.Errorf("make the image of busybox: %w; run `make setup-cluster`", err)
+	}
+	names, err := exec.CommandContext(ctx, program, "--list").Output()
+	if err != nil {
+		return "", fmt.Errorf("list what busybox can do: %w", err)
+	}
+	fetch, err := w.program(ctx, "fetch")
+	if err != nil {
+		return "", err
+	}
+	config := v1.Config{Env: []string{"PATH=/bin"}, Cmd: []string{"sh"}}
+	return w.write(BusyboxName, config, func(b *archive.Builder) error {
+		system(b)
+		b.File("/bin/busybox", 0o755, program)
+		b.File("/bin/fetch", 0o755, fetch)
+		for name := range strings.FieldsSeq(string(names)) {
+			if name != "busybox" {
+				b.Link("/bin/"+name, "busybox")
+			}
+		}
+		return nil
+	})
+}
+
+// program builds one of the programs in this folder.
+func (w Workshop) program(ctx context.Context, name string) (string, error) {
+	program := filepath.Join(w.Folder, name)
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", program, "./tests/cluster/images/"+name)
+	build.Dir, build.Env = w.Root, append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w: %s", name, err, output)
+	}
+	return program, nil
+}
+
+// Java makes an image of a runtime with the workloads. A user, if given, is the
+// image's own.
+func (w Workshop) Java(ctx context.Context, version, user string) (string, error) {
+	runtimes, err := filepath.Glob(filepath.Join(w.Cache, "java-"+version+"-*", "complete"))
+	if err != nil || len(runtimes) != 1 {
+		return "", fmt.Errorf("make the image of Java %s: found %d runtimes in %s; run tests/setup/setup.sh runtimes", version, len(runtimes), w.Cache)
+	}
+	home := filepath.Dir(runtimes[0])
+	classes, err := w.compile(ctx)
+	if err != nil {
+		return "", err
+	}
+	libraries, err := w.sharedLibraries(ctx, home)
+	if err != nil {
+		return "", err
+	}
+	name := JavaName(version)
+	if user != "" {
+		name = JavaUserName(version)
+	}
+	config := v1.Config{
+		Env: []string{"PATH=/opt/java/bin:/bin"}, Entrypoint: []string{"java"}, Cmd: []string{"-Xmx64m", "-cp", "/app", "Work"},
+		User: user, WorkingDir: "/app",
+	}
+	return w.write(name, config, func(b *archive.Builder) error {
+		b.Tree("/app", classes)
+		return javaFiles(home, libraries)(b)
+	})
+}
+
+// JDK makes an image of this host's JDK, as small as compiling and profiling
+// allow.
+func (w Workshop) JDK(ctx context.Context) (string, error) {
+	home := filepath.Join(w.Folder, "jdk")
+	link := exec.CommandContext(ctx, "jlink", "--output", home, "--strip-debug", "--no-header-files", "--no-man-pages",
+		"--add-modules", "jdk.compiler,java.logging,java.management,jdk.attach,jdk.jfr,jdk.unsupported")
+	if output, err := link.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("link a small JDK: %w: %s", err, output)
+	}
+	libraries, err := w.sharedLibraries(ctx, home)
+	if err != nil {
+		return "", err
+	}
+	return w.write(JDKName, v1.Config{Env: []string{"PATH=/opt/java/bin:/bin"}}, javaFiles(home, libraries))
+}
+
+func javaFiles(home string, libraries []string) func(*archive.Builder) error {
+	return func(b *archive.Builder) error {
+		system(b)
+		for _, library := range libraries {
+			b.File(library, 0o755, library)
+		}
+		b.Tree("/opt/java", home)
+		return nil
+	}
+}
+
+// compile builds the workloads for the oldest Java.
+func (w Workshop) compile(ctx context.Context) (string, error) {
+	classes := filepath.Join(w.Folder, "classes")
+	if _, err := os.Stat(classes); err == nil {
+		return classes, nil // for another version already
+	}
+	sources, err := filepath.Glob(filepath.Join(w.Root, "tests", "cluster", "images", "java", "*.java"))
+	if err != nil {
+		return "", fmt.Errorf("list the workloads: %w", err)
+	}
+	command := exec.CommandContext(ctx, "javac", append([]string{"--release", "11", "-d", classes}, sources...)...)
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compile the workloads: %w: %s", err, output)
+	}
+	return classes, nil
+}
+
+// write makes an image of one layer and its archive.
+func (w Workshop) write(name string, config v1.Config, fill func(*archive.Builder) error) (string, error) {
+	builder, err := archive.NewBuilder(w.Folder)
+	if err != nil {
+		return "", err
+	}
+	if err := fill(builder); err != nil {
+		return "", err
+	}
+	layer, err := builder.Layer()
+	if err != nil {
+		return "", fmt.Errorf("make image %s: %w", name, err)
+	}
+	image, err := archive.Image(runtime.GOARCH, config, layer)
+	if err != nil {
+		return "", fmt.Errorf("make image %s: %w", name, err)
+	}
+	path := filepath.Join(w.Folder, strings.NewReplacer("/", "-", ":", "-").Replace(name)+".tar")
+	return path, archive.Write(path, archive.Named{Reference: name, Image: image})
+}
+
+// system adds what any program expects of one.
+func system(b *archive.Builder) {
+	for _, folder := range []string{"/proc", "/sys", "/dev", "/root"} {
+		b.Folder(folder, 0o755)
+	}
+	b.Folder("/tmp", 0o1777)
+	b.Text("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/tmp:/bin/sh\n")
+	b.Text("/etc/group", 0o644, "root:x:0:\nnonroot:x:65532:\n")
+	b.Text("/etc/nsswitch.conf", 0o644, "hosts: files dns\n")
+}
+
+var libraryPath = regexp.MustCompile(`/\S+\.so\S*`)
+
+// sharedLibraries lists what a Java runtime loads of the host, and what the
+// profiler's library does: any Linux distribution has it, a hand-made image may
+// not.
+func (w Workshop) sharedLibraries(ctx context.Context, home string) ([]string, error) {
+	profilers, err := filepath.Glob(filepath.Join(w.Cache, "async-profiler-*", "linux-x64", "libasyncProfiler.so"))
+	if err != nil || len(profilers) == 0 {
+		return nil, fmt.Errorf("find the profiler's library in %s: run tests/setup/setup.sh profiler", w.Cache)
+	}
+	var found []string
+	for _, file := range append(profilers, filepath.Join(home, "bin/java"), filepath.Join(home, "lib/server/libjvm.so")) {
+		output, err := exec.CommandContext(ctx, "ldd", file).Output()
+		if err != nil {
+			return nil, fmt.Errorf("list the libraries of %s: %w", file, err)
+		}
+		found = append(found, libraryPath.FindAllString(string(output), -1)...)
+	}
+	found = slices.DeleteFunc(found, func(path string) bool { return strings.HasPrefix(path, home) })
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}

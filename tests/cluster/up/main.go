@@ -1,0 +1,87 @@
+// Command up runs a one-node Kubernetes on this host with Podflame's images and
+// those of the tests in it, prints how to use it, and ends it at Ctrl-C. Nothing
+// is left behind.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/podflame/podflame/tests/cluster/images"
+	"github.com/podflame/podflame/tests/cluster/kube"
+)
+
+func main() {
+	build := flag.String("build", "build", "folder with images.tar, made by make images; left out if it is not there")
+	java := flag.String("java", "17", "versions of Java to make images of, by commas")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *build, strings.FieldsFunc(*java, func(r rune) bool { return r == ',' })); err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, build string, java []string) (err error) {
+	folder, err := os.MkdirTemp("", "podflame-cluster-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the cluster: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	binaries, err := kube.Find()
+	if err != nil {
+		return err
+	}
+	archives, err := archives(ctx, filepath.Dir(binaries.Cache), folder, build, java)
+	if err != nil {
+		return err
+	}
+	directory := filepath.Join(folder, "node")
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		return fmt.Errorf("make a folder for the node: %w", err)
+	}
+	node, err := kube.StartNode(ctx, binaries, directory, archives...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.Stop()) }()
+	fmt.Printf("A node is ready. In another shell:\n\n  export KUBECONFIG=%s\n  alias kubectl='%s kubectl'\n\nIts images: ctr --address /proc/%d/root/run/containerd/containerd.sock -n k8s.io images list\nLogs: %s/log. Ctrl-C ends it.\n",
+		node.Kubeconfig, binaries.Kubernetes, node.InitPID, directory)
+	<-ctx.Done()
+	return nil
+}
+
+func archives(ctx context.Context, cache, folder, build string, java []string) ([]string, error) {
+	root, err := kube.RepositoryRoot()
+	if err != nil {
+		return nil, err
+	}
+	workshop := images.Workshop{Root: root, Cache: cache, Folder: folder}
+	made, err := workshop.Basic(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, version := range java {
+		archive, err := workshop.Java(ctx, version, "")
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, archive)
+	}
+	own, err := filepath.Abs(filepath.Join(build, "images.tar"))
+	if err != nil {
+		return nil, fmt.Errorf("find the images: %w", err)
+	}
+	if _, err := os.Stat(own); err == nil {
+		made = append(made, own)
+	}
+	return made, nil
+}
