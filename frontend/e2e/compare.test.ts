@@ -4,7 +4,7 @@ import type { Changes, Diff } from '../src/api/types'
 import { formatPercent, formatRate, formatValue } from '../src/profile/units'
 import { openPage, settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
-import { browser, open, page, server, setStage } from './stage'
+import { browser, lastAnswer, open, page, server, setStage } from './stage'
 
 const OF_CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout'
 const VERSIONS = `/compare?${OF_CHECKOUT}&range=1h&version=2.14.1&baseVersion=2.14.0`
@@ -15,15 +15,11 @@ const params = () => new URL(page.url()).searchParams
 const side = (letter: string) => page.getByRole('region', { name: `Side ${letter}`, exact: true })
 const rows = () => page.locator('.changes tbody tr[aria-rowindex]')
 
-/** What the page asked for last. */
-async function lastDiff(): Promise<Diff> {
-  const asked = server.requests.filter(request => request.startsWith('/api/v1/diff')).at(-1)
-  return (await (await fetch(server.url + asked)).json()) as Diff
-}
+const lastDiff = () => lastAnswer<Diff>('/api/v1/diff')
 
 test('two versions: each side, the verdict and the table say what the API says', async () => {
   await open(VERSIONS)
-  const diff = await lastDiff()
+  const diff = lastDiff()
   const rates = (['base', 'head'] as const).map(
     name => diff[name].total.value / diff[name].coverage.recordedSeconds,
   )
@@ -48,7 +44,7 @@ test('two versions: each side, the verdict and the table say what the API says',
 test('less data is said to be less data', async () => {
   const lossy = `from=${FIXTURE_NOW - 300}&to=${FIXTURE_NOW}&baseFrom=${FIXTURE_NOW - 3600}&baseTo=${FIXTURE_NOW - 1800}`
   await open(`/compare?${OF_CHECKOUT}&${lossy}`)
-  const { windows } = (await lastDiff()).head.coverage
+  const { windows } = lastDiff().head.coverage
   expect(windows.stored).toBeLessThan(windows.expected)
   await side('B')
     .getByText(`B stands on ${formatPercent(windows.stored, windows.expected)} of its windows`)
@@ -84,9 +80,9 @@ test('two drags on the timeline choose the ranges, and the link holds them', asy
   expect([from % 60, to % 60, baseFrom % 60, baseTo % 60]).toEqual([0, 0, 0, 0])
   expect(baseTo).toBeLessThanOrEqual(from)
   await expect
-    .poll(async () => (await lastDiff()).base.range.from)
+    .poll(() => lastDiff().base.range.from)
     .toBe(new Date(baseFrom * 1000).toISOString())
-  await expect.poll(async () => (await lastDiff()).head.range.to).toBe(new Date(to * 1000).toISOString())
+  await expect.poll(() => lastDiff().head.range.to).toBe(new Date(to * 1000).toISOString())
 })
 
 test('a link opens the same comparison in another browser', async () => {
@@ -146,8 +142,7 @@ test('side by side: a zoom is one of both graphs, by mouse and by keyboard', asy
 test('what changed: the version before, told from chance, with the way to compare', async () => {
   await open(`/changes?${OF_CHECKOUT}&range=1h`)
   await page.locator('.change-list').waitFor()
-  const asked = server.requests.filter(request => request.startsWith('/api/v1/changes')).at(-1)
-  const { changes } = (await (await fetch(server.url + asked)).json()) as Changes
+  const { changes } = lastAnswer<Changes>('/api/v1/changes')
   const shown = page.locator('.change-list tbody tr')
   expect(await shown.count()).toBe(changes.length)
   const first = await shown.first().innerText()

@@ -31,7 +31,7 @@ async function drop(name: string, content: Buffer) {
 }
 
 test('what is exported and dropped again is the same profile, with the same tools', async () => {
-  const { total } = await fetchFlame(server, 'checkout')
+  const { total } = fetchFlame(server, 'checkout')
   await page.getByLabel('Export').click()
   const { name, content } = await saved('Collapsed stacks')
   expect(name).toBe('checkout.cpu.collapsed.txt')

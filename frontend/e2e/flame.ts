@@ -8,12 +8,12 @@ import { FIXTURE_NOW, type FixtureServer } from './fixture/server'
 
 export const HOUR = { from: FIXTURE_NOW - 3600, to: FIXTURE_NOW }
 
-export async function fetchFlame(
+export function fetchFlame(
   server: FixtureServer,
   service: string,
   type = 'cpu',
   nodes = 8192,
-): Promise<Flame> {
+): Flame {
   const query = new URLSearchParams({
     service,
     type,
@@ -21,8 +21,7 @@ export async function fetchFlame(
     from: String(HOUR.from),
     to: String(HOUR.to),
   })
-  const response = await fetch(`${server.url}/api/v1/flame?${query}`)
-  return (await response.json()) as Flame
+  return server.answer(`/api/v1/flame?${query}`)
 }
 
 /** The middle of the frame at a path of names, in window coordinates, while nothing is zoomed. */

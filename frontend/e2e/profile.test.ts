@@ -31,12 +31,12 @@ async function openLedger() {
 }
 
 const locateIn = async (service: string, path: string[]) => {
-  const flame = await fetchFlame(server, service)
+  const flame = fetchFlame(server, service)
   return { flame, ...(await locateFrame(page, flame, path)) }
 }
 
 test('search tells the matched share of the total, and the table shows the matches', async () => {
-  const flame = await fetchFlame(server, 'checkout')
+  const flame = fetchFlame(server, 'checkout')
   const profile = decode(flame)
   const tree = buildTree(profile)
   const matched = matchedAmount(
@@ -60,7 +60,7 @@ test('search tells the matched share of the total, and the table shows the match
 })
 
 test('a click zooms, pins a card, leaves the table alone, and the back button undoes the zoom', async () => {
-  const path = heaviestPath(await fetchFlame(server, 'checkout'), 10)
+  const path = heaviestPath(fetchFlame(server, 'checkout'), 10)
   await open(CHECKOUT)
   const first = await nth(0).innerText()
   const { flame, ...at } = await locateIn('checkout', path)
@@ -89,7 +89,7 @@ test('a click zooms, pins a card, leaves the table alone, and the back button un
 })
 
 test('ancestors above a zoom are folded: the zoomed frame is the first row', async () => {
-  const path = heaviestPath(await fetchFlame(server, 'checkout'), 6)
+  const path = heaviestPath(fetchFlame(server, 'checkout'), 6)
   await open(CHECKOUT)
   const at = await locateIn('checkout', path)
   await page.mouse.click(at.x, at.y)
@@ -105,7 +105,7 @@ test('ancestors above a zoom are folded: the zoomed frame is the first row', asy
 })
 
 test('steps are chips: focus, hide, fold; each can be taken back, and a link carries them', async () => {
-  const flame = await fetchFlame(server, 'checkout')
+  const flame = fetchFlame(server, 'checkout')
   const path = heaviestPath(flame, 12)
   const [name, short] = [path[11], path[11].split('.').slice(-2).join('.')]
   const profile = decode(flame)
@@ -141,7 +141,7 @@ test('callers and callees: from the card, with the sums of the API', async () =>
     from: String(HOUR.from),
     to: String(HOUR.to),
   })
-  const callers = (await (await fetch(`${server.url}/api/v1/callers?${query}`)).json()) as Flame
+  const callers = server.answer<Flame>(`/api/v1/callers?${query}`)
   const inside = formatValue('ns', callers.total.value - callers.outside.value)
   await page.getByRole('region', { name: 'Callers of Matcher.find' }).getByText(inside).waitFor()
   await page.getByRole('region', { name: 'Matcher.find and what it calls' }).getByText(inside).waitFor()
@@ -202,7 +202,7 @@ test('while the user points, new data waits for him', async () => {
 })
 
 test('the keyboard alone: move, zoom, reset, next match', async () => {
-  const path = heaviestPath(await fetchFlame(server, 'checkout'), 3)
+  const path = heaviestPath(fetchFlame(server, 'checkout'), 3)
   await open(CHECKOUT)
   await page.locator('.flame-host').focus()
   const focused = page.locator('.focus-line')
@@ -229,7 +229,7 @@ test('the keyboard alone: move, zoom, reset, next match', async () => {
 })
 
 test('the top table holds the sums of the answer, in any order, and selects in the graph', async () => {
-  const profile = decode(await fetchFlame(server, 'checkout'))
+  const profile = decode(fetchFlame(server, 'checkout'))
   const rows = topTable(profile, buildTree(profile))
   const [bySelf, byTotal] = [sortTop(rows, 'self'), sortTop(rows, 'total')]
   await open(CHECKOUT)
@@ -254,7 +254,7 @@ test('each type is shown in its unit', async () => {
   await openLedger()
   await page.locator('.summary').getByText('CPU time').waitFor()
   await page.getByRole('link', { name: 'Allocation' }).click()
-  const flame = await fetchFlame(server, 'checkout', 'alloc')
+  const flame = fetchFlame(server, 'checkout', 'alloc')
   await page
     .locator('.summary')
     .getByText(`${formatValue('bytes', flame.total.value)} allocated`)
@@ -264,7 +264,7 @@ test('each type is shown in its unit', async () => {
 })
 
 test('the header adds up: windows, ledger, omitted', async () => {
-  const { coverage } = await fetchFlame(server, 'checkout')
+  const { coverage } = fetchFlame(server, 'checkout')
   await open(CHECKOUT)
   await openLedger()
   const summary = (await page.locator('.summary').innerText()).replace(/\s+/g, ' ')
@@ -285,7 +285,7 @@ test('the header adds up: windows, ledger, omitted', async () => {
 })
 
 test('the mean and the kernel’s account stand beside the total', async () => {
-  const { coverage } = await fetchFlame(server, 'checkout')
+  const { coverage } = fetchFlame(server, 'checkout')
   await open(CHECKOUT)
   await openLedger()
   const rate = formatRate('cpu', coverage.perSecond ?? Number.NaN)
@@ -298,7 +298,7 @@ test('the mean and the kernel’s account stand beside the total', async () => {
 })
 
 test('samples without a value are counted, drawn and told', async () => {
-  const flame = await fetchFlame(server, 'pricing')
+  const flame = fetchFlame(server, 'pricing')
   await open('/profile?service=pricing&range=1h')
   await openLedger()
   const summary = page.locator('.summary')

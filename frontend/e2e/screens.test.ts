@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import type { FleetTop, Services as ServicesAnswer } from '../src/api/types'
 import { formatCount } from '../src/profile/units'
 import { missingOf, sumWindows } from '../src/screens/ingest/completeness'
-import { open, page, server, setStage } from './stage'
+import { lastAnswer, open, page, server, setStage } from './stage'
 
 setStage()
 
@@ -108,8 +108,7 @@ describe('functions of all services', () => {
     await open('/functions?range=1h')
     const rows = page.locator('.functions-list tbody tr')
     await rows.first().waitFor()
-    const asked = server.requests.find(request => request.startsWith('/api/v1/fleet/top'))
-    const answer = (await (await fetch(server.url + asked)).json()) as FleetTop
+    const answer = lastAnswer<FleetTop>('/api/v1/fleet/top')
     expect(await rows.count()).toBe(answer.functions.length)
     expect(await rows.first().locator('th').getAttribute('title')).toBe(answer.functions[0].name)
     await page
@@ -138,8 +137,7 @@ describe('ingest', () => {
   test('what is missing, why and what to do; the figures are those of the API', async () => {
     await open('/ingest?range=1h')
     await page.locator('.ingest-verdict').waitFor()
-    const asked = server.requests.find(request => request.startsWith('/api/v1/services'))
-    const answer = (await (await fetch(server.url + asked)).json()) as ServicesAnswer
+    const answer = lastAnswer<ServicesAnswer>('/api/v1/services')
     const windows = sumWindows(answer.services)
     const verdict = await page.locator('.ingest-verdict').innerText()
     expect(verdict).toContain(`of ${formatCount(windows.expected)} expected windows are stored`)

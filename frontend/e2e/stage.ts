@@ -37,3 +37,10 @@ export async function open(path: string) {
   await page.goto(server.url + path)
   await settled(page)
 }
+
+/** What the page was answered when it asked last for such a path. */
+export function lastAnswer<T>(path: string): T {
+  const asked = server.requests.filter(request => request.startsWith(path)).at(-1)
+  if (!asked) throw new Error(`the page has not asked for ${path}`)
+  return server.answer(asked)
+}
