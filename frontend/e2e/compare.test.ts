@@ -4,7 +4,7 @@ import type { Changes, Diff } from '../src/api/types'
 import { formatPercent, formatRate, formatValue } from '../src/profile/units'
 import { openPage, settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
-import { browser, lastAnswer, open, page, server, setStage } from './stage'
+import { browser, lastAnswer, open, page, setStage } from './stage'
 
 const OF_CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout'
 const VERSIONS = `/compare?${OF_CHECKOUT}&range=1h&version=2.14.1&baseVersion=2.14.0`
