@@ -79,9 +79,7 @@ test('two drags on the timeline choose the ranges, and the link holds them', asy
   )
   expect([from % 60, to % 60, baseFrom % 60, baseTo % 60]).toEqual([0, 0, 0, 0])
   expect(baseTo).toBeLessThanOrEqual(from)
-  await expect
-    .poll(() => lastDiff().base.range.from)
-    .toBe(new Date(baseFrom * 1000).toISOString())
+  await expect.poll(() => lastDiff().base.range.from).toBe(new Date(baseFrom * 1000).toISOString())
   await expect.poll(() => lastDiff().head.range.to).toBe(new Date(to * 1000).toISOString())
 })
 

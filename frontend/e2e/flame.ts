@@ -8,12 +8,7 @@ import { FIXTURE_NOW, type FixtureServer } from './fixture/server'
 
 export const HOUR = { from: FIXTURE_NOW - 3600, to: FIXTURE_NOW }
 
-export function fetchFlame(
-  server: FixtureServer,
-  service: string,
-  type = 'cpu',
-  nodes = 8192,
-): Flame {
+export function fetchFlame(server: FixtureServer, service: string, type = 'cpu', nodes = 8192): Flame {
   const query = new URLSearchParams({
     service,
     type,
