@@ -46,7 +46,10 @@ func (f *Finder) Process(pid int) (Process, error) {
 	if isDenied(err) && f.seemsJava(pid, args) {
 		p.Kind = Unreadable
 		p.Reason, p.Detail = f.Denied(p)
-		return p, nil
+		err = nil
+	}
+	if err == nil && p.Container == "" {
+		p.Container = f.mountedContainer(pid) // which needs no rights
 	}
 	return p, err
 }

@@ -51,7 +51,7 @@ type Process struct {
 	Start      time.Time      // millisecond precision; moves when the clock is set
 	Identity   runas.Identity // effective user and group
 	Kind       Kind
-	Container  string // from the environment, empty outside of injected pods
+	Container  string // from the environment, or from the kubelet's mounts where nothing is injected; empty outside of pods
 	MainClass  string // class, module or jar
 	Version    string // of the JDK, empty if unknown
 

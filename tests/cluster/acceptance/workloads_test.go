@@ -214,7 +214,7 @@ func oneOfTwo(s *step, pod *corev1.Pod) {
 				states[target.Identity.Container] = target.State.State + " " + target.State.Reason
 			}
 		}
-		return strings.HasPrefix(states["one"], "profiled") && strings.HasSuffix(states[""], " not_selected"), fmt.Sprint(states, err)
+		return strings.HasPrefix(states["one"], "profiled") && strings.HasSuffix(states["other"], " not_selected"), fmt.Sprint(states, err)
 	})
 }
 
