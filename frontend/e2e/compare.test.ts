@@ -155,7 +155,9 @@ test('what changed: the version before, told from chance, with the way to compar
   await side('B').getByText('Version 2.14.1').waitFor()
   await shown.first().getByRole('link', { name: 'Compare' }).click()
   await page.getByLabel('Version of A').waitFor()
-  expect([params().get('version'), params().get('baseVersion')]).toEqual(['2.14.1', '2.14.0'])
+  await expect
+    .poll(() => [params().get('version'), params().get('baseVersion')])
+    .toEqual(['2.14.1', '2.14.0'])
   await page.goBack()
   await page.getByRole('button', { name: 'Yesterday' }).click()
   await expect.poll(() => params().get('baseBefore')).toBe('1d')

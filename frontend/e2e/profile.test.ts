@@ -51,7 +51,7 @@ test('search tells the matched share of the total, and the table shows the match
   await result.getByText(formatPercent(matched.value, flame.total.value)).waitFor()
   expect(await result.innerText()).toContain(`of ${formatValue('ns', flame.total.value)} total`)
   await expect.poll(() => page.locator('.top tbody tr[aria-rowindex]').count()).toBe(3)
-  expect(url().searchParams.get('q')).toBe('regex')
+  await expect.poll(() => url().searchParams.get('q')).toBe('regex')
 
   await page.getByLabel('Search functions').fill('/(/')
   await result.getByText(/Invalid regular expression/).waitFor()
@@ -71,7 +71,7 @@ test('a click zooms, pins a card, leaves the table alone, and the back button un
   expect(await page.locator('.tooltip').innerText()).toContain(formatValue('ns', at.tree.total[at.node]))
   await page.mouse.click(at.x, at.y)
   await page.locator('.crumbs strong').getByText(short).waitFor()
-  expect(url().hash).toBe(`#zoom=${path.map(encodeURIComponent).join(';')}`)
+  await expect.poll(() => url().hash).toBe(`#zoom=${path.map(encodeURIComponent).join(';')}`)
   expect(url().searchParams.has('fn')).toBe(false)
   expect([await nth(0).innerText(), await page.locator('.top-host').evaluate(e => e.scrollTop)]).toEqual([
     first,
@@ -118,7 +118,7 @@ test('steps are chips: focus, hide, fold; each can be taken back, and a link car
   await card.getByRole('button', { name: 'Focus' }).click()
   await page.locator('.chips').getByText(short).waitFor()
   await page.getByRole('application', { name: `shown: ${formatValue('ns', row?.total ?? 0)}` }).waitFor()
-  expect(url().searchParams.getAll('t')).toEqual([`focus:${name}`])
+  await expect.poll(() => url().searchParams.getAll('t')).toEqual([`focus:${name}`])
   await page.getByRole('button', { name: /^JDK: in colour/ }).click()
   await expect.poll(() => url().searchParams.get('grey')).toBe('jdk')
   await page.getByRole('button', { name: /^JDK: in grey/ }).click()
@@ -128,7 +128,7 @@ test('steps are chips: focus, hide, fold; each can be taken back, and a link car
   await page.getByRole('button', { name: 'Take back: Folded JDK' }).click()
   await page.getByRole('button', { name: `Take back: Only with ${short}` }).click()
   await page.getByRole('application', { name: formatValue('ns', flame.total.value) }).waitFor()
-  expect(url().search).toBe(new URL(server.url + CHECKOUT).search)
+  await expect.poll(() => url().search).toBe(new URL(server.url + CHECKOUT).search)
 })
 
 test('callers and callees: from the card, with the sums of the API', async () => {
@@ -145,7 +145,7 @@ test('callers and callees: from the card, with the sums of the API', async () =>
   const inside = formatValue('ns', callers.total.value - callers.outside.value)
   await page.getByRole('region', { name: 'Callers of Matcher.find' }).getByText(inside).waitFor()
   await page.getByRole('region', { name: 'Matcher.find and what it calls' }).getByText(inside).waitFor()
-  expect(server.requests.some(r => r.startsWith('/api/v1/callees?'))).toBe(true)
+  await expect.poll(() => server.requests.some(r => r.startsWith('/api/v1/callees?'))).toBe(true)
   await page.getByRole('application', { name: /^Callers of Matcher.find/ }).focus()
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('ArrowUp')
@@ -321,7 +321,7 @@ test('what pruning omitted is counted, and can be asked for', async () => {
   await expect.poll(() => server.requests.some(r => r.startsWith('/api/v1/top?'))).toBe(true)
   await page.getByRole('button', { name: 'Show more' }).click()
   await omitted.getByText('nothing').waitFor()
-  expect(Number(url().searchParams.get('nodes'))).toBeGreaterThan(22_000)
+  await expect.poll(() => Number(url().searchParams.get('nodes'))).toBeGreaterThan(22_000)
 })
 
 test('a drag on the timeline chooses whole steps, and hovering tells their fate', async () => {
@@ -342,7 +342,7 @@ test('a drag on the timeline chooses whole steps, and hovering tells their fate'
   await page.mouse.up()
   await expect.poll(() => url().searchParams.get('from')).toBe(String(start))
   expect(url().searchParams.get('to')).toBe(String(start + 600))
-  expect(await page.getByRole('button', { name: 'Live' }).isDisabled()).toBe(true)
+  await page.getByRole('button', { name: 'Live', disabled: true }).waitFor()
 })
 
 test('when a refresh fails the old data stays, and says that it is old', async () => {

@@ -27,7 +27,7 @@ describe('services', () => {
     await expect.poll(services).toEqual(['checkout'])
     await page.locator('.row-link').click({ position: { x: 600, y: 20 } })
     await heading('checkout')
-    expect(new URL(page.url()).searchParams.get('range')).toBe('1h')
+    await expect.poll(() => new URL(page.url()).searchParams.get('range')).toBe('1h')
     await page.goBack()
     await page.getByLabel('Filter services').fill('no such service')
     await heading(/No service matches/)
@@ -40,15 +40,12 @@ describe('services', () => {
     await heading('What changed')
     const card = page.getByRole('region', { name: 'Verdict on the newest version' })
     await card.getByText(/^Version 2\.14\.1 is worse than 2\.14\.0: the same work takes/).waitFor()
-    const url = new URL(page.url())
-    expect([url.searchParams.get('version'), url.searchParams.get('baseVersion')]).toEqual([
-      '2.14.1',
-      '2.14.0',
-    ])
+    const versions = () => ['version', 'baseVersion'].map(name => new URL(page.url()).searchParams.get(name))
+    await expect.poll(versions).toEqual(['2.14.1', '2.14.0'])
     expect(await card.getByRole('link', { name: 'Show this comparison' }).count()).toBe(0)
     await card.getByRole('listitem').first().getByRole('link').click()
     await heading('checkout')
-    expect(new URL(page.url()).searchParams.get('fn')).toMatch(/regex/i)
+    await expect.poll(() => new URL(page.url()).searchParams.get('fn')).toMatch(/regex/i)
     await open('/changes?service=search-index&namespace=search&cluster=prod-eu&range=1h')
     await page.getByText(/^No verdict on a new version/).waitFor()
   })
@@ -81,7 +78,7 @@ test('targets: state, reason, remedy; filtered by state', async () => {
     .waitFor()
   await page.locator('tbody.target a').click()
   await heading('inventory')
-  expect(new URL(page.url()).searchParams.get('series')).toMatch(/^[0-9a-f]{16}$/)
+  await expect.poll(() => new URL(page.url()).searchParams.get('series')).toMatch(/^[0-9a-f]{16}$/)
 })
 
 describe('pods that asked for profiling', () => {
@@ -122,7 +119,7 @@ describe('functions of all services', () => {
     await expect.poll(() => rows.count()).toBe(1)
     await rows.first().getByRole('link').click()
     await heading(answer.functions.find(f => f.name === 'java.util.regex.Matcher.find')?.most.service ?? '')
-    expect(new URL(page.url()).searchParams.get('fn')).toBe('java.util.regex.Matcher.find')
+    await expect.poll(() => new URL(page.url()).searchParams.get('fn')).toBe('java.util.regex.Matcher.find')
   })
 
   test('nothing there: why', async () => {
@@ -177,7 +174,7 @@ describe('why there is nothing to show', () => {
     await open('/profile?service=legacy-batch')
     await page.getByRole('button', { name: /^Show the 15 minutes before/ }).click()
     await page.locator('.timeline').waitFor()
-    expect(new URL(page.url()).searchParams.has('from')).toBe(true)
+    await expect.poll(() => new URL(page.url()).searchParams.has('from')).toBe(true)
   })
 
   test('the store is unavailable: a banner on every screen', async () => {
@@ -240,10 +237,10 @@ test('the theme is the system’s until the user chooses, and the choice is kept
   await open('/')
   expect(await scheme()).toBe('light dark')
   await page.getByRole('button', { name: 'Use the light theme' }).click()
-  expect(await scheme()).toBe('light')
+  await expect.poll(scheme).toBe('light')
   await page.reload()
   await page.getByRole('button', { name: 'Use the dark theme' }).waitFor()
-  expect(await scheme()).toBe('light')
+  await expect.poll(scheme).toBe('light')
 })
 
 test('"?" lists the keys of what is on screen; Escape and the button close the list', async () => {
