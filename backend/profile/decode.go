@@ -76,7 +76,7 @@ func Decode(encoded []byte, limits DecodeLimits) (*Window, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Window()
+	return p.window(true)
 }
 
 // Packed is a window that is decompressed and measured, and not built yet.
@@ -104,9 +104,12 @@ func Unpack(encoded []byte, limits DecodeLimits) (*Packed, error) {
 // Memory is about how many bytes the window takes, until it is stored.
 func (p *Packed) Memory() int64 { return p.memory }
 
-// Window builds the window. It shares no memory with what it was built from.
-func (p *Packed) Window() (*Window, error) {
-	d := decoder{limits: p.limits}
+// Window builds the window, whose stacks share their beginnings: see
+// StackSet.Shared. It shares no memory with what it was built from.
+func (p *Packed) Window() (*Window, error) { return p.window(false) }
+
+func (p *Packed) window(whole bool) (*Window, error) {
+	d := decoder{limits: p.limits, whole: whole}
 	w, err := d.window(p.message)
 	if err != nil {
 		return nil, err
@@ -115,17 +118,6 @@ func (p *Packed) Window() (*Window, error) {
 		return nil, &DecodeError{Reason: LedgerMismatch, What: "ledger", Err: err}
 	}
 	return w, nil
-}
-
-// UnpackedSize is how many bytes decompressing a window takes, as it claims itself:
-// what is in it, or the look-back of its compression where that is more (2048 bytes
-// for 1024). It is MaxDecoded if it claims nothing, or more.
-func UnpackedSize(encoded []byte, limits DecodeLimits) int64 {
-	var h zstd.Header
-	if len(encoded) < len(magic) || h.Decode(encoded[len(magic):]) != nil || !h.HasFCS {
-		return int64(limits.MaxDecoded)
-	}
-	return int64(min(max(h.FrameContentSize, h.WindowSize), uint64(limits.MaxDecoded)))
 }
 
 func decompress(encoded []byte, limits DecodeLimits) ([]byte, error) {
@@ -138,7 +130,7 @@ func decompress(encoded []byte, limits DecodeLimits) ([]byte, error) {
 	if encoded[3] != magic[3] {
 		return nil, &DecodeError{Reason: UnsupportedFormat, What: fmt.Sprintf("format version %q, known is %q", encoded[3], magic[3])}
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limits.MaxDecoded)))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limits.MaxDecoded)))
 	if err != nil {
 		return nil, fmt.Errorf("start zstd decoder: %w", err)
 	}
@@ -156,6 +148,7 @@ func decompress(encoded []byte, limits DecodeLimits) ([]byte, error) {
 // decoder carries the limits and what is used up of them.
 type decoder struct {
 	limits DecodeLimits
+	whole  bool // each stack has all of its frames
 	frames int
 }
 

@@ -116,23 +116,34 @@ func (d *decoder) stacks(s *StackSet, c *columns) error {
 		return malformed("columns of a set have %d, %d, %d and %d entries", c.nShared, n, c.nValues, c.nCounts)
 	}
 	s.Stacks = make([]Stack, n)
-	var previous []uint32
+	if !d.whole {
+		s.Shared = make([]uint32, n)
+	}
+	own := make([]uint32, 0, c.nFr) // frames of all stacks
+	var frames []uint32             // of the stack before
 	for i := range s.Stacks {
-		frames, err := d.stackFrames(s, c, previous)
-		if err != nil {
+		shared, first := 0, len(own)
+		var err error
+		if shared, own, err = d.stackFrames(s, c, len(frames), own); err != nil {
 			return err
 		}
-		if i > 0 && slices.Compare(previous, frames) >= 0 {
+		stack := Stack{Frames: own[first:len(own):len(own)]}
+		if i > 0 && slices.Compare(frames[shared:], stack.Frames) >= 0 {
 			return malformed("stacks are not sorted and distinct at %d", i)
 		}
-		stack := Stack{Frames: frames}
+		frames = append(frames[:shared], stack.Frames...)
+		if d.whole {
+			stack.Frames = append(make([]uint32, 0, len(frames)), frames...)
+		} else {
+			s.Shared[i] = uint32(shared)
+		}
 		if err := quantity(next(&c.values), &stack.Value); err != nil {
 			return err
 		}
 		if err := quantity(next(&c.counts), &stack.Count); err != nil {
 			return err
 		}
-		s.Stacks[i], previous = stack, frames
+		s.Stacks[i] = stack
 	}
 	if c.nFr != 0 {
 		return malformed("%d frames belong to no stack", c.nFr)
@@ -144,28 +155,28 @@ func (d *decoder) stacks(s *StackSet, c *columns) error {
 	return nil
 }
 
-func (d *decoder) stackFrames(s *StackSet, c *columns, previous []uint32) ([]uint32, error) {
-	shared, own := next(&c.shared), next(&c.own)
-	if shared > uint64(len(previous)) || own > uint64(c.nFr) {
-		return nil, malformed("a stack shares %d of %d frames and owns %d of %d", shared, len(previous), own, c.nFr)
+// stackFrames reads the next stack: how many of the frames of the one before it
+// shares, and the others, which are appended to own.
+func (d *decoder) stackFrames(s *StackSet, c *columns, before int, own []uint32) (shared int, all []uint32, err error) {
+	nShared, nOwn := next(&c.shared), next(&c.own)
+	if nShared > uint64(before) || nOwn > uint64(c.nFr) {
+		return 0, own, malformed("a stack shares %d of %d frames and owns %d of %d", nShared, before, nOwn, c.nFr)
 	}
-	depth := int(shared + own)
+	depth := int(nShared + nOwn)
 	if depth > d.limits.MaxDepth {
-		return nil, exceeded("frames of a stack", depth, d.limits.MaxDepth)
+		return 0, own, exceeded("frames of a stack", depth, d.limits.MaxDepth)
 	}
 	d.frames += depth
 	if d.frames > d.limits.MaxFrames {
-		return nil, exceeded("frames of a window", d.frames, d.limits.MaxFrames)
+		return 0, own, exceeded("frames of a window", d.frames, d.limits.MaxFrames)
 	}
-	frames := make([]uint32, depth)
-	copy(frames, previous[:shared])
-	for i := int(shared); i < depth; i++ {
+	for range nOwn {
 		f := next(&c.frames)
 		if f >= uint64(len(s.Functions)) {
-			return nil, malformed("frame refers to function %d of %d", f, len(s.Functions))
+			return 0, own, malformed("frame refers to function %d of %d", f, len(s.Functions))
 		}
-		frames[i] = uint32(f)
+		own = append(own, uint32(f))
 	}
-	c.nFr -= int(own)
-	return frames, nil
+	c.nFr -= int(nOwn)
+	return int(nShared), own, nil
 }

@@ -2,15 +2,15 @@ package profile
 
 // What a window is in memory, in bytes, with the columns that are made of it.
 const (
-	functionBytes = 40 // Function, its id, rounded up
-	stackBytes    = 96 // Stack, and a row of samples
+	functionBytes = 40  // Function, its id, rounded up
+	stackBytes    = 100 // Stack, what it shares, and a row of samples
 	frameBytes    = 4
 )
 
 // measure adds up what the stack sets of a window would be in memory. It reads the
 // columns of lengths only.
 func measure(message []byte, limits DecodeLimits) (int64, error) {
-	total, frames := int64(len(message)/8), 0 // ledgers and the rest
+	total, frames := int64(len(message)/8), 0 // ledgers and the rest; frames that stacks share count each time
 	err := fields(message, func(f field) error {
 		if f.number != 9 {
 			return nil
@@ -22,7 +22,7 @@ func measure(message []byte, limits DecodeLimits) (int64, error) {
 		}
 		return err
 	})
-	return total + frameBytes*int64(frames), err
+	return total, err
 }
 
 func measureSet(b []byte, limits DecodeLimits) (bytes int64, frames int, err error) {
@@ -40,6 +40,9 @@ func measureSet(b []byte, limits DecodeLimits) (bytes int64, frames int, err err
 				return err
 			}
 			stacks, frames = max(stacks, n), frames+sum
+			if f.number == 5 {
+				bytes += frameBytes * int64(sum)
+			}
 			if frames > limits.MaxFrames {
 				return exceeded("frames of a set", frames, limits.MaxFrames)
 			}

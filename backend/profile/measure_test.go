@@ -1,8 +1,11 @@
 package profile
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -34,6 +37,41 @@ func TestMeasureIsWhatIsBuilt(t *testing.T) {
 		}
 		if got := packed.Memory(); got < want || got > want+int64(len(packed.message)) {
 			t.Fatalf("measured %d bytes, built %d", got, want)
+		}
+	})
+}
+
+// A window that is built to be stored keeps what its stacks have in common once,
+// and is the same window.
+func TestSharedStacksAreThoseOfTheWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWindow(t)
+		encoded, err := Encode(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := Decode(encoded, DefaultDecodeLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := Unpack(encoded, DefaultDecodeLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared, err := packed.Window()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range shared.Sets {
+			set := &shared.Sets[i]
+			var stacks []Stack
+			for _, s := range set.All() {
+				stacks = append(stacks, Stack{slices.Clone(s.Frames), s.Value, s.Count})
+			}
+			set.Stacks, set.Shared = stacks, nil
+		}
+		if diff := cmp.Diff(whole, shared, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
 		}
 	})
 }

@@ -17,6 +17,7 @@ package profile
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"time"
 )
@@ -102,6 +103,26 @@ type StackSet struct {
 	Type      Type
 	Functions []Function
 	Stacks    []Stack
+	// Shared, unless it is nil, is how many frames each stack has in common with the
+	// one before it, and its Frames are the others. Such a set, which comes from
+	// Packed.Window, is only read by All.
+	Shared []uint32 `json:",omitempty"`
+}
+
+// All yields the stacks with all of their frames, which are valid until the next.
+func (s *StackSet) All() iter.Seq2[int, Stack] {
+	return func(yield func(int, Stack) bool) {
+		var frames []uint32
+		for i, stack := range s.Stacks {
+			if s.Shared != nil {
+				frames = append(frames[:s.Shared[i]], stack.Frames...)
+				stack.Frames = frames
+			}
+			if !yield(i, stack) {
+				return
+			}
+		}
+	}
 }
 
 // Amount is a measured quantity: Value in the unit of its type, Count in

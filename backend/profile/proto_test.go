@@ -34,7 +34,7 @@ func TestWireIsWhatTheProtoFileSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := decoder{limits: DefaultDecodeLimits()}
+		d := decoder{limits: DefaultDecodeLimits(), whole: true}
 		got, err := d.window(theirs)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func (f *fakeStore) Insert(ctx context.Context, w *profile.Window) (store.Result
 	if f.err != nil {
 		return store.Result{}, f.err
 	}
+	w = whole(w)
 	first, duplicate := f.windows[w.ID]
 	if !duplicate {
 		f.windows[w.ID], first = w, w
@@ -53,6 +55,21 @@ func (f *fakeStore) Insert(ctx context.Context, w *profile.Window) (store.Result
 		result.Conflict = result.Conflict || c.Stored != w.CoverageOf(c.Type).Stored
 	}
 	return result, ctx.Err()
+}
+
+// whole gives each stack of a window all of its frames.
+func whole(w *profile.Window) *profile.Window {
+	all := *w
+	all.Sets = nil
+	for i := range w.Sets {
+		set := profile.StackSet{Type: w.Sets[i].Type, Functions: w.Sets[i].Functions}
+		for _, s := range w.Sets[i].All() {
+			s.Frames = slices.Clone(s.Frames)
+			set.Stacks = append(set.Stacks, s)
+		}
+		all.Sets = append(all.Sets, set)
+	}
+	return &all
 }
 
 func (f *fakeStore) PutTargets(_ context.Context, targets []store.TargetStatus) error {

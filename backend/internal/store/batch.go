@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 	"time"
 
@@ -40,8 +41,7 @@ func newBatch(w *profile.Window) *batch {
 		n := len(set.Stacks)
 		b.stackIDs, b.types = slices.Grow(b.stackIDs, n), slices.Grow(b.types, n)
 		b.values, b.counts = slices.Grow(b.values, n), slices.Grow(b.counts, n)
-		for j := range set.Stacks {
-			stack := &set.Stacks[j]
+		for _, stack := range set.All() {
 			frames = frames[:0]
 			for _, f := range stack.Frames {
 				frames = append(frames, ids[f])
@@ -94,9 +94,8 @@ func (b *batch) hash() uint64 {
 // note finds out which stacks were not written today.
 func (b *batch) note(w *writtenIDs) {
 	b.fresh, b.bytes = w.missing(w.scope(b.day, "service "+b.window.Target.Service), b.stackIDs), 0
-	for _, i := range b.fresh {
-		_, stack := b.stack(i)
-		b.bytes += 8 * len(stack.Frames)
+	for s := range b.freshStacks() {
+		b.bytes += 8 * len(s.frames)
 	}
 }
 
@@ -127,11 +126,49 @@ type windowKey struct {
 	slot
 }
 
-// stack returns a stack by its index over all sets.
-func (b *batch) stack(index int) (set int, s *profile.Stack) {
-	for len(b.sets[set].Stacks) <= index {
-		index -= len(b.sets[set].Stacks)
-		set++
+// freshStack is a stack that was not written today.
+type freshStack struct {
+	index  int // over all sets
+	set    int
+	frames []uint32 // valid until the next
+}
+
+func (b *batch) freshStacks() iter.Seq[freshStack] {
+	return func(yield func(freshStack) bool) {
+		fresh, first := b.fresh, 0 // first of the set, over all sets
+		for set := range b.sets {
+			for i, stack := range b.sets[set].All() {
+				if len(fresh) == 0 {
+					return
+				}
+				if fresh[0] != first+i {
+					continue
+				}
+				fresh = fresh[1:]
+				if !yield(freshStack{first + i, set, stack.Frames}) {
+					return
+				}
+			}
+			first += len(b.sets[set].Stacks)
+		}
 	}
-	return set, &b.sets[set].Stacks[index]
+}
+
+// freshFunctions returns, by set, the functions of the stacks that were not written
+// today, each once.
+func (b *batch) freshFunctions() [][]uint32 {
+	used := make([][]uint32, len(b.sets))
+	seen := make([][]bool, len(b.sets))
+	for i, set := range b.sets {
+		seen[i] = make([]bool, len(set.Functions))
+	}
+	for s := range b.freshStacks() {
+		for _, f := range s.frames {
+			if !seen[s.set][f] {
+				seen[s.set][f] = true
+				used[s.set] = append(used[s.set], f)
+			}
+		}
+	}
+	return used
 }

@@ -78,6 +78,34 @@ func TestWindowsThatArriveTogetherAreFewBlocks(t *testing.T) {
 	}
 }
 
+// Windows as ingest builds them keep what their stacks have in common once; they
+// are stored whole, also where some stacks are known already.
+func TestWindowsWithSharedStacks(t *testing.T) {
+	s := storetest.Open(t)
+	var all []*profile.Window
+	for pod := range 4 {
+		w := newMaker("cart", pod).window(today())
+		encoded, err := profile.Encode(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := profile.Unpack(encoded, profile.DefaultDecodeLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		received, err := packed.Window()
+		if err != nil {
+			t.Fatal(err)
+		}
+		insert(t, s, received)
+		if r := insert(t, s, w); !r.Duplicate || r.Conflict {
+			t.Errorf("the window with whole stacks is another one: %+v", r)
+		}
+		all = append(all, w)
+	}
+	wantOnce(t, s, "cart", all...)
+}
+
 // openForGroup opens a store that writes these windows as one group, when all of
 // them have arrived.
 func openForGroup(t *testing.T, all []*profile.Window) (*store.Store, *prometheus.Registry) {

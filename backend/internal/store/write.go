@@ -126,9 +126,8 @@ func (s *Store) insertStacks(ctx context.Context, group []*pending) error {
 	functions, stacks := newFunctionRows(s), newStackRows(s)
 	for _, p := range group {
 		p.note(s.written) // again: another group may have written them
-		for _, i := range p.fresh {
-			set, stack := p.stack(i)
-			for _, f := range stack.Frames {
+		for set, used := range p.freshFunctions() {
+			for _, f := range used {
 				if err := functions.add(ctx, p.day, p.ids[set][f], p.sets[set].Functions[f]); err != nil {
 					return err
 				}
@@ -140,9 +139,8 @@ func (s *Store) insertStacks(ctx context.Context, group []*pending) error {
 		return err
 	}
 	for _, p := range group {
-		for _, i := range p.fresh {
-			set, stack := p.stack(i)
-			if err := stacks.add(ctx, p.batch, p.stackIDs[i], p.ids[set], stack.Frames); err != nil {
+		for stack := range p.freshStacks() {
+			if err := stacks.add(ctx, p.batch, p.stackIDs[stack.index], p.ids[stack.set], stack.frames); err != nil {
 				return err
 			}
 		}
