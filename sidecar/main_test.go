@@ -62,7 +62,7 @@ func (s *sidecar) start(more ...string) {
 	command := s.command
 	if command == nil {
 		command = []string{
-			"run", "--local", "--pid", fmt.Sprint(s.jvm.PID), "--window", "5s", "--start-delay", "0s", "--scan-interval", "200ms",
+			"run", "--local", "--pid", fmt.Sprint(s.jvm.PID), "--window", "5s", "--start-delay", "0s", "--scan-interval", "200ms", "--sample-rate", "0",
 			"--retry-interval", "1s", "--exit-grace", "1m", "--shared-dir", s.shared, "--state-dir", s.state, "--library", jvmtest.Library(s.T),
 		}
 	}
@@ -465,7 +465,7 @@ func TestPausedByTheBackend(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"run", "--window", "1s"}, {"run", "--events", "cpu,gpu"}, {"run", "--cpu-interval", "0"}, {"run", "--local", "--library", "/absent"},
+		{"run", "--window", "1s"}, {"run", "--events", "cpu,gpu"}, {"run", "--cpu-interval", "0"}, {"run", "--sample-rate", "-1"}, {"run", "--fixed-intervals", "gpu"}, {"run", "--local", "--library", "/absent"},
 		{"run", "--local", "--profiler-memory", "1"}, {"run", "--local", "--library", "/etc/passwd", "--shared-dir", t.TempDir()}, {"nonsense"},
 	} {
 		program := exec.Command(os.Args[0], args...)

@@ -48,6 +48,8 @@ type RunCmd struct {
 	CPUInterval   string `env:"PODFLAME_CPU_INTERVAL" default:"10ms" help:"CPU time between two samples."`
 	AllocInterval string `env:"PODFLAME_ALLOC_INTERVAL" default:"512k" help:"Bytes between two allocation samples."`
 	LockThreshold string `env:"PODFLAME_LOCK_THRESHOLD" default:"10ms" help:"Accumulated wait that makes one lock sample."`
+	SampleRate    string `env:"PODFLAME_SAMPLE_RATE" default:"200" help:"Samples a second that a JVM should have at most of each of cpu, alloc and lock: where it has more the interval is lengthened. 0: intervals stay."`
+	Fixed         string `name:"fixed-intervals" env:"PODFLAME_FIXED_INTERVALS" help:"Events out of cpu, alloc, lock whose interval stays whatever --sample-rate says, beside those whose interval is not the default."`
 
 	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals and threshold while the pod runs."`
 
@@ -71,6 +73,7 @@ type LimitFlags struct {
 	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"2s" help:"Time for their upload."`
 	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
 	ChangeInterval time.Duration `env:"PODFLAME_CHANGE_INTERVAL" default:"1m" help:"Time between two changes of a JVM's settings by annotation."`
+	AdaptInterval  time.Duration `env:"PODFLAME_ADAPT_INTERVAL" default:"10m" help:"Time between two changes of a JVM's intervals by --sample-rate. The first one does not wait."`
 	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
 
 	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
@@ -101,6 +104,9 @@ func (c *RunCmd) settings() (contract.Settings, error) {
 	read("--cpu-interval", func() (e error) { s.CPUInterval, e = contract.ParseCPUInterval(c.CPUInterval); return e })
 	read("--alloc-interval", func() (e error) { s.AllocInterval, e = contract.ParseAllocInterval(c.AllocInterval); return e })
 	read("--lock-threshold", func() (e error) { s.LockThreshold, e = contract.ParseLockThreshold(c.LockThreshold); return e })
+	read("--sample-rate", func() (e error) { s.SampleRate, e = contract.ParseSampleRate(c.SampleRate); return e })
+	read("--fixed-intervals", func() (e error) { s.Fixed, e = contract.ParseFixed(c.Fixed); return e })
+	s.Fix(s.Asked()...)
 	return s, err
 }
 
@@ -116,7 +122,8 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew
 	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
-	limits.ExitGrace, limits.CrashWindow, limits.ChangeInterval = c.ExitGrace, c.CrashWindow, c.ChangeInterval
+	limits.ExitGrace, limits.CrashWindow = c.ExitGrace, c.CrashWindow
+	limits.ChangeInterval, limits.AdaptInterval = c.ChangeInterval, c.AdaptInterval
 	return agent.Config{
 		Target: profile.Target{
 			Cluster: c.Cluster, Namespace: c.Namespace, Service: c.Service, Version: c.Version,

@@ -74,6 +74,7 @@ const (
 	EventNotCPU         Reason = "event_not_cpu"
 	KernelCPUDiffers    Reason = "kernel_cpu_differs"
 	BurstsUndersampled  Reason = "bursts_undersampled"
+	SamplingAdapted     Reason = "sampling_adapted"
 	VirtualThreadLocks  Reason = "virtual_thread_locks_unrecorded"
 	SpoolFull           Reason = "spool_full"
 	SpoolExpired        Reason = "spool_expired"

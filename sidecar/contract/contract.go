@@ -17,6 +17,7 @@ const (
 	CPUInterval   = "profiling.io/cpu-interval"   // Go duration
 	AllocInterval = "profiling.io/alloc-interval" // bytes, suffix k or m allowed
 	LockThreshold = "profiling.io/lock-threshold" // Go duration
+	SampleRate    = "profiling.io/sample-rate"    // samples a second of each type, which intervals that are not asked for are lengthened to; 0: never
 	RunAsUser     = "profiling.io/run-as-user"    // "uid" or "uid:gid" of the JVM, when only its image knows; without gid the securityContext's, or 0
 	CPURequest    = "profiling.io/cpu-request"    // Kubernetes quantity
 	CPULimit      = "profiling.io/cpu-limit"      // Kubernetes quantity
@@ -28,7 +29,7 @@ const (
 	// listener also where another program than the java command runs the JVM.
 	SignalLaunchers = "profiling.io/signal-launchers"
 	// Capture asks for other events for a while; see ParseCapture. The sidecar reads
-	// it, and Events to LockThreshold, while the pod runs.
+	// it, and Events to SampleRate, while the pod runs.
 	Capture = "profiling.io/capture"
 	Status  = "profiling.io/status" // written by the webhook: the decision, as JSON
 )
@@ -125,6 +126,8 @@ const (
 	EnvCPUInterval     = "PODFLAME_CPU_INTERVAL"
 	EnvAllocInterval   = "PODFLAME_ALLOC_INTERVAL"
 	EnvLockThreshold   = "PODFLAME_LOCK_THRESHOLD"
+	EnvSampleRate      = "PODFLAME_SAMPLE_RATE"
+	EnvFixedIntervals  = "PODFLAME_FIXED_INTERVALS"  // comma-separated events whose interval was asked for
 	EnvSignalLaunchers = "PODFLAME_SIGNAL_LAUNCHERS" // "true", else not set
 	EnvMetrics         = "PODFLAME_METRICS"          // address of /metrics and /livez: host:port or unix:PATH
 	EnvListen          = "PODFLAME_LISTEN"           // for sidecars without EnvMetrics

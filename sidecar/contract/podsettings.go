@@ -48,10 +48,22 @@ func (s Settings) With(annotations map[string]string) (Settings, error) {
 	read(CPUInterval, func(text string) (err error) { changed.CPUInterval, err = ParseCPUInterval(text); return err })
 	read(AllocInterval, func(text string) (err error) { changed.AllocInterval, err = ParseAllocInterval(text); return err })
 	read(LockThreshold, func(text string) (err error) { changed.LockThreshold, err = ParseLockThreshold(text); return err })
+	read(SampleRate, func(text string) (err error) { changed.SampleRate, err = ParseSampleRate(text); return err })
+	changed.Fix(FixedBy(annotations)...)
 	if failed != nil {
 		return s, failed
 	}
 	return changed, nil
+}
+
+// FixedBy are the events whose interval annotations ask for.
+func FixedBy(annotations map[string]string) (events []string) {
+	for i, key := range []string{CPUInterval, AllocInterval, LockThreshold} {
+		if _, ok := annotations[key]; ok {
+			events = append(events, Budgeted()[i])
+		}
+	}
+	return events
 }
 
 // CaptureRequest asks for other events until some time.

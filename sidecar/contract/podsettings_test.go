@@ -26,18 +26,44 @@ func TestParseAnnotations(t *testing.T) {
 
 func TestSettingsWithAnnotations(t *testing.T) {
 	base := DefaultSettings()
-	got, err := base.With(map[string]string{Events: "cpu, wall", Window: "30s", CPUInterval: "5ms", AllocInterval: "1m", LockThreshold: "1ms", "other": "x"})
-	want := Settings{Events: []string{"cpu", "wall"}, Window: 30 * time.Second, CPUInterval: 5 * time.Millisecond, AllocInterval: 1 << 20, LockThreshold: time.Millisecond}
+	got, err := base.With(map[string]string{Events: "cpu, wall", Window: "30s", CPUInterval: "5ms", AllocInterval: "1m", LockThreshold: "1ms", SampleRate: "50", "other": "x"})
+	want := Settings{Events: []string{"cpu", "wall"}, Window: 30 * time.Second, CPUInterval: 5 * time.Millisecond, AllocInterval: 1 << 20, LockThreshold: time.Millisecond,
+		SampleRate: 50, Fixed: []string{"cpu", "alloc", "lock"}}
 	if err != nil || !cmp.Equal(got, want) {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
 	if got, err := base.With(nil); err != nil || !cmp.Equal(got, base) {
 		t.Errorf("without annotations: %+v %v", got, err)
 	}
-	for key, text := range map[string]string{Events: "cpu,live", Window: "1h", CPUInterval: "-1s", AllocInterval: "x", LockThreshold: "1"} {
+	for key, text := range map[string]string{Events: "cpu,live", Window: "1h", CPUInterval: "-1s", AllocInterval: "x", LockThreshold: "1", SampleRate: "-1"} {
 		got, err := base.With(map[string]string{Events: "wall", key: text})
 		if err == nil || !strings.Contains(err.Error(), key) || !cmp.Equal(got, base) {
 			t.Errorf("%s=%q: %+v, %v", key, text, got, err)
+		}
+	}
+}
+
+// An interval that was asked for stays, even if it is the one by default.
+func TestFixedIntervals(t *testing.T) {
+	base := DefaultSettings()
+	base.Fix("cpu")
+	got, err := base.With(map[string]string{AllocInterval: "512k"})
+	if err != nil || !slices.Equal(got.Fixed, []string{"cpu", "alloc"}) || !slices.Equal(base.Fixed, []string{"cpu"}) {
+		t.Errorf("fixed %v of %v, %v", got.Fixed, base.Fixed, err)
+	}
+	if asked := base.Asked(); asked != nil {
+		t.Errorf("%v are asked for by default", asked)
+	}
+	got.LockThreshold = time.Second
+	if asked := got.Asked(); !slices.Equal(asked, []string{"lock"}) {
+		t.Errorf("%v are asked for, want lock", asked)
+	}
+	if events, err := ParseFixed("lock, cpu,lock,"); err != nil || !slices.Equal(events, []string{"lock", "cpu"}) {
+		t.Errorf("%v, %v", events, err)
+	}
+	for _, bad := range []string{"wall", "cpu;alloc"} {
+		if events, err := ParseFixed(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, events)
 		}
 	}
 }

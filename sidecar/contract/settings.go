@@ -15,6 +15,37 @@ type Settings struct {
 	CPUInterval   time.Duration // CPU time between two samples
 	AllocInterval int64         // bytes between two allocation samples
 	LockThreshold time.Duration // accumulated wait that makes one lock sample
+	// SampleRate is how many samples a second a JVM should have at most of each
+	// of Budgeted: where it has more the sidecar lengthens the interval. 0: never.
+	SampleRate int
+	Fixed      []string // of Budgeted: those whose interval was asked for, and stays
+}
+
+// Budgeted are the events with an interval that follows from SampleRate. Wall is
+// none: the profiler looks at eight threads an interval, however many there are.
+func Budgeted() []string { return []string{"cpu", "alloc", "lock"} }
+
+// Fix makes the intervals of some events stay as they were asked for.
+func (s *Settings) Fix(events ...string) {
+	fixed := slices.Clone(s.Fixed) // Settings are copied, and share it
+	for _, e := range events {
+		if !slices.Contains(fixed, e) {
+			fixed = append(fixed, e)
+		}
+	}
+	s.Fixed = fixed
+}
+
+// Asked are the events whose interval is another one than by default: so
+// somebody has asked for it.
+func (s *Settings) Asked() (events []string) {
+	d := DefaultSettings()
+	for i, asked := range []bool{s.CPUInterval != d.CPUInterval, s.AllocInterval != d.AllocInterval, s.LockThreshold != d.LockThreshold} {
+		if asked {
+			events = append(events, Budgeted()[i])
+		}
+	}
+	return events
 }
 
 // AllEvents are the events that can be asked for.
@@ -31,10 +62,12 @@ const (
 	MaxAllocInterval = 1 << 30
 	MinLockThreshold = 10 * time.Microsecond
 	MaxLockThreshold = time.Minute
+	MaxSampleRate    = 100_000
 )
 
 // DefaultSettings are CPU every 10 ms, an allocation sample every 512 KiB, lock
-// waits from 10 ms, and windows of one minute.
+// waits from 10 ms, at most about 200 samples of each a second, and windows of one
+// minute.
 func DefaultSettings() Settings {
 	return Settings{
 		Events:        []string{"cpu", "alloc", "lock"},
@@ -42,6 +75,7 @@ func DefaultSettings() Settings {
 		CPUInterval:   10 * time.Millisecond,
 		AllocInterval: 512 << 10,
 		LockThreshold: 10 * time.Millisecond,
+		SampleRate:    200,
 	}
 }
 
@@ -80,6 +114,31 @@ func ParseWindow(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is not a whole number of seconds", s)
 	}
 	return d, nil
+}
+
+// ParseSampleRate reads how many samples a second a JVM should have at most of
+// each type.
+func ParseSampleRate(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > MaxSampleRate {
+		return 0, fmt.Errorf("%.64q is not a number of samples a second from 1 to %d, or 0 for any", s, MaxSampleRate)
+	}
+	return n, nil
+}
+
+// ParseFixed reads a comma-separated list of Budgeted.
+func ParseFixed(s string) (events []string, err error) {
+	for part := range strings.SplitSeq(s, ",") {
+		event := strings.TrimSpace(part)
+		switch {
+		case event == "":
+		case !slices.Contains(Budgeted(), event):
+			return nil, fmt.Errorf("event %.64q is not one of %s", event, strings.Join(Budgeted(), ", "))
+		case !slices.Contains(events, event):
+			events = append(events, event)
+		}
+	}
+	return events, nil
 }
 
 // ParseCPUInterval reads the CPU time between two samples.

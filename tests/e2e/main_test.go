@@ -91,7 +91,7 @@ func (c *chain) startBackend(ctx context.Context) {
 
 func (c *chain) startSidecar() {
 	c.t.Helper()
-	sidecar, err := stack.StartSidecar(c.paths, "http://"+c.listen, c.shop.PID(), window, "shop", "--cpu-interval", "1ms")
+	sidecar, err := stack.StartSidecar(c.paths, "http://"+c.listen, c.shop.PID(), window, "shop", "--cpu-interval", "1ms", "--sample-rate", "0")
 	if err != nil {
 		c.t.Fatal(err)
 	}

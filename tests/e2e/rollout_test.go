@@ -73,7 +73,7 @@ func (c *chain) version(name string, enough func(context.Context) bool, javaOpti
 	var loads sync.WaitGroup
 	defer loads.Wait()
 	defer endLoad()
-	others := []string{"--cpu-interval", "1ms", "--service-version", name}
+	others := []string{"--cpu-interval", "1ms", "--sample-rate", "0", "--service-version", name}
 	for n := range shopsOfAVersion {
 		shop, err := stack.StartShop(ctx, c.paths, javaOptions...)
 		if err != nil {

@@ -89,7 +89,7 @@ func (f *fleet) watch(l *life) {
 	sidecar, err := stack.Start("env", []string{
 		"STEPPED_CLOCK=" + l.clock, f.sidecar, "run", "--local", "--pid", strconv.Itoa(l.jvm.PID()), "--backend", "http://" + f.listen, "--window", window.String(),
 		"--service", l.service, "--namespace", "demo", "--shared-dir", filepath.Join(l.work, "shared"), "--state-dir", filepath.Join(l.work, "state"),
-		"--cpu-interval", interval.String(), "--lock-threshold", threshold.String(), "--alloc-interval", "512k",
+		"--cpu-interval", interval.String(), "--lock-threshold", threshold.String(), "--alloc-interval", "512k", "--sample-rate", "0",
 		"--start-delay", "1s", "--spool-age", age, "--keep-recordings", filepath.Join(l.work, "kept"), "--log-level", "debug",
 	}, filepath.Join(l.work, "sidecar.log"))
 	f.must(err)

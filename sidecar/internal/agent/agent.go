@@ -116,6 +116,8 @@ func newWorker(a *Agent, p target.Process, volume string) *worker {
 		files: map[string]*os.File{}, watch: watchClock(a.clock), retry: p.Start.Add(a.config.Limits.StartDelay),
 	}
 	now := a.clock.Now()
+	w.loads.Period = a.config.Limits.AdaptInterval
+	w.loads.Begin(a.clock.Elapsed())
 	w.settings = a.config.wish(a.config.Settings, now).settings
 	w.beginTime(timeline.New(now, profile.JVMStarting))
 	w.next = w.grid("").Next(now)

@@ -112,6 +112,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	result.AddTo(window)
 	window.KernelCPU = w.account.Between(window.Recorded.Start, window.Recorded.End)
 	window.NoticeKernelCPU()
+	noticeAdapted(window, r)
 	window.Losses = profile.AddLosses(window.Losses, part.Losses...)
 	if part.Unfinished > 0 {
 		window.Losses = profile.AddLosses(window.Losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: part.Unfinished})
@@ -123,6 +124,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	if err := w.putTimed(ctx, window, entered); err != nil {
 		return err
 	}
+	w.weigh(window)
 	if newest {
 		w.losses = nil
 	}

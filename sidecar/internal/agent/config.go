@@ -61,6 +61,7 @@ type Limits struct {
 	ExitGrace      time.Duration // for stopping all sessions and making their last windows
 	CrashWindow    time.Duration // a JVM that dies this soon after a command is taken as killed by it
 	ChangeInterval time.Duration // between two changes of one JVM's settings by annotation
+	AdaptInterval  time.Duration // between two changes of one JVM's intervals by the sampling budget
 }
 
 // DefaultLimits are those of a pod.
@@ -70,6 +71,7 @@ func DefaultLimits() Limits {
 		RetryInterval: 30 * time.Second, CommandTimeout: asprof.DefaultTimeout, Renew: 30 * time.Minute,
 		ProfilerMemory: 64 << 20, ChunkSize: 16 << 20, MaxRecording: 64 << 20, MinFree: 16 << 20,
 		ExitGrace: 20 * time.Second, CrashWindow: 5 * time.Second, ChangeInterval: time.Minute,
+		AdaptInterval: 10 * time.Minute,
 	}
 }
 
@@ -99,7 +101,7 @@ func (l Limits) Check(s contract.Settings) error {
 	switch {
 	case l.MaxTargets < 1 || l.MaxTargets > 256:
 		return fmt.Errorf("maximum of %d targets is not between 1 and 256", l.MaxTargets)
-	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0 || l.ChangeInterval < 0:
+	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0 || l.ChangeInterval < 0 || l.AdaptInterval < 0:
 		return errors.New("intervals and timeouts have to be positive")
 	case l.Renew < 2*s.Window:
 		return fmt.Errorf("renewal after %s is not at least two windows of %s", l.Renew, s.Window)

@@ -14,6 +14,7 @@ import (
 // is finished is read, and what nobody recorded is told.
 func (w *worker) cut(ctx context.Context, boundary time.Time) {
 	w.followWish()
+	w.adapt()
 	w.next = w.grid(w.marker.Session()).Next(boundary)
 	w.showAnswer(w.endChunk(ctx))
 	if err := w.collect(ctx, boundary); err != nil {

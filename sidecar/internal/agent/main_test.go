@@ -95,7 +95,7 @@ func newBench(t *testing.T, o jvmtest.Options) *bench {
 	}
 	c.Libraries = filepath.Join(jvmtest.SharedDir(t), "shared")
 	c.Volumes = session.Volumes{c.Libraries}
-	c.Settings.Window = 5 * time.Second
+	c.Settings.Window, c.Settings.SampleRate = 5*time.Second, 0
 	c.Limits.StartDelay, c.Limits.ScanInterval, c.Limits.RetryInterval = 0, 200*time.Millisecond, 500*time.Millisecond
 	return &bench{T: t, jvm: j, config: c, spool: &memory{}, decoder: jfr.NewDecoder()}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -16,7 +17,8 @@ type metrics struct {
 	windows  *prometheus.CounterVec // by content
 	lost     *prometheus.CounterVec // seconds that nobody profiled, by reason
 	crashes  prometheus.Counter
-	time     prometheus.Gauge // seconds by which the account of time is wrong
+	adapt    *prometheus.CounterVec // changes of intervals by the sampling budget, by event and direction
+	time     prometheus.Gauge       // seconds by which the account of time is wrong
 }
 
 // unprofiled are the reasons for which time goes unprofiled.
@@ -44,6 +46,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lost:     f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_unprofiled_seconds_total", Help: "Time of JVMs that nobody profiled, by reason."}, []string{"reason"}),
 		time:     f.NewGauge(prometheus.GaugeOpts{Name: "podflame_sidecar_time_difference_seconds", Help: "Largest difference, of any JVM, between wall time and what windows tell as recorded or lost; not 0 is an error of the sidecar."}),
 		crashes:  f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_jvm_crashes_total", Help: "JVMs that died shortly after a profiler command."}),
+	}
+	m.adapt = f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_sampling_changes_total", Help: "Changes of a JVM's sampling interval by the sampling budget."}, []string{"event", "interval"})
+	for _, event := range contract.Budgeted() {
+		m.adapt.WithLabelValues(event, longer)
+		m.adapt.WithLabelValues(event, shorter)
 	}
 	for _, s := range states() {
 		m.targets.WithLabelValues(s)
@@ -80,6 +87,20 @@ func (m *metrics) showStates(all map[string]TargetStatus) {
 	for _, s := range states() {
 		m.targets.WithLabelValues(s).Set(float64(count[s]))
 	}
+}
+
+// What becomes of an interval.
+const (
+	longer  = "longer"
+	shorter = "shorter"
+)
+
+func (m *metrics) adapted(event string, isLonger bool) {
+	direction := shorter
+	if isLonger {
+		direction = longer
+	}
+	m.adapt.WithLabelValues(event, direction).Inc()
 }
 
 func (m *metrics) command(took time.Duration, r profile.Reason) {

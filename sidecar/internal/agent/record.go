@@ -36,7 +36,7 @@ func routine(op string) bool { return op == "dump" || op == "metrics" || op == "
 
 // recording is what is asked of the profiler, for a file.
 func (w *worker) recording(file, log string) (asprof.Command, error) {
-	s, l := w.settings, w.config.Limits
+	s, l := w.sampling(), w.config.Limits
 	r := asprof.Recording{
 		File: file, MemoryLimit: l.ProfilerMemory, ChunkSize: l.ChunkSize, Timeout: 2 * l.Renew,
 		// A little more than a window: chunks end by themselves only when
@@ -173,6 +173,7 @@ func (w *worker) ask(first bool) (string, error) {
 	entry := w.marker.Find(id)
 	entry.Options, entry.Started, entry.Expires = w.options(), now, now.Add(2*w.config.Limits.Renew)
 	entry.Events, entry.Window = w.settings.Events, w.settings.Window
+	entry.Adapted, w.marker.Pace.New = w.marker.Pace.New, nil
 	if first {
 		entry.Cut = firstCut(now, w.settings.Window)
 	}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -35,7 +34,7 @@ func (a *Agent) stateOf(s TargetStatus) profile.TargetState {
 		settings = a.config.Settings
 	}
 	state := profile.TargetState{
-		State: reportState(s), Reason: s.Reason, Detail: cut(cmp.Or(s.Detail, s.Capture)), Since: s.Since,
+		State: reportState(s), Reason: s.Reason, Detail: cut(detailOf(s)), Since: s.Since,
 		WindowSeconds: int(settings.Window / time.Second),
 		Session:       s.Session, Adopted: s.Adopted, Engine: s.Engine, Events: settings.Events,
 		Options: cut(s.Options), LastError: cut(s.LastError), StallNS: s.Stall.Nanoseconds(),

@@ -208,7 +208,10 @@ func (s *simulated) drop() {
 }
 
 // countingDecoder knows the chunks of simulated JVMs.
-type countingDecoder struct{ err error }
+type countingDecoder struct {
+	err   error
+	value int64 // of a sample; 0 is 1
+}
 
 func (d *countingDecoder) Decode(_ context.Context, f *os.File, chunks []jfr.Chunk, _ jfr.Options) (jfr.Result, error) {
 	if d.err != nil {
@@ -222,9 +225,9 @@ func (d *countingDecoder) Decode(_ context.Context, f *os.File, chunks []jfr.Chu
 		}
 		n += int64(binary.BigEndian.Uint64(b[:]))
 	}
-	amount := profile.Amount{Value: n, Count: n}
+	amount := profile.Amount{Value: n * max(d.value, 1), Count: n}
 	return jfr.Result{
-		Sets:     []profile.StackSet{{Type: profile.CPU, Functions: []profile.Function{{Name: "f"}}, Stacks: []profile.Stack{{Frames: []uint32{0}, Value: n, Count: n}}}},
+		Sets:     []profile.StackSet{{Type: profile.CPU, Functions: []profile.Function{{Name: "f"}}, Stacks: []profile.Stack{{Frames: []uint32{0}, Value: amount.Value, Count: n}}}},
 		Coverage: []profile.Coverage{{Type: profile.CPU, Captured: amount, Stored: amount}},
 		Recorded: profile.Span{Start: chunks[0].Start, End: chunks[len(chunks)-1].End},
 	}, nil
@@ -283,6 +286,8 @@ func (v *world) comeBack() {
 		journal: j, board: newBoard(m), metrics: m, account: account.New(v.jvm.CPUTime), owner: owner{session.NewID(), "/lib.so"},
 		pause: &pause{}, files: map[string]*os.File{}, watch: watchClock(v.clock), retry: v.clock.Now(),
 	}
+	v.w.loads.Period = v.config.Limits.AdaptInterval
+	v.w.loads.Begin(v.clock.elapsed)
 	v.w.settings = v.config.wish(v.config.Settings, v.clock.Now()).settings
 	v.w.beginTime(timeline.New(v.clock.Now(), profile.JVMStarting))
 	v.w.next = v.w.grid("").Next(v.clock.Now())

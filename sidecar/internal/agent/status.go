@@ -21,6 +21,7 @@ type TargetStatus struct {
 	Options     string
 	Settings    contract.Settings
 	Capture     string // that is under way, in words
+	Sampling    string // where the budget has made intervals longer, in words
 	Refused     string // annotations that are not followed, and why
 	Engine      string
 	Profiler    string        // version of the library, as it says

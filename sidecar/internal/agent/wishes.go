@@ -108,5 +108,5 @@ func (w *worker) followWish() {
 
 func sameSettings(a, b contract.Settings) bool {
 	return slices.Equal(a.Events, b.Events) && a.Window == b.Window && a.CPUInterval == b.CPUInterval &&
-		a.AllocInterval == b.AllocInterval && a.LockThreshold == b.LockThreshold
+		a.AllocInterval == b.AllocInterval && a.LockThreshold == b.LockThreshold && a.SampleRate == b.SampleRate && slices.Equal(a.Fixed, b.Fixed)
 }

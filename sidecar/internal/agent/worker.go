@@ -12,6 +12,7 @@ import (
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/account"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
+	"github.com/podflame/podflame/sidecar/internal/budget"
 	"github.com/podflame/podflame/sidecar/internal/recording"
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
@@ -53,6 +54,7 @@ type worker struct {
 	losses   []profile.Loss // that the next window tells
 	line     *timeline.Timeline
 	spooled  spooled
+	loads    budget.Loads // of the windows
 
 	watch clockWatch
 	next  time.Time // when the next window ends
@@ -277,7 +279,7 @@ func (w *worker) problem(err error) {
 
 func (w *worker) setState(state session.State, r profile.Reason, detail string) {
 	w.board.update(w.p.Key(), func(s *TargetStatus) {
-		s.Target, s.Session, s.Settings = w.target, w.session(), w.settings
+		s.Target, s.Session, s.Settings, s.Sampling = w.target, w.session(), w.settings, w.samplingText()
 		s.set(w.clock.Now(), state, r, detail)
 	})
 }

@@ -46,7 +46,17 @@ type Marker struct {
 	// Owed are spans before that in which a session ran, and of which the
 	// recording has not been read.
 	Owed       []profile.Span `json:"owed,omitempty"`
+	Pace       Pace           `json:"pace,omitzero"`
 	Recordings []Recording    `json:"recordings"` // oldest first
+}
+
+// Pace is how the JVM is sampled more seldom than was asked for.
+type Pace struct {
+	CPU     int64     `json:"cpu,omitempty"`    // ns of CPU time between two samples; 0: as asked for
+	Alloc   int64     `json:"alloc,omitempty"`  // bytes
+	Lock    int64     `json:"lock,omitempty"`   // ns of waiting
+	Changed time.Time `json:"changed,omitzero"` // the last time
+	New     []string  `json:"new,omitempty"`    // events whose interval has changed since the last recording was asked for
 }
 
 // Newer says whether another owner has changed the marker since o was written.
@@ -59,10 +69,10 @@ func (m Marker) Newer(o Marker) bool {
 
 // Clone returns a copy that shares nothing with m.
 func (m Marker) Clone() Marker {
-	m.Owed, m.Recordings = slices.Clone(m.Owed), slices.Clone(m.Recordings)
+	m.Owed, m.Recordings, m.Pace.New = slices.Clone(m.Owed), slices.Clone(m.Recordings), slices.Clone(m.Pace.New)
 	for i := range m.Recordings {
 		r := &m.Recordings[i]
-		r.Steps, r.Events = slices.Clone(r.Steps), slices.Clone(r.Events)
+		r.Steps, r.Events, r.Adapted = slices.Clone(r.Steps), slices.Clone(r.Events), slices.Clone(r.Adapted)
 	}
 	return m
 }
@@ -75,7 +85,7 @@ const maxSteps = 16
 
 // ClockSet enters a step of the clock, in the time before it.
 func (m *Marker) ClockSet(s timeline.Step) {
-	for _, t := range []*time.Time{&m.Heartbeat, &m.Accounted, &m.Zero} {
+	for _, t := range []*time.Time{&m.Heartbeat, &m.Accounted, &m.Zero, &m.Pace.Changed} {
 		if !t.IsZero() {
 			*t = t.Add(s.By)
 		}
@@ -113,19 +123,20 @@ type Target struct {
 type Recording struct {
 	Session  string         `json:"session"`
 	Phase    Phase          `json:"phase"`
-	Begun    bool           `json:"begun,omitempty"`  // of the old schema: it was seen to run
-	Options  string         `json:"options"`          // with which it was begun
-	Events   []string       `json:"events,omitempty"` // that it records
-	Window   time.Duration  `json:"window,omitempty"` // length of its windows
-	Started  time.Time      `json:"started"`          // when it was asked for
-	Cut      time.Time      `json:"cut"`              // end of its first window, which is shorter than others
-	Expires  time.Time      `json:"expires"`          // when the session ends by itself
-	Consumed int64          `json:"consumed"`         // bytes of the file that are in the spool as windows
-	Kept     int64          `json:"kept"`             // bytes at the start of the file that are never punched out
-	Through  time.Time      `json:"through"`          // end of the last window made of it
-	Written  time.Time      `json:"written"`          // end of the last chunk that was read
-	Until    time.Time      `json:"until"`            // when it was known to have ended
-	Why      profile.Reason `json:"why,omitempty"`    // it ended
+	Begun    bool           `json:"begun,omitempty"`   // of the old schema: it was seen to run
+	Options  string         `json:"options"`           // with which it was begun
+	Events   []string       `json:"events,omitempty"`  // that it records
+	Adapted  []string       `json:"adapted,omitempty"` // events whose interval is another one than in the recording before, by the sampling budget
+	Window   time.Duration  `json:"window,omitempty"`  // length of its windows
+	Started  time.Time      `json:"started"`           // when it was asked for
+	Cut      time.Time      `json:"cut"`               // end of its first window, which is shorter than others
+	Expires  time.Time      `json:"expires"`           // when the session ends by itself
+	Consumed int64          `json:"consumed"`          // bytes of the file that are in the spool as windows
+	Kept     int64          `json:"kept"`              // bytes at the start of the file that are never punched out
+	Through  time.Time      `json:"through"`           // end of the last window made of it
+	Written  time.Time      `json:"written"`           // end of the last chunk that was read
+	Until    time.Time      `json:"until"`             // when it was known to have ended
+	Why      profile.Reason `json:"why,omitempty"`     // it ended
 	// Shift is by how much the clock was set since the recording was begun: from
 	// its times, which are all of the clock at its beginning, to ours.
 	Shift    time.Duration    `json:"shift,omitempty"`
@@ -167,12 +178,14 @@ func (m *Marker) check(pid int, startTicks uint64) error {
 		return fmt.Errorf("it is of process %d-%d, not %d-%d", m.PID, m.StartTicks, pid, startTicks)
 	case !sound(m.Owed):
 		return errors.New("the time that it owes is impossible")
+	case len(m.Pace.New) > maxEvents:
+		return fmt.Errorf("%d changed intervals are more than %d", len(m.Pace.New), maxEvents)
 	case len(m.Recordings) > maxRecordings:
 		return fmt.Errorf("%d recordings are more than %d", len(m.Recordings), maxRecordings)
 	}
 	live := 0
 	for _, r := range m.Recordings {
-		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || r.Skipped < 0 || !r.Phase.valid() || len(r.Steps) > maxSteps || len(r.Events) > maxEvents || r.Window%time.Second != 0 || r.Window < 0 {
+		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || r.Skipped < 0 || !r.Phase.valid() || len(r.Steps) > maxSteps || len(r.Events) > maxEvents || len(r.Adapted) > maxEvents || r.Window%time.Second != 0 || r.Window < 0 {
 			return fmt.Errorf("recording %.40q has impossible values", r.Session)
 		}
 		if r.Phase != Ended {

@@ -107,9 +107,10 @@ var readers = map[string]reader{
 	contract.Version:         func(a *annotations, _, v string) error { return readName(&a.version, v) },
 	contract.Events:          readWith(contract.ParseEvents, func(a *annotations, v []string) { a.settings.Events = v }),
 	contract.Window:          readSetting(contract.ParseWindow, func(s *contract.Settings) *time.Duration { return &s.Window }),
-	contract.CPUInterval:     readSetting(contract.ParseCPUInterval, func(s *contract.Settings) *time.Duration { return &s.CPUInterval }),
-	contract.LockThreshold:   readSetting(contract.ParseLockThreshold, func(s *contract.Settings) *time.Duration { return &s.LockThreshold }),
-	contract.AllocInterval:   readSetting(contract.ParseAllocInterval, func(s *contract.Settings) *int64 { return &s.AllocInterval }),
+	contract.CPUInterval:     readInterval("cpu", contract.ParseCPUInterval, func(s *contract.Settings) *time.Duration { return &s.CPUInterval }),
+	contract.LockThreshold:   readInterval("lock", contract.ParseLockThreshold, func(s *contract.Settings) *time.Duration { return &s.LockThreshold }),
+	contract.AllocInterval:   readInterval("alloc", contract.ParseAllocInterval, func(s *contract.Settings) *int64 { return &s.AllocInterval }),
+	contract.SampleRate:      readSetting(contract.ParseSampleRate, func(s *contract.Settings) *int { return &s.SampleRate }),
 	contract.Capture:         readWith(contract.ParseCapture, func(*annotations, contract.CaptureRequest) {}), // the sidecar's affair
 	contract.RunAsUser:       readUser,
 	contract.NativeSidecar:   readNative,
@@ -134,6 +135,14 @@ func readWith[T any](parse func(string) (T, error), store func(*annotations, T))
 
 func readSetting[T any](parse func(string) (T, error), field func(*contract.Settings) *T) reader {
 	return readWith(parse, func(a *annotations, v T) { *field(&a.settings) = v })
+}
+
+// readInterval reads an interval, which stays as it is asked for.
+func readInterval[T any](event string, parse func(string) (T, error), field func(*contract.Settings) *T) reader {
+	return readWith(parse, func(a *annotations, v T) {
+		*field(&a.settings) = v
+		a.settings.Fix(event)
+	})
 }
 
 func readContainers(a *annotations, _, value string) error {

@@ -132,6 +132,12 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
 	}
+	if s.SampleRate != contract.DefaultSettings().SampleRate {
+		env = append(env, corev1.EnvVar{Name: contract.EnvSampleRate, Value: strconv.Itoa(s.SampleRate)})
+	}
+	if len(s.Fixed) > 0 {
+		env = append(env, corev1.EnvVar{Name: contract.EnvFixedIntervals, Value: strings.Join(s.Fixed, ",")})
+	}
 	if plan.SignalLaunchers {
 		env = append(env, corev1.EnvVar{Name: contract.EnvSignalLaunchers, Value: "true"})
 	}

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/budget"
+	"github.com/podflame/podflame/sidecar/internal/session"
+)
+
+// Intervals to which the budget leads at most. Beyond, amounts would not be right
+// any more: a thread that uses less CPU time than an interval in all its life has no
+// sample, and HotSpot counts the bytes of a thread's buffer again at each object
+// that it allocates outside of one, which shows from about 8 MiB on.
+const (
+	longestCPU   = 100 * time.Millisecond
+	longestAlloc = 4 << 20
+	longestLock  = 10 * time.Second
+)
+
+// rules are those of contract.Budgeted.
+func rules(s contract.Settings) map[string]budget.Rule {
+	all := map[string]budget.Rule{
+		"cpu":   {Asked: int64(s.CPUInterval), Longest: int64(longestCPU)},
+		"alloc": {Asked: s.AllocInterval, Longest: longestAlloc},
+		"lock":  {Asked: int64(s.LockThreshold), Longest: int64(longestLock)},
+	}
+	for event, r := range all {
+		if slices.Contains(s.Events, event) && !slices.Contains(s.Fixed, event) {
+			r.Rate = s.SampleRate
+		}
+		all[event] = r
+	}
+	return all
+}
+
+// sampling are the settings with the intervals that the budget has led to.
+func (w *worker) sampling() contract.Settings {
+	s := w.settings
+	r := rules(s)
+	p := w.marker.Pace
+	s.CPUInterval = time.Duration(r["cpu"].Bound(p.CPU))
+	s.AllocInterval = r["alloc"].Bound(p.Alloc)
+	s.LockThreshold = time.Duration(r["lock"].Bound(p.Lock))
+	return s
+}
+
+// weigh notes how much of each event a window had.
+func (w *worker) weigh(window *profile.Window) {
+	seconds := window.Recorded.End.Sub(window.Recorded.Start).Seconds()
+	if seconds < minCut.Seconds() {
+		return
+	}
+	for _, event := range contract.Budgeted() {
+		if c := window.CoverageOf(profile.Type(event)); c != nil {
+			w.loads.Note(w.clock.Elapsed(), event, float64(c.Captured.Value)/seconds)
+		}
+	}
+}
+
+// adapt changes, at a border of windows, the intervals by which the JVM is sampled,
+// if they give far more samples than they should or could be shorter again. The
+// session is renewed for it, so there is a time between two changes; only the first
+// one does not wait.
+func (w *worker) adapt() {
+	p := &w.marker.Pace
+	if w.session() == "" || !p.Changed.IsZero() && w.clock.Now().Sub(p.Changed) < w.config.Limits.AdaptInterval {
+		return
+	}
+	before, r := w.sampling(), rules(w.settings)
+	var events []string
+	next := func(event string, current int64) int64 {
+		last, peak, whole := w.loads.Of(event)
+		to := r[event].Next(current, last, peak, whole)
+		if from := r[event].Bound(current); to != from {
+			w.metrics.adapted(event, to > from)
+			events = append(events, event)
+		}
+		return to
+	}
+	changed := session.Pace{
+		CPU:   next("cpu", int64(before.CPUInterval)),
+		Alloc: next("alloc", before.AllocInterval),
+		Lock:  next("lock", int64(before.LockThreshold)),
+	}
+	if len(events) == 0 {
+		return
+	}
+	changed.New, changed.Changed = events, w.clock.Now().UTC()
+	*p = changed
+	w.loads.Begin(w.clock.Elapsed())
+	w.log.Info("sampling changes", "reason", profile.SamplingAdapted, "sampling", w.samplingText(), "rate", w.settings.SampleRate)
+}
+
+// samplingText says which intervals are longer than asked for; empty for none.
+func (w *worker) samplingText() string {
+	asked, is := w.settings, w.sampling()
+	var longer []string
+	if is.CPUInterval > asked.CPUInterval {
+		longer = append(longer, fmt.Sprintf("cpu every %s instead of %s", is.CPUInterval, asked.CPUInterval))
+	}
+	if is.AllocInterval > asked.AllocInterval {
+		longer = append(longer, fmt.Sprintf("alloc every %d KiB instead of %d", is.AllocInterval>>10, asked.AllocInterval>>10))
+	}
+	if is.LockThreshold > asked.LockThreshold {
+		longer = append(longer, fmt.Sprintf("lock every %s instead of %s", is.LockThreshold, asked.LockThreshold))
+	}
+	if len(longer) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("sampled for at most about %d samples a second: %s", asked.SampleRate, strings.Join(longer, ", "))
+}
+
+// noticeAdapted enters into the ledgers of the first window of a recording that it
+// samples at other intervals than the one before.
+func noticeAdapted(window *profile.Window, r *session.Recording) {
+	if r.Consumed > 0 {
+		return
+	}
+	for _, event := range r.Adapted {
+		if c := window.CoverageOf(profile.Type(event)); c != nil {
+			c.AddLoss(profile.Noticed, profile.SamplingAdapted, profile.Amount{Count: c.Captured.Count})
+		}
+	}
+}
+
+// detailOf is what there is to say of a JVM beside its state.
+func detailOf(s TargetStatus) string { return cmp.Or(s.Detail, s.Capture, s.Sampling) }

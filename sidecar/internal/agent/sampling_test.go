@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/jvmtest"
+)
+
+// adapted are the windows whose ledger says that their type is sampled at another
+// interval.
+func adapted(windows []profile.Window, t profile.Type) (noticed []profile.Window) {
+	isNotice := func(l profile.Loss) bool {
+		return l.Outcome == profile.Noticed && l.Reason == profile.SamplingAdapted
+	}
+	for _, w := range windows {
+		if c := w.CoverageOf(t); c != nil && slices.ContainsFunc(c.Losses, isNotice) {
+			noticed = append(noticed, w)
+		}
+	}
+	return noticed
+}
+
+func sampledEvery(v *world) string {
+	for option := range strings.SplitSeq(v.w.status().Options, ",") {
+		if interval, ok := strings.CutPrefix(option, "interval="); ok {
+			d, _ := time.ParseDuration(interval + "ns")
+			return d.String()
+		}
+	}
+	return ""
+}
+
+// A JVM that uses ten cores is sampled more seldom at the second border, and only
+// when it has used one for ten minutes more often again. A sidecar that comes back
+// goes on so. Each change is in a window, and no time is missing.
+func TestSamplingFollowsTheLoad(t *testing.T) {
+	v := newWorld(t.TempDir(), t.Fatalf)
+	const core = int64(time.Millisecond) // a sample a millisecond
+	v.decoder.value = 10 * core
+	want := func(interval string, changes int) {
+		t.Helper()
+		if got := sampledEvery(v); got != interval {
+			t.Errorf("after %s it is sampled every %s, want %s", v.clock.elapsed-v.began, got, interval)
+		}
+		if n := len(adapted(v.spool.all(), profile.CPU)); n != changes {
+			t.Errorf("after %s %d windows say that sampling has changed, want %d", v.clock.elapsed-v.began, n, changes)
+		}
+	}
+	v.lead(12)
+	want("10ms", 0)
+	v.lead(30)
+	want("80ms", 1)
+	if s := v.w.status(); !strings.Contains(s.Sampling, "cpu every 80ms instead of 10ms") {
+		t.Errorf("the status says %q", s.Sampling)
+	}
+	v.decoder.value = 1 * core
+	v.lead(300)
+	v.kill()
+	v.comeBack()
+	v.lead(240)
+	want("80ms", 1)
+	v.lead(400) // ten minutes of the second sidecar, and a window
+	want("10ms", 2)
+	v.decoder.value = 10 * core
+	v.lead(500)
+	want("10ms", 2)
+	v.lead(150)
+	want("80ms", 3)
+	v.finish(t)
+	v.checkWhole(t)
+}
+
+func TestSamplingStaysAsAskedFor(t *testing.T) {
+	for name, change := range map[string]func(*contract.Settings){
+		"without a budget":      func(s *contract.Settings) { s.SampleRate = 0 },
+		"an interval asked for": func(s *contract.Settings) { s.Fix("cpu") },
+		"few enough samples":    func(s *contract.Settings) { s.SampleRate = 1000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newWorld(t.TempDir(), t.Fatalf)
+			change(&v.w.settings)
+			v.config.Settings = v.w.settings
+			v.decoder.value = int64(10 * time.Millisecond)
+			v.lead(60)
+			if got := sampledEvery(v); got != "10ms" || v.w.status().Sampling != "" {
+				t.Errorf("it is sampled every %s, %q", got, v.w.status().Sampling)
+			}
+			v.finish(t)
+		})
+	}
+}
+
+// The same in a real JVM, in which four threads wait for locks at any time: so there
+// are four seconds of waiting in each, at whatever interval they are sampled.
+func TestSamplingAdaptsInAJVM(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"lock", "monitor"}})
+	b.config.Settings.Events, b.config.Settings.SampleRate = []string{"lock"}, 70
+	b.start()
+	interval := func(w profile.Window) time.Duration { return w.Settings.LockThreshold }
+	b.await("two windows at a longer interval", func() bool {
+		windows := b.spool.profiled()
+		return len(windows) > 2 && interval(windows[len(windows)-2]) > b.config.Settings.LockThreshold
+	})
+	state := b.agent.Report().Targets[0].State
+	b.stop()
+	if state.State != profile.StateProfiled || !strings.Contains(state.Detail, "lock every 80ms instead of 10ms") || !strings.Contains(state.Options, "lock=80000000") {
+		t.Errorf("the report says %+v", state)
+	}
+	var waited, recorded [2]time.Duration // before, after
+	for _, w := range b.spool.profiled() {
+		t.Logf("%s: every %s, %+v in %s", w.Start, interval(w), w.CoverageOf(profile.Lock).Captured, w.Recorded.End.Sub(w.Recorded.Start))
+		i := 0
+		if interval(w) > b.config.Settings.LockThreshold {
+			i = 1
+		}
+		waited[i] += time.Duration(w.CoverageOf(profile.Lock).Captured.Value)
+		recorded[i] += w.Recorded.End.Sub(w.Recorded.Start)
+	}
+	for i := range waited {
+		if perSecond := waited[i].Seconds() / recorded[i].Seconds(); perSecond < 0.8 || perSecond > 8 {
+			t.Errorf("%.2f seconds of waiting a second, want about 4: with the weights of the other interval it would be an eighth, or eight times that", perSecond)
+		}
+	}
+	if noticed := adapted(b.spool.all(), profile.Lock); len(noticed) != 1 || interval(noticed[0]) != 80*time.Millisecond {
+		t.Errorf("%d windows say that sampling has changed", len(noticed))
+	}
+	if b.spool.loss(profile.ProfilerStall).Duration == 0 {
+		t.Error("the gap of the change is not told")
+	}
+	b.checkContiguous(b.spool.profiled())
+	if d := b.status().Difference; d > 50*time.Millisecond {
+		t.Errorf("the account of time differs by %s from the windows", d)
+	}
+	b.jvm.CheckUntouched(t)
+}
