@@ -30,7 +30,8 @@ func (q *Query) services(ctx context.Context, r request) (any, error) {
 		window = max(window, s.WindowSeconds)
 	}
 	length := time.Duration(cmp.Or(window, defaultWindowSeconds)) * time.Second
-	all, err := q.Catalog.Overview(ctx, store.ServiceFilter{Range: r.sel.Range}, aligned(r.sel.Range, length), stepOf(r.rng, q.Limits.SparkPoints, length))
+	step, unit := store.ActivityStep(stepOf(r.rng, q.Limits.SparkPoints, length))
+	all, err := q.Catalog.Overview(ctx, store.ServiceFilter{Range: r.sel.Range}, aligned(r.sel.Range, cmp.Or(unit, length)), step)
 	if err != nil {
 		return nil, err
 	}

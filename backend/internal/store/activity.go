@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -64,13 +65,18 @@ func (s *Store) Overview(ctx context.Context, f ServiceFilter, first time.Time, 
 }
 
 func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment) (*Overview, error) {
-	list, listed, err := r.services(ctx, f, m)
+	from, to := f.seconds()
+	all := &activities{span: seconds{from, to}, steps: st, of: map[ServiceKey]*serviceBoards{}, targetsOf: map[ServiceKey]int{}}
+	have, err := r.stale(ctx, seconds{max(from-lookBack, 0), to})
+	if err != nil {
+		return nil, err
+	}
+	all.inside, all.before = have.divide(all.span, st), have.divide(before(all.span), steps{0, from})
+	list, listed, err := r.services(ctx, f, &all.inside, m)
 	if err != nil {
 		return nil, err
 	}
 	limit := r.store.limits.Services
-	from, to := f.seconds()
-	all := &activities{span: seconds{from, to}, steps: st, of: map[ServiceKey]*serviceBoards{}}
 	for i := range list[:min(len(list), limit)] {
 		all.of[list[i].ServiceKey] = all.boards()
 	}
@@ -88,6 +94,9 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 	if err := r.activeGaps(ctx, f, all, m); err != nil {
 		return nil, fmt.Errorf("read what began before the range: %w", err)
 	}
+	for i := range list {
+		list[i].Targets = all.targetsOf[list[i].ServiceKey]
+	}
 	out := &Overview{Services: list[:min(len(list), limit)], Activity: map[ServiceKey]*Activity{}, Truncated: len(list) > limit, Uncounted: all.uncounted}
 	if listed != losses && !out.Truncated || losses != targets && !all.uncounted || !all.agrees(out.Services) {
 		return nil, errMoved
@@ -104,7 +113,10 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 type activities struct {
 	span      seconds
 	steps     steps
+	inside    sources // of the span
+	before    sources // of the time before it that is looked at as well
 	of        map[ServiceKey]*serviceBoards
+	targetsOf map[ServiceKey]int // that sent windows within the span
 	targets   int
 	uncounted bool
 }
@@ -169,9 +181,8 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 func (r *read) activeSteps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, %s AS cell, `+
-		exact("sum(toInt128(stored_value))")+`, `+exact("sum(toInt128(stored_count))")+`, `+exact("sum(toInt128("+recordedSpan+"))")+`, toInt64(countIf(`+recorded+`))
-FROM @.profiles FINAL WHERE type != '' AND %s AND %s%s GROUP BY cluster, namespace, service, type, cell`,
-		all.steps.cell("window_start"), startsIn("window_start", all.span), m.received(), narrow)
+		exact("sum(toInt128(stored_value))")+`, `+exact("sum(toInt128(stored_count))")+`, `+exact("sum(toInt128(recorded_ns))")+`, sum(recordings)
+FROM (%s) WHERE type != '' GROUP BY cluster, namespace, service, type, cell`, all.steps.cell("start"), all.inside.services(m, narrow))
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		var of string
@@ -190,9 +201,8 @@ FROM @.profiles FINAL WHERE type != '' AND %s AND %s%s GROUP BY cluster, namespa
 
 func (r *read) activeLosses(ctx context.Context, f ServiceFilter, all *activities, m moment) (read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, o, e, any(n > 0), sumIf(`+fingerprint+`, n <= 1 AND type = ''), %s
-FROM @.profiles FINAL %s WHERE %s AND %s%s GROUP BY cluster, namespace, service, type, o, e`,
-		lossSums(), lossRows, startsIn("window_start", all.span), m.received(), narrow)
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, o, e, any(n > 0), sumIf(prints, n <= 1 AND type = ''), %s
+FROM (%s) %s GROUP BY cluster, namespace, service, type, o, e`, lossSums(), all.inside.services(m, narrow), lossRows)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		var prints uint64
@@ -219,8 +229,12 @@ FROM @.profiles FINAL %s WHERE %s AND %s%s GROUP BY cluster, namespace, service,
 
 func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, n, e, %s FROM @.profiles FINAL %s WHERE type = '' AND %s AND %s AND %s%s",
-		gapSpan(all.span), lossRows, startsIn("window_start", before(all.span)), reachesInto(all.span), m.received(), narrow)
+	where, args, err := r.gapsMayBe(ctx, all, narrow, args)
+	if err != nil || where == "" {
+		return err
+	}
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, n, e, %s FROM @.profiles FINAL %s WHERE type = '' AND (%s) AND %s AND %s%s",
+		gapSpan(all.span), lossRows, where, reachesInto(all.span), m.received(), narrow)
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		var g gap
@@ -234,27 +248,63 @@ func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities,
 	})
 }
 
+// maxGapServices bounds the services whose headers are looked at by name for gaps.
+const maxGapServices = 200
+
+// gapsMayBe is the condition on headers among which are all windows without a
+// recording that began before the range and reach into it; empty if there are none.
+func (r *read) gapsMayBe(ctx context.Context, all *activities, narrow string, args params) (string, params, error) {
+	var list []string
+	if len(all.before.headers) > 0 {
+		list = append(list, inAny("window_start", all.before.headers))
+	}
+	if !all.before.summed() {
+		return strings.Join(list, ""), args, nil
+	}
+	summed := append(slices.Clone(all.before.hours), all.before.fives...)
+	statement := fmt.Sprintf("SELECT DISTINCT service FROM (%s) WHERE lost > 0 AND last > %d LIMIT %d",
+		strings.Join(all.before.rows("service, lost, last", "target_activity", narrow), " UNION ALL "), all.span.from, maxGapServices+1)
+	services := []string{}
+	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		var service string
+		err := row.Scan(&service)
+		services = append(services, service)
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", nil, err
+	case len(services) > maxGapServices:
+		list = append(list, inAny("window_start", summed))
+	case len(services) > 0:
+		args = args.with("gaps", services)
+		list = append(list, "service IN {gaps:Array(String)} AND "+inAny("window_start", summed))
+	}
+	return strings.Join(list, " OR "), args, nil
+}
+
 // activeTargets counts the windows of each target as the timeline does. A target
 // counts for the types of its windows, or for those that its sidecar reports, or
 // for all if neither is known.
 func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activities, m moment) (read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	wide := seconds{max(all.span.from-lookBack, 0), all.span.to}
+	rows := all.inside.targets(m, narrow)
+	if earlier := all.before.targets(m, narrow); earlier != "" {
+		rows += " UNION ALL " + earlier
+	}
 	limit := r.store.limits.Counted
+	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
 	statement := fmt.Sprintf(`SELECT w.cluster, w.namespace, w.service, w.first, w.last, w.length, w.born, w.stored, w.lost, w.lost_s, w.prints,
   toInt64(toUnixTimestamp(t.until)), t.gone, if(notEmpty(w.kinds), w.kinds, t.records) FROM (
-  SELECT cluster, namespace, service, series_id, min(at) AS first, max(at + length_s) AS last, toInt64(if(minIf(length_s, has) > 0, minIf(length_s, has), min(length_s))) AS length, min(born_s) AS born,
-    groupUniqArrayArray(kinds_s) AS kinds, toInt64(countIf(at >= %d AND has)) AS stored, toInt64(countIf(at >= %d AND NOT has)) AS lost, sumIf(length_s, at >= %d AND NOT has) AS lost_s,
-    sumIf(print, at >= %d) AS prints FROM (
-    SELECT cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)) AS at, toInt64(max(duration_s)) AS length_s,
-      toInt64(toUnixTimestamp(min(jvm_start))) AS born_s, groupUniqArrayArray(types) AS kinds_s, sum(`+fingerprint+`) AS print,
-      max(notEmpty(types) AND `+recorded+`) AS has
-    FROM @.profiles FINAL WHERE type = '' AND %s AND %s%s GROUP BY cluster, namespace, service, series_id, window_start
-  ) GROUP BY cluster, namespace, service, series_id
+  SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
+    if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
+    groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
+    sumIf(rows.prints, %s) AS prints
+  FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id
 ) AS w LEFT JOIN (
   SELECT cluster, namespace, service, series_id, `+aliveUntil+`, argMax(events, reported_at) AS records FROM @.targets GROUP BY cluster, namespace, service, series_id
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id ORDER BY w.series_id LIMIT %d`,
-		all.span.from, all.span.from, all.span.from, all.span.from, startsIn("window_start", wide), m.received(), narrow, limit+1)
+		within, within, within, within, rows, limit+1)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		l := life{now: m.at / 1000}
@@ -270,6 +320,9 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 		if all.targets++; all.targets > limit {
 			all.uncounted = true
 			return nil
+		}
+		if stored+lost > 0 {
+			all.targetsOf[key]++
 		}
 		if boards := all.of[key]; boards != nil {
 			boards.any.count(stored, lost, lostSeconds)

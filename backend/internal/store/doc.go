@@ -7,6 +7,10 @@
 // nowhere. After an error the outcome is unknown and the very same window must be
 // sent again; see Error.
 //
+// What is over is summed up by jobs that may be repeated: samples by the hour and
+// version, headers by 5 minutes and by the hour. Sums are used only where nothing
+// has arrived since they were made.
+//
 // Reading: everything is summed by stack id inside ClickHouse; names and frames
 // are fetched once and kept in a bounded cache. Each read is scoped, carries
 // limits for time, memory and rows, and returns its Cost. Trees, tables and

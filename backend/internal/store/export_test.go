@@ -15,6 +15,16 @@ func (s *Store) RollupDue(ctx context.Context, now time.Time) (int, error) {
 	return s.rollupDue(ctx, now, s.Retention())
 }
 
+// SumActivity sums up all activity that is over, and returns how many hours it was.
+func (s *Store) SumActivity(ctx context.Context) (hours int, err error) {
+	for {
+		n, more, err := s.sumActivity(ctx)
+		if hours += n; err != nil || !more {
+			return hours, err
+		}
+	}
+}
+
 // SweepDue looks for samples without a header as of now.
 func (s *Store) SweepDue(ctx context.Context, now time.Time) (int, error) {
 	return s.sweepDue(ctx, now)

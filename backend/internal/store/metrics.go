@@ -9,22 +9,23 @@ import (
 )
 
 type metrics struct {
-	inserts        prometheus.Histogram
-	rows           prometheus.Counter
-	duplicates     prometheus.Counter
-	conflicts      prometheus.Counter
-	groups         prometheus.Histogram
-	queued         prometheus.Gauge
-	blocks         prometheus.Counter
-	isolated       prometheus.Counter
-	strays         prometheus.Counter
-	errors         *prometheus.CounterVec
-	rollups        prometheus.Counter
-	rollupFailures prometheus.Counter
-	daysGivenUp    prometheus.Counter
-	eventsLost     prometheus.Counter
-	cacheMissing   prometheus.Counter
-	moved          prometheus.Counter
+	inserts          prometheus.Histogram
+	rows             prometheus.Counter
+	duplicates       prometheus.Counter
+	conflicts        prometheus.Counter
+	groups           prometheus.Histogram
+	queued           prometheus.Gauge
+	blocks           prometheus.Counter
+	isolated         prometheus.Counter
+	strays           prometheus.Counter
+	errors           *prometheus.CounterVec
+	rollups          prometheus.Counter
+	rollupFailures   prometheus.Counter
+	activityFailures prometheus.Counter
+	daysGivenUp      prometheus.Counter
+	eventsLost       prometheus.Counter
+	cacheMissing     prometheus.Counter
+	moved            prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -47,12 +48,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		errors: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "podflame_store_errors_total", Help: "Operations on ClickHouse that failed, by class.",
 		}, []string{"class"}),
-		rollups:        with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollups_total", Help: "Hours of services that were rolled up."}),
-		rollupFailures: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollup_failures_total", Help: "Hours of services that could not be rolled up and are tried again; their answers come from samples."}),
-		daysGivenUp:    with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_given_up_total", Help: "Days whose samples were removed before their time, as there was no room."}),
-		eventsLost:     with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_events_lost_total", Help: "Counts of ingest events given up because ClickHouse was away too long."}),
-		cacheMissing:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_stack_cache_misses_total", Help: "Stacks that were read because no call tree held them."}),
-		moved:          with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_reads_repeated_total", Help: "Reads that began again because windows arrived while they were counted."}),
+		rollups:          with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollups_total", Help: "Hours of services that were rolled up."}),
+		rollupFailures:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollup_failures_total", Help: "Hours of services that could not be rolled up and are tried again; their answers come from samples."}),
+		activityFailures: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_activity_failures_total", Help: "Hours whose headers could not be summed up for lists and are tried again; lists are read from headers."}),
+		daysGivenUp:      with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_given_up_total", Help: "Days whose samples were removed before their time, as there was no room."}),
+		eventsLost:       with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_events_lost_total", Help: "Counts of ingest events given up because ClickHouse was away too long."}),
+		cacheMissing:     with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_stack_cache_misses_total", Help: "Stacks that were read because no call tree held them."}),
+		moved:            with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_reads_repeated_total", Help: "Reads that began again because windows arrived while they were counted."}),
 	}
 	for class := range classes {
 		m.errors.WithLabelValues(class.String())

@@ -112,6 +112,8 @@ func ttls() []ttl {
 		{"functions", "day + toIntervalDay(%d + 1)"},
 		{"samples_1h_by_version", "hour + toIntervalDay(%d)"},
 		{"rolled_hours", "hour + toIntervalDay(%d)"},
+		{"service_activity", "start + toIntervalDay(%d)"},
+		{"target_activity", "start + toIntervalDay(%d)"},
 		{"given_up_days", "day + toIntervalDay(%d + 1)"},
 		{"targets", "toDateTime(reported_at) + toIntervalDay(%d)"},
 		{"ingest_events", "time + toIntervalDay(%d)"},

@@ -209,8 +209,8 @@ func TestRetention(t *testing.T) {
 	}
 	var tables uint64
 	err = s.Conn().QueryRow(t.Context(), "SELECT count() FROM system.tables WHERE database = '"+database+"' AND engine_full LIKE '%toIntervalDay(2%'").Scan(&tables)
-	if err != nil || tables != 9 {
-		t.Errorf("%d tables keep data for 2 days (%v), want 9", tables, err)
+	if err != nil || tables != 11 {
+		t.Errorf("%d tables keep data for 2 days (%v), want 11", tables, err)
 	}
 }
 

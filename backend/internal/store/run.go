@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Run rolls up closed hours, writes recorded events, removes what failed inserts
+// Run rolls up closed hours, sums up activity, writes recorded events, removes what failed inserts
 // left behind and keeps room on the disk, until ctx ends. Each goes on while another takes long.
 func (s *Store) Run(ctx context.Context) error {
 	var g errgroup.Group
@@ -15,6 +15,11 @@ func (s *Store) Run(ctx context.Context) error {
 		var searched time.Time
 		s.rollupLogged(ctx, &searched)
 		every(ctx, s.every, func() { s.rollupLogged(ctx, &searched) })
+		return nil
+	})
+	g.Go(func() error {
+		s.sumActivityLogged(ctx)
+		every(ctx, s.every, func() { s.sumActivityLogged(ctx) })
 		return nil
 	})
 	g.Go(func() error {

@@ -50,10 +50,10 @@ func within(s access.Scope, statement string, args params) (string, params) {
 func tables() *regexp.Regexp { return regexp.MustCompile(`@\.(\w+)( AS \w+)?( FINAL)?`) }
 
 // shared are the tables without the column namespace that readers of a namespace
-// read: names and stacks by ids out of tables that have it, and sums of the whole
-// installation.
+// read: names and stacks by ids out of tables that have it, sums and times of the
+// whole installation.
 func shared() map[string]bool {
-	return map[string]bool{"functions": true, "stacks": true, "ingest_events": true}
+	return map[string]bool{"functions": true, "stacks": true, "ingest_events": true, "activity_known": true}
 }
 
 // MaxNamespaces bounds what Namespaces returns.

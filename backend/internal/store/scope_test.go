@@ -182,6 +182,7 @@ func TestEveryTableIsNarrowed(t *testing.T) {
 		"functions":        "names, read by ids out of stacks",
 		"stacks":           "read by ids out of samples",
 		"ingest_events":    "sums of the whole installation",
+		"activity_known":   "times of the whole installation",
 		"goose_db_version": "versions of the tables",
 		"given_up_days":    "days of the whole installation, read by the store for its health",
 	}

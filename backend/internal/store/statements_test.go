@@ -101,7 +101,7 @@ func inFile(name string, list []string, database string) string {
 func unnarrowed(statement, database string) (tables []string) {
 	narrowed := regexp.MustCompile(`\(SELECT \* FROM ` + database + `\.\w+( FINAL)? WHERE namespace IN \{readable:Array\(String\)\}\)`)
 	rest := strings.ReplaceAll(narrowed.ReplaceAllString(statement, "(narrowed)"), "ARRAY JOIN", "")
-	shared := regexp.MustCompile(`^` + database + `\.(functions|stacks|ingest_events)$`)
+	shared := regexp.MustCompile(`^` + database + `\.(functions|stacks|ingest_events|activity_known)$`)
 	for _, found := range regexp.MustCompile(`(?:\b(?:FROM|JOIN) +([\w.]+))|\b((?:system|`+database+`)\.\w+)`).FindAllStringSubmatch(rest, -1) {
 		if table := found[1] + found[2]; !shared.MatchString(table) {
 			tables = append(tables, table)
@@ -162,7 +162,7 @@ func TestEveryReadOfTheStoreIsTried(t *testing.T) {
 		"Health": "sizes and times of the whole installation", "Events": "sums of the whole installation",
 		"Storage":    "sizes of the whole installation",
 		"Namespaces": "what a scope is worked out from",
-		"RollupDue":  "of tests", "MakeRoom": "of tests", "Limit": "of tests", "NoteWrite": "of tests", "SweepDue": "of tests", "MigrateTo": "of tests", "Conn": "of tests", "SQL": "of tests", "ForgetStacks": "of tests", "FlushEvents": "of tests",
+		"RollupDue":  "of tests", "SumActivity": "of tests", "MakeRoom": "of tests", "Limit": "of tests", "NoteWrite": "of tests", "SweepDue": "of tests", "MigrateTo": "of tests", "Conn": "of tests", "SQL": "of tests", "ForgetStacks": "of tests", "FlushEvents": "of tests",
 	}
 	methods := reflect.TypeFor[*store.Store]()
 	for method := range methods.Methods() {

@@ -49,31 +49,47 @@ SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.un
 ) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
 
 ---- Overview
-SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC');
+SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC');
 
-SELECT cluster, namespace, service, type, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 60), 0) AS cell, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000))) >= 9223372036854775807, -1, toInt64(sum(toInt128(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000))))), toInt64(countIf((recorded_end_ns > 0)))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type != '' AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, type, cell;
+SELECT cluster, namespace, service, type, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0) AS cell, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(recorded_ns)) >= 9223372036854775807, -1, toInt64(sum(toInt128(recorded_ns)))), sum(recordings)
+FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
+  toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
+  toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) WHERE type != '' GROUP BY cluster, namespace, service, type, cell;
 
-SELECT cluster, namespace, service, type, groupUniqArray(100)(version), uniqExact(series_id), count(), sumIf(cityHash64(series_id, window_start, received_at), type = ''),
-  min(window_start), toInt64(max(toUnixTimestamp(window_start) + duration_s)), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, type
+SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
+FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
+  toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
+  toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT 25005;
 
-SELECT cluster, namespace, service, type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1 AND type = ''), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, type, o, e;
+SELECT cluster, namespace, service, type, o, e, any(n > 0), sumIf(prints, n <= 1 AND type = ''), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
+  toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
+  toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n GROUP BY cluster, namespace, service, type, o, e;
+
+SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing)
+FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
 
 SELECT w.cluster, w.namespace, w.service, w.first, w.last, w.length, w.born, w.stored, w.lost, w.lost_s, w.prints,
   toInt64(toUnixTimestamp(t.until)), t.gone, if(notEmpty(w.kinds), w.kinds, t.records) FROM (
-  SELECT cluster, namespace, service, series_id, min(at) AS first, max(at + length_s) AS last, toInt64(if(minIf(length_s, has) > 0, minIf(length_s, has), min(length_s))) AS length, min(born_s) AS born,
-    groupUniqArrayArray(kinds_s) AS kinds, toInt64(countIf(at >= <time> AND has)) AS stored, toInt64(countIf(at >= <time> AND NOT has)) AS lost, sumIf(length_s, at >= <time> AND NOT has) AS lost_s,
-    sumIf(print, at >= <time>) AS prints FROM (
-    SELECT cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)) AS at, toInt64(max(duration_s)) AS length_s,
-      toInt64(toUnixTimestamp(min(jvm_start))) AS born_s, groupUniqArrayArray(types) AS kinds_s, sum(cityHash64(series_id, window_start, received_at)) AS print,
-      max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
-    FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start
-  ) GROUP BY cluster, namespace, service, series_id
+  SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
+    if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
+    groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, start >= toDateTime(<time>, 'UTC')) AS stored, sumIf(rows.lost, start >= toDateTime(<time>, 'UTC')) AS lost, sumIf(rows.lost_s, start >= toDateTime(<time>, 'UTC')) AS lost_s,
+    sumIf(rows.prints, start >= toDateTime(<time>, 'UTC')) AS prints
+  FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
+    CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start) UNION ALL SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
+    CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) AS rows GROUP BY cluster, namespace, service, series_id
 ) AS w LEFT JOIN (
   SELECT cluster, namespace, service, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, argMax(events, reported_at) AS records FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) GROUP BY cluster, namespace, service, series_id
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
@@ -123,10 +139,23 @@ SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.un
 ) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
 
 ---- Services
-SELECT cluster, namespace, service, type, groupUniqArray(100)(version), uniqExact(series_id), count(), sumIf(cityHash64(series_id, window_start, received_at), type = ''),
-  min(window_start), toInt64(max(toUnixTimestamp(window_start) + duration_s)), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(4294967295000, 'UTC') GROUP BY cluster, namespace, service, type
+SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
+FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
+  toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
+  toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT 25005;
+
+SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
+    CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) GROUP BY cluster, namespace, service;
+
+SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing)
+FROM @.activity_known ORDER BY at DESC LIMIT 1;
+
+SELECT toUnixTimestamp64Milli(now64(3));
 
 ---- Sums
 SELECT cell, countIf(has), countIf(lost AND NOT has), sumIf(toInt64(length_s), lost AND NOT has), sum(prints), if(sum(cv) >= 9223372036854775807, -1, toInt64(sum(cv))), if(sum(cc) >= 9223372036854775807, -1, toInt64(sum(cc))), if(sum(sv) >= 9223372036854775807, -1, toInt64(sum(sv))), if(sum(sc) >= 9223372036854775807, -1, toInt64(sum(sc))), if(sum(r) >= 9223372036854775807, -1, toInt64(sum(r))), if(sum(span) >= 9223372036854775807, -1, toInt64(sum(span))),

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+const (
+	// activityCloses is how long after its end a span is summed up first.
+	activityCloses = 2 * time.Minute
+	// activityBackfill is how much that was stored before there was activity is
+	// summed up in one run, the latest first.
+	activityBackfill = int64(24 * time.Hour / time.Second)
+)
+
+// sumActivity sums up the headers of what is over and was not summed up, or of
+// which headers have arrived since. It may be repeated and may run in many
+// backends: of equal rows the latest counts. Hours that fail are passed over: they
+// are read from headers, and tried again. more says that older hours are left.
+func (s *Store) sumActivity(ctx context.Context) (hours int, more bool, err error) {
+	var now int64
+	var before known
+	var dirty []dirtySpan
+	next := known{}
+	_, err = s.reading(own(ctx), "look for activity to sum up", func(ctx context.Context, r *read) (err error) {
+		if err = r.query(ctx, "SELECT toUnixTimestamp64Milli(now64(3))", nil, func(row driver.Rows) error { return row.Scan(&now) }); err != nil {
+			return err
+		}
+		if before, err = r.known(ctx); err != nil {
+			return err
+		}
+		next, more = before.next(now, s.Retention()+24*time.Hour)
+		dirty, err = r.dirtySpans(ctx, before, next)
+		return err
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	var failures []error
+	for _, d := range dirty {
+		key := dirtyHour{from: d.hour}
+		if s.setbacks.waits(key, time.UnixMilli(now)) {
+			next.failing = append(next.failing, d.hour)
+			continue
+		}
+		err := s.bounded(ctx, rollupTimeout, func(ctx context.Context) error { return s.sumHour(ctx, d, next.upto) })
+		if err == nil {
+			s.setbacks.forget(key)
+			hours++
+			continue
+		}
+		s.metrics.activityFailures.Inc()
+		failed := classify("sum up the activity of "+time.Unix(d.hour, 0).UTC().Format(time.DateTime), writing, err)
+		if ctx.Err() != nil || !aboutHour(err) {
+			return hours, more, errors.Join(append(failures, failed)...)
+		}
+		s.setbacks.note(key, time.UnixMilli(now))
+		next.failing = append(next.failing, d.hour)
+		if len(failures) < maxToldFailures {
+			failures = append(failures, failed)
+		}
+	}
+	err = s.bounded(ctx, s.limits.InsertTimeout, func(ctx context.Context) error { return s.noteKnown(ctx, next) })
+	return hours, more, errors.Join(append(failures, classify("note what activity is known", writing, err))...)
+}
+
+// next is what will be known once everything has been summed up, and whether there
+// may be more before it.
+func (k known) next(now int64, kept time.Duration) (next known, more bool) {
+	upto := (now/1000 - int64(activityCloses/time.Second)) / fiveMinutes * fiveMinutes
+	oldest := (now/1000 - int64(kept/time.Second)) / oneHour * oneHour
+	since := k.since
+	if k.at == 0 {
+		since = upto/oneHour*oneHour + oneHour
+	}
+	since = max(since-activityBackfill, oldest)
+	return known{at: now, since: since, upto: max(upto, k.upto)}, since > oldest
+}
+
+// dirtySpan are the 5 minutes of an hour that must be summed up, and all between.
+type dirtySpan struct {
+	hour int64
+	seconds
+}
+
+// dirtySpans finds what must be summed up between two states, by hour, the latest
+// first.
+func (r *read) dirtySpans(ctx context.Context, before, next known) ([]dirtySpan, error) {
+	if before.at == 0 {
+		before.since = next.upto
+	}
+	starts, err := r.arrived(ctx, before, seconds{next.since, next.upto})
+	if err != nil {
+		return nil, err
+	}
+	for _, hour := range before.failing {
+		for at := hour; at < hour+oneHour; at += fiveMinutes {
+			starts[at] = true
+		}
+	}
+	for at := max(before.upto, next.since); before.at != 0 && at < next.upto; at += fiveMinutes { // over since then
+		starts[at] = true
+	}
+	of := map[int64]seconds{}
+	for at := range starts {
+		if at < next.since || at >= next.upto {
+			continue
+		}
+		hull, ok := of[at/oneHour*oneHour]
+		if !ok {
+			hull = seconds{at, at + fiveMinutes}
+		}
+		of[at/oneHour*oneHour] = seconds{min(hull.from, at), max(hull.to, at+fiveMinutes)}
+	}
+	var list []dirtySpan
+	for hour, span := range of {
+		list = append(list, dirtySpan{hour, span})
+	}
+	slices.SortFunc(list, func(a, b dirtySpan) int { return int(b.hour - a.hour) })
+	return list, nil
+}
+
+// sumHour sums up the dirty 5 minutes of an hour, and the hour if it is over.
+func (s *Store) sumHour(ctx context.Context, d dirtySpan, upto int64) error {
+	var at int64
+	if err := s.conn.QueryRow(ctx, "SELECT toUnixTimestamp64Milli(now64(3))").Scan(&at); err != nil {
+		return err
+	}
+	ctx = s.summing(ctx)
+	if err := s.sumSpans(ctx, fiveMinutes, seconds{d.from, min(d.to, upto)}, at); err != nil {
+		return err
+	}
+	if d.hour+oneHour > upto {
+		return nil
+	}
+	return s.sumSpans(ctx, oneHour, seconds{d.hour, d.hour + oneHour}, at)
+}
+
+// summing is the context of a statement that reads much and writes what it sums up.
+func (s *Store) summing(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"max_memory_usage":                   s.limits.QueryMemory,
+		"max_bytes_before_external_group_by": s.limits.QueryMemory / 2,
+		"max_execution_time":                 int(rollupTimeout.Seconds()),
+		"max_threads":                        1,
+		"async_insert":                       0,
+	}))
+}
+
+func (s *Store) sumSpans(ctx context.Context, length int64, span seconds, at int64) error {
+	for _, statement := range []string{sumServices(length, span, at), sumTargets(length, span, at)} {
+		if err := s.conn.Exec(ctx, s.sql(statement)); err != nil {
+			return fmt.Errorf("sum up headers: %w", err)
+		}
+	}
+	return nil
+}
+
+// spanOf is an expression: the start of the span of a length in which a time is.
+func spanOf(column string, length int64) string {
+	return fmt.Sprintf("toDateTime(intDiv(toUnixTimestamp(%s), %d) * %d, 'UTC')", column, length, length)
+}
+
+// sumServices makes rows of service_activity. A sum that Int64 does not hold stays
+// at the largest number, which reads refuse, see exact.
+func sumServices(length int64, span seconds, at int64) string {
+	each := func(format string, columns []string) string {
+		list := make([]string, len(columns))
+		for i, column := range columns {
+			list[i] = fmt.Sprintf(format, column)
+		}
+		return strings.Join(list, ", ")
+	}
+	sums := []string{"captured_value", "captured_count", "stored_value", "stored_count", "recordings", "recorded_ns"}
+	losses := []string{"v", "c", "d", "y"} // of lossRows
+	return fmt.Sprintf(`INSERT INTO @.service_activity (step_s, start, cluster, namespace, service, type, %s, rolled_at)
+SELECT %d, start, cluster, namespace, service, type, groupUniqArrayArray(%d)(versions), sum(windows), sum(prints), min(first), max(last), %s,
+  groupArrayIf(o, some), groupArrayIf(e, some), %s, fromUnixTimestamp64Milli(%d, 'UTC') FROM (
+  SELECT %s AS start, cluster, namespace, service, type, o, e, groupUniqArrayArray(%d)(h.versions) AS versions, sumIf(h.windows, n <= 1) AS windows, sumIf(h.prints, n <= 1) AS prints,
+    min(h.first) AS first, max(h.last) AS last, %s, %s, max(n > 0) AS some
+  FROM (%s) AS h %s GROUP BY start, cluster, namespace, service, type, o, e
+) GROUP BY start, cluster, namespace, service, type`,
+		serviceColumns, length, MaxVersions, each("toInt64(least(sum(sum_%s), 9223372036854775807))", sums),
+		each("groupArrayIf(toInt64(least(sum_%s, 9223372036854775807)), some)", losses), at,
+		spanOf("h.start", length), MaxVersions, each("sumIf(toInt128(h.%[1]s), n <= 1) AS sum_%[1]s", sums), each("sum(toInt128(%[1]s)) AS sum_%[1]s", losses),
+		headersOfServices(startsIn("window_start", span)), lossRows)
+}
+
+// sumTargets makes rows of target_activity.
+func sumTargets(length int64, span seconds, at int64) string {
+	return fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, %s, rolled_at)
+SELECT %d, %s AS span, cluster, namespace, service, series_id, min(first), max(last), minIf(recorded_length, recorded_length > 0), min(any_length), min(born),
+  groupUniqArrayArray(kinds), sum(stored), sum(lost), sum(lost_s), sum(prints), fromUnixTimestamp64Milli(%d, 'UTC')
+FROM (%s) AS h GROUP BY span, cluster, namespace, service, series_id`,
+		targetActivityColumns, length, spanOf("h.start", length), at, headersOfTargets(startsIn("window_start", span)))
+}
+
+func (s *Store) noteKnown(ctx context.Context, k known) error {
+	statement := fmt.Sprintf("INSERT INTO @.activity_known (at, since, upto, failing) SELECT fromUnixTimestamp64Milli(%d, 'UTC'), toDateTime(%d, 'UTC'), toDateTime(%d, 'UTC'), [%s]",
+		k.at, k.since, k.upto, dateTimes(k.failing))
+	return s.conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"async_insert": 0})), s.sql(statement))
+}
+
+func (s *Store) sumActivityLogged(ctx context.Context) {
+	for {
+		hours, more, err := s.sumActivity(ctx)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("activity of services could not be summed up and is tried again; lists are read from headers until then", "error", err)
+			}
+			return
+		}
+		s.log.Debug("activity of services summed up", "hours", hours)
+		if !more {
+			return
+		}
+	}
+}
