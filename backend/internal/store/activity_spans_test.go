@@ -89,7 +89,7 @@ func TestActivityEqualsHeaders(t *testing.T) {
 	insertAll(t, s, windows[late:])
 
 	questions := []question{{store.Range{From: from, To: from.Add(4 * time.Hour)}, time.Hour}}
-	for range 6 {
+	for range 4 {
 		begin := from.Add(time.Duration(random.IntN(4*60*60)) * time.Second)
 		step := []time.Duration{7 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour}[random.IntN(5)]
 		questions = append(questions, question{store.Range{From: begin, To: begin.Add(time.Duration(20+random.IntN(240)) * time.Minute)}, step})
@@ -113,8 +113,6 @@ func TestActivityEqualsHeaders(t *testing.T) {
 			t.Fatalf("activity of %d hours summed up, %v", n, err)
 		}
 	}
-	sum()
-	compare("summed up")
 	sum()
 	insertAll(t, s, windows[:late])
 	insertAll(t, s, windows[late:late+5]) // again
