@@ -254,25 +254,14 @@ type Flame struct {
 	Scanned  Scanned        `json:"scanned"`
 }
 
-// Graph is a call tree in columns. Nodes are in the order of a walk, the root
-// first and siblings heaviest first, so the nodes below a node follow it.
-type Graph struct {
-	Functions []string `json:"functions"`
-	Kinds     []string `json:"kinds"`   // by function
-	Parents   []int32  `json:"parents"` // by node; -1 for the root
-	Frames    []int32  `json:"frames"`  // by node, index into Functions; -1 for the root
-	Values    []int64  `json:"values"`  // by node: self, without the nodes below
-	Counts    []int64  `json:"counts"`  // likewise
-}
-
 // Diff is a call tree with the amounts of two selections.
 type Diff struct {
 	Type         profile.Type `json:"type"`
 	Unit         string       `json:"unit"`
 	CountUnit    string       `json:"countUnit"`
-	Functions    []string     `json:"functions"` // columns as in Graph
-	Kinds        []string     `json:"kinds"`
-	Parents      []int32      `json:"parents"`
+	Functions    Names        `json:"functions"` // columns as in Graph
+	Kinds        Kinds        `json:"kinds"`
+	Parents      Parents      `json:"depths"`
 	Frames       []int32      `json:"frames"`
 	Base         DiffSide     `json:"base"`
 	Head         DiffSide     `json:"head"`

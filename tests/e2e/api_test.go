@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/podflame/podflame/backend/api"
 )
 
 // The parts of the API's answers that the tests look at.
@@ -46,14 +48,9 @@ func (t top) total(name string) amount {
 }
 
 type flame struct {
-	Functions []string
-	Kinds     []string
-	Parents   []int // by node, as the others below
-	Frames    []int
-	Values    []int64
-	Counts    []int64
-	Total     amount
-	Coverage  coverage
+	api.Graph
+	Total    amount
+	Coverage coverage
 }
 
 // stacks returns each stack in which something was measured, as the names of
@@ -65,8 +62,8 @@ func (f flame) stacks() [][]string {
 			continue
 		}
 		var stack []string
-		for ; f.Parents[node] >= 0; node = f.Parents[node] {
-			stack = append(stack, f.Functions[f.Frames[node]])
+		for at := int32(node); f.Parents[at] >= 0; at = f.Parents[at] {
+			stack = append(stack, f.Functions[f.Frames[at]])
 		}
 		slices.Reverse(stack)
 		stacks = append(stacks, stack)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -146,14 +147,9 @@ func finishedChunks(t *testing.T, path string) (string, time.Duration, int64) {
 
 // flame is what the tests look at in an answer of the API.
 type flame struct {
-	Functions []string
-	Kinds     []string
-	Parents   []int // by node, as the others below
-	Frames    []int
-	Values    []int64
-	Counts    []int64
-	Total     amount
-	Coverage  struct {
+	api.Graph
+	Total    amount
+	Coverage struct {
 		Captured, Stored, Truncated, Dropped amount
 		Losses, NotCaptured                  []loss
 	}
@@ -172,7 +168,7 @@ func (f flame) stacks() map[string]amount {
 			continue
 		}
 		var frames []string
-		for at := node; f.Parents[at] >= 0; at = f.Parents[at] {
+		for at := int32(node); f.Parents[at] >= 0; at = f.Parents[at] {
 			frames = append([]string{f.Functions[f.Frames[at]] + " " + f.Kinds[f.Frames[at]]}, frames...)
 		}
 		key := strings.Join(frames, ";")

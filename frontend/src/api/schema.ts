@@ -709,11 +709,9 @@ export interface components {
          *     parent it is; one pass from the last node to the first adds them up.
          */
         Graph: {
-            functions: string[];
-            /** @description per function: java, native, cpp, kernel, class, omitted */
-            kinds: string[];
-            /** @description per node; -1 for the root */
-            parents: number[];
+            functions: components["schemas"]["Names"];
+            kinds: components["schemas"]["Kinds"];
+            depths: components["schemas"]["Depths"];
             /** @description per node: index into functions; -1 for the root, which has none */
             frames: number[];
             /** @description per node: what was measured in the node itself */
@@ -721,6 +719,22 @@ export interface components {
             /** @description per node, likewise */
             counts: number[];
         };
+        /**
+         * @description Names of functions, each without what it has in common with the one before: name n is the first shared[n]
+         *     characters of name n-1, which are ASCII, followed by rest[n].
+         */
+        Names: {
+            shared: number[];
+            rest: string[];
+        };
+        /** @description Kinds of functions: the first counts[0] are of kind names[0], the next counts[1] of names[1], and so on. */
+        Kinds: {
+            /** @description java, native, cpp, kernel, class, omitted */
+            names: string[];
+            counts: number[];
+        };
+        /** @description Depths of nodes, 0 for the root. The parent of a node is the last node before it that is one less deep. */
+        Depths: number[];
         Flame: components["schemas"]["Graph"] & components["schemas"]["FlameHead"];
         /** @description total = the sum of values and counts + outside */
         FlameHead: {
@@ -749,9 +763,9 @@ export interface components {
             type: components["schemas"]["Type"];
             unit: string;
             countUnit: string;
-            functions: string[];
-            kinds: string[];
-            parents: number[];
+            functions: components["schemas"]["Names"];
+            kinds: components["schemas"]["Kinds"];
+            depths: components["schemas"]["Depths"];
             frames: number[];
             base: components["schemas"]["DiffSide"];
             head: components["schemas"]["DiffSide"];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { graphOf } from '../../e2e/fixture/graph'
+import { columnsOf, encode } from '../../e2e/fixture/graph'
 import type { Coverage, Diff } from '../api/types'
 import { changeRows, compare, isNoise, part, sideAlone, sortChanges, strength } from './compare'
 
@@ -17,11 +17,17 @@ function diffOf(base: Side, head: Side): Diff {
   const functions = [...new Set(stacks.flatMap(stack => stack.split(';')))].sort()
   const frames = stacks.map(stack => stack.split(';').map(name => functions.indexOf(name)))
   const ones = stacks.map(() => 1)
-  const graph = graphOf({ functions, kinds: functions.map(() => 'java'), frames, values: ones, counts: ones })
+  const columns = columnsOf({
+    functions,
+    kinds: functions.map(() => 'java'),
+    frames,
+    values: ones,
+    counts: ones,
+  })
   const path = (node: number): string =>
-    node === 0 ? '' : `${path(graph.parents[node])};${functions[graph.frames[node]]}`
+    node === 0 ? '' : `${path(columns.parents[node])};${functions[columns.frames[node]]}`
   const side = ({ stacks, seconds }: Side) => {
-    const values = graph.parents.map((_, node) => stacks[path(node).slice(1)] ?? 0)
+    const values = columns.parents.map((_, node) => stacks[path(node).slice(1)] ?? 0)
     const total = values.reduce((a, b) => a + b, 0)
     return {
       range: { from: '', to: '' },
@@ -33,18 +39,18 @@ function diffOf(base: Side, head: Side): Diff {
       coverage: { ...COVERAGE, recordedSeconds: seconds },
     }
   }
-  const { parents, kinds } = graph
+  const graph = encode(columns)
   return {
     type: 'cpu',
     unit: 'ns',
     countUnit: 'samples',
-    functions,
-    kinds,
-    parents,
+    functions: graph.functions,
+    kinds: graph.kinds,
+    depths: graph.depths,
     frames: graph.frames,
     base: side(base),
     head: side(head),
-    nodes: parents.length - 1,
+    nodes: graph.depths.length - 1,
     omittedNodes: 0,
     scanned: { rows: 0, bytes: 0, elapsedMs: 0 },
   }

@@ -21,33 +21,90 @@ export class DecodeError extends Error {
   override name = 'DecodeError'
 }
 
-export type Graph = Pick<Flame, 'functions' | 'kinds' | 'parents' | 'frames' | 'values' | 'counts'>
+export type Graph = Pick<Flame, 'functions' | 'kinds' | 'depths' | 'frames' | 'values' | 'counts'>
+
+export const NO_GRAPH: Graph = {
+  functions: { shared: [], rest: [] },
+  kinds: { names: [], counts: [] },
+  depths: [],
+  frames: [],
+  values: [],
+  counts: [],
+}
 
 /** Throws DecodeError if the answer contradicts itself. */
 export function decode(graph: Graph): Profile {
-  const { functions, parents, frames, values, counts } = graph
-  if (
-    parents.length !== frames.length ||
-    parents.length !== values.length ||
-    parents.length !== counts.length
-  ) {
+  const { depths, frames, values, counts } = graph
+  const nodes = depths.length
+  if (nodes !== frames.length || nodes !== values.length || nodes !== counts.length) {
     throw new DecodeError(
-      `The answer has ${parents.length} nodes but ${frames.length} frames, ${values.length} values and ${counts.length} counts`,
+      `The answer has ${nodes} nodes but ${frames.length} frames, ${values.length} values and ${counts.length} counts`,
     )
   }
-  if (functions.length !== graph.kinds.length) {
-    throw new DecodeError(`The answer has ${functions.length} functions but ${graph.kinds.length} kinds`)
-  }
-  if (parents[0] !== -1 || frames[0] !== -1) throw new DecodeError('The answer does not begin with a root')
-  for (let node = 1; node < parents.length; node++) checkNode(node, parents, frames[node], functions.length)
+  const functions = namesOf(graph.functions)
+  const kinds = kindsOf(graph.kinds, functions.length)
+  if (depths[0] !== 0 || frames[0] !== -1) throw new DecodeError('The answer does not begin with a root')
+  for (let node = 1; node < nodes; node++) checkFunction(node, frames[node], functions.length)
   return {
     functions,
-    kinds: Uint8Array.from(graph.kinds, kindNumber),
-    parents: Int32Array.from(parents),
+    kinds,
+    parents: parentsOf(depths),
     frames: Int32Array.from(frames),
     values: Float64Array.from(values, amount),
     counts: Float64Array.from(counts, amount),
   }
+}
+
+/** Each name without what it shares with the one before. */
+function namesOf({ shared, rest }: Graph['functions']): string[] {
+  if (shared.length !== rest.length) {
+    throw new DecodeError(`The answer has ${rest.length} names but ${shared.length} shared beginnings`)
+  }
+  let before = ''
+  return rest.map((end, i) => {
+    if (!isIndex(shared[i], before.length + 1)) {
+      throw new DecodeError(`Name ${i} shares ${shared[i]} characters with one of ${before.length}`)
+    }
+    before = before.slice(0, shared[i]) + end
+    return before
+  })
+}
+
+/** Runs: how many functions in a row are of a kind. */
+function kindsOf({ names, counts }: Graph['kinds'], functions: number): Uint8Array {
+  const kinds = new Uint8Array(functions)
+  let end = 0
+  names.forEach((name, i) => {
+    if (!isIndex(counts[i], functions - end + 1)) {
+      throw new DecodeError(
+        `The answer has ${functions} functions, but ${counts[i]} of kind ${name} after ${end}`,
+      )
+    }
+    kinds.fill(kindNumber(name), end, end + counts[i])
+    end += counts[i]
+  })
+  if (end !== functions) throw new DecodeError(`The answer has ${functions} functions but ${end} kinds`)
+  return kinds
+}
+
+/** The parent of a node is the last one before it that is one less deep. */
+function parentsOf(depths: number[]): Int32Array {
+  const parents = new Int32Array(depths.length).fill(-1)
+  const path: number[] = [] // by depth: the last node that is so deep
+  depths.forEach((depth, node) => {
+    const above = Math.min(node, 1) // below the root there is no other
+    if (!isIndex(depth - above, path.length + 1 - above)) {
+      throw new DecodeError(`Node ${node} is ${depth} deep and the one before it ${path.length - 1}`)
+    }
+    if (depth > 0) parents[node] = path[depth - 1]
+    path.length = depth
+    path.push(node)
+  })
+  return parents
+}
+
+function isIndex(value: number, length: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < length
 }
 
 export function kindNumber(name: string): number {
@@ -55,15 +112,9 @@ export function kindNumber(name: string): number {
   return i < 0 ? OTHER : i
 }
 
-/** The parent of a node is the node before it or one that this is below. */
-function checkNode(node: number, parents: number[], frame: number, functions: number) {
-  if (!Number.isInteger(frame) || frame < 0 || frame >= functions) {
+function checkFunction(node: number, frame: number, functions: number) {
+  if (!isIndex(frame, functions)) {
     throw new DecodeError(`Node ${node} refers to function ${frame} of ${functions}`)
-  }
-  let above = node - 1
-  while (above > parents[node]) above = parents[above]
-  if (above !== parents[node] || above < 0) {
-    throw new DecodeError(`Node ${node} does not follow its parent ${parents[node]}`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { graphOf } from '../../e2e/fixture/graph'
+import { encode, graphOf } from '../../e2e/fixture/graph'
 import { grown } from '../../e2e/fixture/stacks'
 import { calleesOf, callersOf } from './around'
 import { decode, type Profile } from './decode'
@@ -105,14 +105,14 @@ test('on a grown tree: every step yields a walk, and takes nothing but what it s
   for (const name of names) {
     const share = (step: Step) => {
       const { kinds, ...columns } = applyStep(profile, tree, step)
-      const asJSON = {
+      const asJSON = encode({
         functions: columns.functions,
         kinds: [...kinds].map(() => 'java'),
         parents: [...columns.parents],
         frames: [...columns.frames],
         values: [...columns.values],
         counts: [...columns.counts],
-      }
+      })
       return buildTree(decode(asJSON)).total[ROOT]
     }
     const all = tree.total[ROOT]

@@ -58,30 +58,39 @@ describe('tree', () => {
 
 describe('decode refuses answers that contradict themselves', () => {
   const good = {
-    functions: ['f'],
-    kinds: ['java'],
-    parents: [-1, 0, 1, 0],
+    functions: { shared: [0, 1], rest: ['f', 'g'] },
+    kinds: { names: ['java'], counts: [2] },
+    depths: [0, 1, 2, 1],
     frames: [-1, 0, 0, 0],
     values: [0, 0, 1, 1],
     counts: [0, 0, 1, 1],
   }
   const bad = {
     'fewer values than nodes': { ...good, values: [] },
-    'fewer kinds than functions': { ...good, kinds: [] },
-    'a function that is not there': { ...good, frames: [-1, 0, 1, 0] },
+    'fewer kinds than functions': { ...good, kinds: { names: ['java'], counts: [1] } },
+    'a function that is not there': { ...good, frames: [-1, 0, 2, 0] },
     'a negative function': { ...good, frames: [-1, 0, -1, 0] },
     'half a function': { ...good, frames: [-1, 0, 0.5, 0] },
     'a negative value': { ...good, values: [0, 0, -1, 1] },
     'a count that is no number': { ...good, counts: [0, 0, Number.NaN, 1] },
-    'no root': { ...good, parents: [], frames: [], values: [], counts: [] },
-    'two roots': { ...good, parents: [-1, 0, -1, 0] },
-    'a node before its parent': { ...good, parents: [-1, 2, 0, 0] },
-    'a node beside the walk': { ...good, parents: [-1, 0, 0, 1] },
-    'half a parent': { ...good, parents: [-1, 0, 0.5, 0] },
+    'no root': { ...good, depths: [], frames: [], values: [], counts: [] },
+    'two roots': { ...good, depths: [0, 1, 0, 1] },
+    'a node far below the one before it': { ...good, depths: [0, 1, 3, 1] },
+    'a negative depth': { ...good, depths: [0, 1, -1, 1] },
+    'half a depth': { ...good, depths: [0, 1, 0.5, 1] },
+    'more names than shared beginnings': { ...good, functions: { shared: [0], rest: ['f', 'g'] } },
+    'a beginning that is longer than the name': { ...good, functions: { shared: [0, 2], rest: ['f', 'g'] } },
+    'a negative beginning': { ...good, functions: { shared: [0, -1], rest: ['f', 'g'] } },
+    'more kinds than functions': { ...good, kinds: { names: ['java', 'native'], counts: [1, 2] } },
+    'a negative run of kinds': { ...good, kinds: { names: ['java', 'native'], counts: [3, -1] } },
+    'a kind without a count': { ...good, kinds: { names: ['java', 'native'], counts: [2] } },
   }
-  test('but not what they should be', () => expect(decode(good).parents[2]).toBe(1))
+  test('but not what they should be', () => {
+    expect([...decode(good).parents]).toEqual([-1, 0, 1, 0])
+    expect(decode(good).functions).toEqual(['f', 'fg'])
+  })
   test.each(Object.entries(bad))('%s', (_, flame) => expect(() => decode(flame)).toThrow(DecodeError))
   test('an unknown kind is other', () => {
-    expect(decode({ ...good, kinds: ['wasm'] }).kinds[0]).toBe(6)
+    expect(decode({ ...good, kinds: { names: ['wasm'], counts: [2] } }).kinds[0]).toBe(6)
   })
 })

@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react'
 import type { Flame } from '../../api/types'
+import { NO_GRAPH } from '../../profile/decode'
 import type { FileProfile } from '../../profile/files/opened'
 import { buildTree, ROOT } from '../../profile/tree'
 import { formatCount, formatValue } from '../../profile/units'
@@ -69,12 +70,7 @@ function modelOf({ label, unit, profile }: FileProfile): Model {
   const tree = buildTree(profile)
   const total = { value: tree.total[ROOT], count: tree.totalCount[ROOT] }
   const flame: Flame = {
-    functions: profile.functions,
-    kinds: [],
-    parents: [],
-    frames: [],
-    values: [],
-    counts: [],
+    ...NO_GRAPH,
     range: { from: '', to: '' },
     type: unit === 'bytes' ? 'alloc' : 'cpu',
     unit,
