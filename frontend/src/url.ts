@@ -28,16 +28,20 @@ export type BaseRange =
   | { kind: 'before'; seconds: number }
   | Extract<TimeRange, { kind: 'between' }>
 
-/** In place of a version or pod of the other side: not as on this side, but all. */
+/** In place of versions or pods of the other side: not as on this side, but all. */
 export const ALL = '*'
+
+/** What a profile is narrowed to: any of the values of each, or all where none is given. */
+export const FILTERS = ['version', 'pod', 'container', 'node'] as const
+export type Filter = (typeof FILTERS)[number]
 
 /** The other side of a comparison, "A". An empty part is as on this side, "B". */
 export interface Base {
   cluster: string
   namespace: string
   service: string
-  version: string
-  pod: string
+  version: string[]
+  pod: string[]
   series: string
   range: BaseRange
 }
@@ -54,9 +58,10 @@ export interface UrlState {
   range: TimeRange
   type: ProfileType
   series: string // one target, or empty for all
-  version: string
-  pod: string
-  container: string
+  version: string[]
+  pod: string[]
+  container: string[]
+  node: string[] // of the cluster
   base: Base
   scale: Scale
   compare: CompareView
@@ -88,6 +93,7 @@ export interface BadPart {
 export const DEFAULT_RANGE_SECONDS = 900
 const MAX_RANGE_SECONDS = 31 * 86_400
 const MAX_TEXT = 1024
+const MAX_CHOICES = 50
 const MAX_ZOOM_DEPTH = 1024
 export const MAX_NODES = 262_144
 
@@ -119,8 +125,8 @@ export const NO_BASE: Base = {
   cluster: '',
   namespace: '',
   service: '',
-  version: '',
-  pod: '',
+  version: [],
+  pod: [],
   series: '',
   range: { kind: 'same' },
 }
@@ -150,9 +156,10 @@ export function parseUrl(pathname: string, search: string, hash: string): UrlSta
     range: read.range(),
     type: read.oneOf('type', TYPES),
     series: read.matching('series', SERIES, SERIES_REMEDY),
-    version: read.text('version'),
-    pod: read.text('pod'),
-    container: read.text('container'),
+    version: read.texts('version'),
+    pod: read.texts('pod'),
+    container: read.texts('container'),
+    node: read.texts('node'),
     base: read.base(),
     scale: read.oneOf('scale', SCALES),
     compare: read.oneOf('compare', COMPARE_VIEWS),
@@ -190,6 +197,14 @@ class Reader {
 
   text(name: string): string {
     return (this.params.get(name) ?? '').slice(0, MAX_TEXT)
+  }
+
+  /** A parameter that may be repeated. */
+  texts(name: string): string[] {
+    const values = new Set(this.params.getAll(name).filter(Boolean))
+    if (values.size <= MAX_CHOICES) return [...values].map(value => value.slice(0, MAX_TEXT))
+    this.refuse(name, `Choose at most ${MAX_CHOICES}, or all`)
+    return []
   }
 
   matching(name: string, pattern: RegExp, remedy: string): string {
@@ -239,8 +254,8 @@ class Reader {
       cluster: this.text('baseCluster'),
       namespace: this.text('baseNamespace'),
       service: this.text('baseService'),
-      version: this.text('baseVersion'),
-      pod: this.text('basePod'),
+      version: this.texts('baseVersion'),
+      pod: this.texts('basePod'),
       series: this.matching('baseSeries', SERIES, SERIES_REMEDY),
       range: this.baseRange(),
     }
@@ -290,9 +305,9 @@ export function formatUrl(state: UrlState): string {
   }
   put('type', state.type, TYPES[0])
   put('series', state.series)
-  put('version', state.version)
-  put('pod', state.pod)
-  put('container', state.container)
+  for (const name of FILTERS) for (const value of state[name]) params.append(name, value)
+  for (const value of state.base.version) params.append('baseVersion', value)
+  for (const value of state.base.pod) params.append('basePod', value)
   putBase(state.base, put)
   put('scale', state.scale, SCALES[0])
   put('compare', state.compare, COMPARE_VIEWS[0])
@@ -318,8 +333,6 @@ function putBase(base: Base, put: (name: string, value: string | number) => void
   put('baseCluster', base.cluster)
   put('baseNamespace', base.namespace)
   put('baseService', base.service)
-  put('baseVersion', base.version)
-  put('basePod', base.pod)
   put('baseSeries', base.series)
   if (base.range.kind === 'before') put('baseBefore', formatSpan(base.range.seconds))
   if (base.range.kind === 'between') {

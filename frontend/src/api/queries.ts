@@ -28,9 +28,10 @@ export interface Scope {
   namespace: string
   service: string
   type: ProfileType
-  version: string
-  pod: string
-  container: string
+  version: string[]
+  pod: string[]
+  container: string[]
+  node: string[]
   series: string
 }
 
@@ -142,8 +143,12 @@ export function exportFile(scope: Scope, range: Between, format: ExportFormat): 
 }
 
 /** Callers may hand in more than a scope, such as the whole state of the URL; only the scope is asked for. */
-function onlyScope({ cluster, namespace, service, type, version, pod, container, series }: Scope): Scope {
-  return { cluster, namespace, service, type, version, pod, container, series }
+function onlyScope(scope: Scope): Params {
+  const { cluster, namespace, service, type, series } = scope
+  const given = (values: string[]) => (values.length > 0 ? values : undefined)
+  const [version, pod] = [given(scope.version), given(scope.pod)]
+  const [container, node] = [given(scope.container), given(scope.node)]
+  return { cluster, namespace, service, type, version, pod, container, node, series }
 }
 
 function useScoped<T>(path: string, given: Scope, params: Params, enabled = true): Answer<T> {

@@ -72,7 +72,7 @@ function Head({ url, range, children }: HeadProps) {
       </div>
       <TypeChoice url={url} />
       <div className="segments" role="group" aria-label="Compared to">
-        <button type="button" aria-pressed={automatic} onClick={() => change({ base: NO_BASE, version: '' })}>
+        <button type="button" aria-pressed={automatic} onClick={() => change({ base: NO_BASE, version: [] })}>
           Version before
         </button>
         <button

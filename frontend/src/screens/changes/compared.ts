@@ -7,14 +7,15 @@ export function isAutomatic({ base }: UrlState): boolean {
   return JSON.stringify(base) === JSON.stringify(NO_BASE)
 }
 
-/** The comparison of what the answer compared, for a link. A comparison takes one version of a side, or all. */
+/** The comparison of what the answer compared, for a link. What has no name cannot be asked for but with all. */
 export function baseOf({ base, head }: Pick<Changes, 'base' | 'head'>): {
-  version: string
+  version: string[]
   range: UrlState['range']
   base: Base
 } {
-  const one = (versions: string[]) => (versions.length === 1 ? versions[0] : '')
-  const [mine, its] = [one(head.versions), one(base.versions)]
+  const named = (versions: string[]) => (versions.includes('') ? [] : versions)
+  const [mine, its] = [named(head.versions), named(base.versions)]
+  const said = its.join() === mine.join() ? [] : its.length > 0 ? its : [ALL]
   const between = (range: Changes['head']['range']) => ({
     kind: 'between' as const,
     from: Math.floor(Date.parse(range.from) / 1000),
@@ -23,6 +24,6 @@ export function baseOf({ base, head }: Pick<Changes, 'base' | 'head'>): {
   return {
     version: mine,
     range: between(head.range),
-    base: { ...NO_BASE, version: its === mine ? '' : its || ALL, range: between(base.range) },
+    base: { ...NO_BASE, version: said, range: between(base.range) },
   }
 }

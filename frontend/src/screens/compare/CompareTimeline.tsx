@@ -22,7 +22,7 @@ export function CompareTimeline({ url, sides }: { url: UrlState; sides: Sides })
   const [wider, setWider] = useState(0)
   const fit = around(sides.base.range, sides.head.range, now)
   const shown = widen(fit, wider, now)
-  const series = useSeries({ ...url, version: '', pod: '', container: '', series: '' }, shown)
+  const series = useSeries({ ...url, version: [], pod: [], container: [], node: [], series: '' }, shown)
   const choose = (range: Between) => {
     change(rangeChange(sides, armed, range))
     setArmed(armed === 'base' ? 'head' : 'base')

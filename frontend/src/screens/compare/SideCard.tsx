@@ -9,6 +9,7 @@ import {
   significant,
   TYPE_LABELS,
 } from '../../profile/units'
+import { Choices } from '../../ui/Choices'
 import { CoverageBar } from '../../ui/Coverage'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
@@ -40,19 +41,21 @@ export function SideCard({ name, url, sides, diff, services, targets }: Props) {
       <div className="side-controls">
         <h2 className="side-letter">{LETTERS[name]}</h2>
         <ServiceSelect {...{ selection, services, set }} label={`Service of ${LETTERS[name]}`} />
-        <PartSelect
+        <Choices
           label={`Version of ${LETTERS[name]}`}
           all="All versions"
-          value={selection.version}
+          several="versions"
+          chosen={selection.version}
           options={versionsOf(selection, services, ofService)}
-          onChange={version => set({ version, pod: '', series: '' })}
+          onChange={version => set({ version, pod: [], series: '' })}
         />
-        <PartSelect
+        <Choices
           label={`Pod of ${LETTERS[name]}`}
           all="All pods"
-          value={selection.pod}
+          several="pods"
+          chosen={selection.pod}
           options={ofService
-            .filter(t => selection.version === '' || t.identity.version === selection.version)
+            .filter(t => selection.version.length === 0 || selection.version.includes(t.identity.version))
             .map(t => t.identity.pod)}
           onChange={pod => set({ pod, series: '' })}
         />
@@ -88,7 +91,7 @@ function setBase({ given, head }: Sides): (parts: Parts) => void {
 }
 
 function said(parts: Parts): Partial<Base> {
-  const all = (value: string | undefined) => (value === '' ? ALL : value)
+  const all = (values: string[]) => (values.length === 0 ? [ALL] : values)
   const { version, pod, ...rest } = parts
   const out: Partial<Base> = { ...rest }
   if (version !== undefined) out.version = all(version)
@@ -110,7 +113,7 @@ function ServiceSelect({ selection, services, set, label }: ServiceProps) {
   const options = known ? services : [selection, ...services]
   const choose = (key: string) => {
     const [cluster, namespace, service] = JSON.parse(key) as string[]
-    set({ cluster, namespace, service, version: '', pod: '', series: '' })
+    set({ cluster, namespace, service, version: [], pod: [], series: '' })
   }
   return (
     <select
@@ -123,26 +126,6 @@ function ServiceSelect({ selection, services, set, label }: ServiceProps) {
         <option key={keyOf(s)} value={keyOf(s)}>
           {[s.service, s.namespace, s.cluster].filter(Boolean).join(' · ')}
         </option>
-      ))}
-    </select>
-  )
-}
-
-interface PartProps {
-  label: string
-  all: string
-  value: string
-  options: string[]
-  onChange(value: string): void
-}
-
-function PartSelect({ label, all, value, options, onChange }: PartProps) {
-  const known = [...new Set([...options, value])].filter(Boolean).sort()
-  return (
-    <select className="field" aria-label={label} value={value} onChange={e => onChange(e.target.value)}>
-      <option value="">{all}</option>
-      {known.map(option => (
-        <option key={option}>{option}</option>
       ))}
     </select>
   )

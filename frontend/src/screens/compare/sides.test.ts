@@ -12,17 +12,19 @@ function sides(query: string) {
 describe('sides of a comparison', () => {
   test('without a base it is the time before, as long', () => {
     const { base, head, same } = sides('service=a&range=15m&version=2')
-    expect(head).toMatchObject({ service: 'a', version: '2', range: { from: 9100, to: 10_000 } })
-    expect(base).toMatchObject({ service: 'a', version: '2', range: { from: 8200, to: 9100 } })
+    expect(head).toMatchObject({ service: 'a', version: ['2'], range: { from: 9100, to: 10_000 } })
+    expect(base).toMatchObject({ service: 'a', version: ['2'], range: { from: 8200, to: 9100 } })
     expect(same).toBe(false)
   })
 
   test.each<[string, Partial<Selection>]>([
-    ['service=a&version=2&baseVersion=1', { version: '1', range: { from: 9100, to: 10_000 } }],
-    ['service=a&version=2&baseVersion=*', { version: '' }],
-    ['service=a&version=2&pod=x&baseVersion=1', { version: '1', pod: '' }],
-    ['service=a&version=2&pod=x&baseService=b', { service: 'b', version: '', pod: '' }],
-    ['service=a&pod=x&basePod=y', { pod: 'y' }],
+    ['service=a&version=2&baseVersion=1', { version: ['1'], range: { from: 9100, to: 10_000 } }],
+    ['service=a&version=2&baseVersion=1&baseVersion=0', { version: ['1', '0'] }],
+    ['service=a&pod=x&pod=y', { pod: ['x', 'y'] }],
+    ['service=a&version=2&baseVersion=*', { version: [] }],
+    ['service=a&version=2&pod=x&baseVersion=1', { version: ['1'], pod: [] }],
+    ['service=a&version=2&pod=x&baseService=b', { service: 'b', version: [], pod: [] }],
+    ['service=a&pod=x&basePod=y', { pod: ['y'] }],
     ['service=a&series=0123456789abcdef&baseVersion=1', { series: '' }],
     ['service=a&baseBefore=1h', { range: { from: 5500, to: 6400 } }],
     ['service=a&baseFrom=5&baseTo=6', { range: { from: 5, to: 6 } }],
@@ -39,6 +41,7 @@ describe('sides of a comparison', () => {
     'service=a&namespace=n&range=15m&version=2&pod=x&baseService=b&baseNamespace=m',
     'service=a&range=15m&version=2&baseVersion=*&baseBefore=1h',
     'service=a&range=15m&pod=x&basePod=*&baseFrom=5&baseTo=9',
+    'service=a&range=15m&version=3&version=2&baseVersion=1&baseVersion=0',
   ])('swapped twice is as before: %s', query => {
     const before = read(query)
     const once = { ...before, ...swapped(sidesOf(before, NOW)) }

@@ -3,13 +3,13 @@ import type { Params } from '../../api/client'
 import type { Between } from '../../api/queries'
 import { ALL, type Base, NO_BASE, resolveRange, type UrlState } from '../../url'
 
-/** What one side is of; an empty version or pod is all of them. */
+/** What one side is of; no version or pod is all of them. */
 export interface Selection {
   cluster: string
   namespace: string
   service: string
-  version: string
-  pod: string
+  version: string[]
+  pod: string[]
   series: string
   range: Between
 }
@@ -38,15 +38,16 @@ function givenBase(base: Base, { from, to }: Between): Base {
 /** A version and a pod of B mean nothing on a side of another service, nor its pod on one of another version. */
 function resolveBase(base: Base, head: Selection): Selection {
   const other = base.service !== ''
-  const choose = (value: string, inherited: string) => (value === ALL ? '' : value || inherited)
-  const pods = other || base.version !== ''
+  const choose = (values: string[], inherited: string[]) =>
+    values.includes(ALL) ? [] : values.length > 0 ? values : inherited
+  const pods = other || base.version.length > 0
   return {
     cluster: other ? base.cluster : head.cluster,
     namespace: other ? base.namespace : head.namespace,
     service: other ? base.service : head.service,
-    version: choose(base.version, other ? '' : head.version),
-    pod: choose(base.pod, pods ? '' : head.pod),
-    series: base.series || (pods || base.pod !== '' ? '' : head.series),
+    version: choose(base.version, other ? [] : head.version),
+    pod: choose(base.pod, pods ? [] : head.pod),
+    series: base.series || (pods || base.pod.length > 0 ? '' : head.series),
     range: baseRange(base, head.range),
   }
 }
@@ -60,7 +61,7 @@ function baseRange({ range }: Base, head: Between): Between {
 /** The parameters of the base in a request: its range, and where it differs from B. */
 export function baseParams({ base, head }: Sides): Params {
   const other = !sameService(base, head)
-  const list = (value: string, its: string) => (value === its ? undefined : value === '' ? [] : [value])
+  const list = (values: string[], its: string[]) => (equal(values, its) ? undefined : values)
   return {
     baseFrom: base.range.from,
     baseTo: base.range.to,
@@ -71,6 +72,10 @@ export function baseParams({ base, head }: Sides): Params {
     basePod: list(base.pod, head.pod),
     baseSeries: base.series === head.series ? undefined : base.series || undefined,
   }
+}
+
+function equal(a: string[], b: string[]): boolean {
+  return a.length === b.length && a.every(value => b.includes(value))
 }
 
 export type ServiceKey = Pick<Selection, 'cluster' | 'namespace' | 'service'>
@@ -88,13 +93,14 @@ export function swapped({ base, head }: Sides): Partial<UrlState> {
 /** A selection as the base of another. */
 function sayBase(base: Selection, head: Selection): Base {
   const other = !sameService(base, head)
-  const say = (value: string, inherited: string) => (value === inherited ? '' : value || ALL)
+  const say = (values: string[], inherited: string[]) =>
+    equal(values, inherited) ? [] : values.length > 0 ? values : [ALL]
   return {
     cluster: other ? base.cluster : '',
     namespace: other ? base.namespace : '',
     service: other ? base.service : '',
-    version: say(base.version, other ? '' : head.version),
-    pod: say(base.pod, other || base.version !== head.version ? '' : head.pod),
+    version: say(base.version, other ? [] : head.version),
+    pod: say(base.pod, other || !equal(base.version, head.version) ? [] : head.pod),
     series: base.series,
     range: { kind: 'between', ...base.range },
   }

@@ -1,6 +1,8 @@
 import { type RefObject, useRef, useState } from 'react'
 import { type Between, type ExportFormat, exportFile } from '../../api/queries'
 import type { FlameView } from '../../flame/view'
+import { collapsedOf, speedscopeOf } from '../../profile/files/write'
+import { ROOT } from '../../profile/tree'
 import { Icon } from '../../ui/Icon'
 import { Popover } from '../../ui/Popover'
 import type { UrlState } from '../../url'
@@ -40,6 +42,10 @@ export function ExportMenu({ url, range, model, zoom, stored, view }: Props) {
     )
   }
   const svg = () => view.current?.toSVG(node => describe(model, node, zoom)) ?? ''
+  const { profile, tree, flame } = model
+  const shown = { profile, tree, zoom }
+  const saveShown = (what: string, ending: string, write: () => Blob) =>
+    save(what, `shown.${ending}`, Promise.resolve().then(write))
   return (
     <Popover
       className="export"
@@ -67,30 +73,56 @@ export function ExportMenu({ url, range, model, zoom, stored, view }: Props) {
                   {label}
                 </button>
               ))}
-              {model.changed && (
-                <p className="muted small">Filters of the card and the legend do not apply.</p>
+              {(model.changed || zoom !== ROOT) && (
+                <p className="muted small">
+                  Without the zoom and the steps that are on screen: those are in the files below.
+                </p>
               )}
             </section>
           )}
-          {(url.view === 'flame' || url.view === 'both') && (
+          {url.view !== 'sandwich' && (
             <section>
               <h3>What is shown</h3>
               <button
                 type="button"
                 className="button"
-                onClick={() =>
-                  save('SVG', 'svg', Promise.resolve(new Blob([svg()], { type: 'image/svg+xml' })))
-                }
+                aria-label="Collapsed stacks of what is shown"
+                onClick={() => saveShown('Collapsed stacks', 'collapsed.txt', () => collapsedOf(shown))}
               >
-                SVG
+                Collapsed stacks
               </button>
               <button
                 type="button"
                 className="button"
-                onClick={() => save('PNG', 'png', view.current?.toPNG() ?? Promise.resolve(null))}
+                aria-label="speedscope of what is shown"
+                onClick={() =>
+                  saveShown('speedscope', 'speedscope.json', () =>
+                    speedscopeOf(shown, name, flame.unit, flame.countUnit),
+                  )
+                }
               >
-                PNG
+                speedscope
               </button>
+              {url.view !== 'top' && (
+                <>
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={() =>
+                      save('SVG', 'svg', Promise.resolve(new Blob([svg()], { type: 'image/svg+xml' })))
+                    }
+                  >
+                    SVG
+                  </button>
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={() => save('PNG', 'png', view.current?.toPNG() ?? Promise.resolve(null))}
+                  >
+                    PNG
+                  </button>
+                </>
+              )}
             </section>
           )}
           <section>

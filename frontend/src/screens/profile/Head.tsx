@@ -3,6 +3,7 @@ import type { Answer } from '../../api/answer'
 import type { Flame, ProfileType, Target } from '../../api/types'
 import { shownState, targetName } from '../../profile/targets'
 import { TYPE_LABELS } from '../../profile/units'
+import { Choices } from '../../ui/Choices'
 import { AsOf } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
@@ -10,7 +11,7 @@ import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
 import { stateStyle } from '../../ui/Status'
-import { formatUrl, linkTo, type UrlState } from '../../url'
+import { FILTERS, type Filter, formatUrl, linkTo, type UrlState } from '../../url'
 
 const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 
@@ -67,7 +68,7 @@ function NewData() {
 }
 
 function Filters({ url, targets }: Omit<Props, 'answer'>) {
-  const set = [url.version, url.pod, url.container, url.series].filter(Boolean).length
+  const set = FILTERS.filter(name => url[name].length > 0).length + (url.series === '' ? 0 : 1)
   return (
     <Popover
       className="filters"
@@ -82,9 +83,9 @@ function Filters({ url, targets }: Omit<Props, 'answer'>) {
     >
       {() => (
         <>
-          <Choice name="version" label="Version" all="All versions" url={url} targets={targets} />
-          <Choice name="pod" label="Pod" all="All pods" url={url} targets={targets} />
-          <Choice name="container" label="Container" all="All containers" url={url} targets={targets} />
+          {FILTERS.map(name => (
+            <Choice key={name} name={name} url={url} targets={targets} />
+          ))}
           <TargetChoice url={url} targets={targets} />
         </>
       )}
@@ -93,29 +94,25 @@ function Filters({ url, targets }: Omit<Props, 'answer'>) {
 }
 
 interface ChoiceProps {
-  name: 'version' | 'pod' | 'container'
-  label: string
-  all: string
+  name: Filter
   url: UrlState
   targets: Target[]
 }
 
-function Choice({ name, label, all, url, targets }: ChoiceProps) {
-  const values = [...new Set([...targets.map(t => t.identity[name]), url[name]])].filter(Boolean).sort()
+function Choice({ name, url, targets }: ChoiceProps) {
+  const label = name.charAt(0).toUpperCase() + name.slice(1)
   return (
-    <label>
+    <div className="filter">
       {label}
-      <select
-        className="field"
-        value={url[name]}
-        onChange={e => change({ [name]: e.target.value, zoom: [] })}
-      >
-        <option value="">{all}</option>
-        {values.map(value => (
-          <option key={value}>{value}</option>
-        ))}
-      </select>
-    </label>
+      <Choices
+        label={label}
+        all={`All ${name}s`}
+        several={`${name}s`}
+        chosen={url[name]}
+        options={targets.map(t => t.identity[name])}
+        onChange={chosen => change({ [name]: chosen, zoom: [] })}
+      />
+    </div>
   )
 }
 

@@ -5,7 +5,7 @@ import { pathTo, ROOT } from '../../profile/tree'
 import { formatPercent, formatValue } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { change } from '../../ui/location'
-import type { UrlState } from '../../url'
+import { FILTERS, type UrlState } from '../../url'
 import { type Model, shownTotal } from './model'
 
 /** Of a deep path only the first and the last frames are written out. */
@@ -44,12 +44,17 @@ export function PathLine({ url, model, zoom }: { url: UrlState; model: Model; zo
 }
 
 function Chips({ url, model }: { url: UrlState; model: Model }) {
-  const filters = (['version', 'pod', 'container'] as const).filter(name => url[name] !== '')
+  const filters = FILTERS.flatMap(name => url[name].map(value => ({ name, value })))
   if (filters.length + url.steps.length + url.fold.length === 0) return null
   return (
     <ul className="chips" aria-label="Filters">
-      {filters.map(name => (
-        <Chip key={name} label={name} value={url[name]} onRemove={() => change({ [name]: '' })} />
+      {filters.map(({ name, value }) => (
+        <Chip
+          key={`${name} ${value}`}
+          label={name}
+          value={value}
+          onRemove={() => change({ [name]: url[name].filter(other => other !== value) })}
+        />
       ))}
       {url.steps.map((step, i) => (
         <Chip

@@ -8,7 +8,7 @@ import { Link } from '../../ui/Link'
 import { change } from '../../ui/location'
 import { StateBadge } from '../../ui/Status'
 import { formatInstant } from '../../ui/time'
-import { linkTo, type UrlState } from '../../url'
+import { FILTERS, linkTo, type UrlState } from '../../url'
 import { LossList } from './LossList'
 
 const IDLE: Record<ProfileType, string> = {
@@ -111,7 +111,10 @@ interface NoWindowsProps {
 
 function NoWindows({ losses, lastEnd, url, action }: NoWindowsProps) {
   const to = lastEnd === undefined ? 0 : Math.ceil(lastEnd / 1000)
-  const part = [url.version && `version ${url.version}`, url.series && `target ${url.series}`].filter(Boolean)
+  const part = [
+    ...FILTERS.filter(name => url[name].length > 0).map(name => `${name} ${url[name].join(' or ')}`),
+    ...(url.series === '' ? [] : [`target ${url.series}`]),
+  ]
   return (
     <Empty
       icon="clock"
@@ -133,9 +136,9 @@ function NoWindows({ losses, lastEnd, url, action }: NoWindowsProps) {
             <button
               type="button"
               className="button"
-              onClick={() => change({ version: '', series: '', zoom: [] })}
+              onClick={() => change({ version: [], pod: [], container: [], node: [], series: '', zoom: [] })}
             >
-              Show all versions and targets
+              Take back the filters
             </button>
           )}
           {action}
