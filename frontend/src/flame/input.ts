@@ -15,7 +15,7 @@ export function attachInput(host: HTMLElement, view: FlameView, signal: AbortSig
   host.addEventListener(
     'contextmenu',
     e => {
-      const hit = view.pointAt(e.clientX, e.clientY)
+      const hit = view.hitAt(e.clientX, e.clientY)
       if (!hit) return
       e.preventDefault()
       view.callbacks.onPin(hit.node)
@@ -25,7 +25,7 @@ export function attachInput(host: HTMLElement, view: FlameView, signal: AbortSig
   host.addEventListener(
     'click',
     e => {
-      const hit = view.pointAt(e.clientX, e.clientY)
+      const hit = view.hitAt(e.clientX, e.clientY)
       if (hit) view.callbacks.onPick(hit.node)
     },
     options,

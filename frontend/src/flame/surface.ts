@@ -17,9 +17,12 @@ export class Surface {
   private readonly stage: HTMLDivElement
   private readonly frame: HTMLDivElement
   private readonly host: HTMLElement
+  private readonly onRestored: () => void
 
-  constructor(host: HTMLElement) {
+  /** A browser may take a canvas away, for want of memory: `onRestored` is called when it is there again, and empty. */
+  constructor(host: HTMLElement, onRestored: () => void) {
     this.host = host
+    this.onRestored = onRestored
     this.stage = document.createElement('div')
     this.frame = document.createElement('div')
     this.frame.className = 'flame-frame'
@@ -33,6 +36,10 @@ export class Surface {
     const canvas = document.createElement('canvas')
     canvas.className = 'flame-canvas'
     canvas.setAttribute('aria-hidden', 'true')
+    canvas.addEventListener('contextrestored', () => {
+      this.width = 0 // font and size are lost as well: fit() sets them again
+      this.onRestored()
+    })
     this.frame.append(canvas)
     const context = canvas.getContext('2d')
     if (context === null) throw new Error('This browser gives no 2D canvas, which the flame graph needs')

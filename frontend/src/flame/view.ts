@@ -68,7 +68,7 @@ export class FlameView {
   constructor(host: HTMLElement, callbacks: FlameCallbacks) {
     this.host = host
     this.callbacks = callbacks
-    this.surface = new Surface(host)
+    this.surface = new Surface(host, () => this.invalidate('layout'))
     this.glide = new Glide(() => this.invalidate('layout'))
     this.resizes = new ResizeObserver(() => this.invalidate('layout'))
     this.resizes.observe(host)
@@ -159,7 +159,7 @@ export class FlameView {
     this.callbacks.onFocus(node)
   }
 
-  /** Coordinates of the window. */
+  /** The pointer is there, in coordinates of the window: what lies under it is told again whenever that changes. */
   pointAt(x: number, y: number): Hit | undefined {
     this.pointer = { x, y }
     const layout = this.current()
@@ -168,8 +168,13 @@ export class FlameView {
       this.hover = box
       this.invalidate('overlay')
     }
-    if (box < 0 || !layout) return undefined
-    return { node: layout.node[box], hidden: layout.hidden[box], x, y }
+    return layout && hitOf(layout, box, x, y)
+  }
+
+  /** What lies there. A finger that has tapped is not there any more. */
+  hitAt(x: number, y: number): Hit | undefined {
+    const layout = this.current()
+    return layout && hitOf(layout, this.boxAt(layout, x, y), x, y)
   }
 
   private boxAt(layout: Layout, x: number, y: number): number {
@@ -274,6 +279,10 @@ export class FlameView {
     cancelAnimationFrame(this.pending)
     this.surface.remove()
   }
+}
+
+function hitOf(layout: Layout, box: number, x: number, y: number): Hit | undefined {
+  return box < 0 ? undefined : { node: layout.node[box], hidden: layout.hidden[box], x, y }
 }
 
 /** The node of the new tree that the same names lead to; -1 if there is none. */
