@@ -477,6 +477,7 @@ type IngestHistory struct {
 type IngestEvents struct {
 	Outcome string `json:"outcome"`
 	profile.ReasonText
+	Routine bool    `json:"routine"` // no cause for alarm by itself
 	Windows []int64 `json:"windows"`
 	Samples []int64 `json:"samples"`
 }

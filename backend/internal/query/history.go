@@ -51,7 +51,7 @@ func eventColumns(cells []store.EventCell, first time.Time, step time.Duration, 
 		}
 		k := key{c.Outcome, c.Reason}
 		if columns[k] == nil {
-			columns[k] = &api.IngestEvents{Outcome: string(c.Outcome), ReasonText: textOf(c.Reason), Windows: make([]int64, steps), Samples: make([]int64, steps)}
+			columns[k] = &api.IngestEvents{Outcome: string(c.Outcome), ReasonText: textOf(c.Reason), Routine: c.Reason.Routine(), Windows: make([]int64, steps), Samples: make([]int64, steps)}
 			keys = append(keys, k)
 		}
 		columns[k].Windows[at] += c.Windows

@@ -1072,6 +1072,8 @@ export interface components {
             reason: string;
             text: string;
             remedy: string;
+            /** @description it belongs to ordinary running */
+            routine: boolean;
             /** @description by step: uploads, or windows with such a loss */
             windows: number[];
             /** @description by step: samples concerned */

@@ -60,9 +60,9 @@ function Chart({ history }: { history: IngestHistory }) {
         {sums.map(e => (
           <li key={`${e.outcome} ${e.reason}`} title={e.remedy}>
             <svg className="swatch" viewBox="0 0 12 12" aria-hidden="true">
-              <rect width="12" height="12" className={`outcome-${e.outcome}`} />
+              <rect width="12" height="12" className={lookOf(e)} />
             </svg>
-            {formatCount(e.sum)} {WORDS[e.outcome]}
+            {formatCount(e.sum)} {e.routine ? 'accepted, with a gap of ordinary running' : WORDS[e.outcome]}
             {e.text && <span className="muted"> {e.text}</span>}
           </li>
         ))}
@@ -87,20 +87,20 @@ function Bars({ history, width }: { history: IngestHistory; width: number }) {
       role="img"
       aria-label={`Windows in each ${history.stepSeconds} s, at most ${formatCount(up.most)}; the sums stand below`}
     >
-      {up.parts.map(({ outcome, reason, at, below, count }) => (
+      {up.parts.map(({ look, name, at, below, count }) => (
         <rect
-          key={`${outcome} ${reason} ${at}`}
-          className={`outcome-${outcome}`}
+          key={`${name} ${at}`}
+          className={look}
           x={x(at)}
           width={bar}
           y={UP - ((below + count) / up.most) * (UP - TOP)}
           height={(count / up.most) * (UP - TOP)}
         />
       ))}
-      {down.parts.map(({ outcome, reason, at, below, count }) => (
+      {down.parts.map(({ look, name, at, below, count }) => (
         <rect
-          key={`${outcome} ${reason} ${at}`}
-          className={`outcome-${outcome}`}
+          key={`${name} ${at}`}
+          className={look}
           x={x(at)}
           width={bar}
           y={UP + 1 + (below / down.most) * (DOWN - 4)}
@@ -131,15 +131,20 @@ function Bars({ history, width }: { history: IngestHistory; width: number }) {
   )
 }
 
+/** What belongs to ordinary running has the colour of no alarm. */
+function lookOf({ outcome, routine }: IngestEvents): string {
+  return routine ? 'outcome-routine' : `outcome-${outcome}`
+}
+
 /** Bars of a step on top of each other. */
 export function stacked(history: IngestHistory, wanted: (events: IngestEvents) => boolean) {
   const heights = new Array<number>(history.steps).fill(0)
-  const parts = history.events.filter(wanted).flatMap(({ outcome, reason, windows }) =>
-    windows.flatMap((count, at) => {
+  const parts = history.events.filter(wanted).flatMap(events =>
+    events.windows.flatMap((count, at) => {
       if (count === 0) return []
       const below = heights[at]
       heights[at] += count
-      return [{ outcome, reason, at, below, count }]
+      return [{ look: lookOf(events), name: `${events.outcome} ${events.reason}`, at, below, count }]
     }),
   )
   return { parts, most: Math.max(...heights, 1) }

@@ -121,7 +121,7 @@ function Figures({ url, windows, queue }: FiguresProps) {
         <dd>
           {queue.windows === 0
             ? 'nothing'
-            : `${formatCount(queue.windows)} windows, ${formatBytes(queue.bytes)}, oldest ${formatDuration(Math.round(queue.oldestSeconds) * 1e9)}`}
+            : `${windowsText(queue.windows)}, ${formatBytes(queue.bytes)}, oldest ${formatDuration(Math.round(queue.oldestSeconds) * 1e9)}`}
         </dd>
       </div>
       <div>
@@ -268,6 +268,10 @@ function Store({
   )
 }
 
+function windowsText(n: number): string {
+  return n === 1 ? '1 window' : `${formatCount(n)} windows`
+}
+
 /** The sidecars with the longest queues. */
 function Queued({ url, targets }: { url: UrlState; targets: Target[] }) {
   const { now } = useLive()
@@ -285,8 +289,7 @@ function Queued({ url, targets }: { url: UrlState; targets: Target[] }) {
               {targetName({ identity } as Target)}
             </Link>
             <span className="number">
-              {formatCount(spool.windows)} windows, oldest{' '}
-              {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}
+              {windowsText(spool.windows)}, oldest {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}
             </span>
             <span className="remedy">
               {spool.lastPushError || 'No upload has failed'}. Reported{' '}

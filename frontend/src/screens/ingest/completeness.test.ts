@@ -52,6 +52,16 @@ describe('completeness', () => {
     expect(verdict.todo).not.toBe('')
   })
 
+  test.each([
+    ['just been queued', 11, 'ok', /^100\s% of \d+ expected windows are stored\.$/],
+    ['waited long', 400, 'warn', /1 window waits in 1 sidecar, the oldest for/],
+  ])('a window that has %s', (_, oldestSeconds, tone, text) => {
+    const spool = { ...quiet[0].spool, windows: 1, oldestSeconds }
+    const verdict = verdictOf(healthy, only('checkout').map(whole), [{ ...quiet[0], spool }], [])
+    expect(verdict.tone).toBe(tone)
+    expect(verdict.text).toMatch(text)
+  })
+
   test('without a store nothing else matters', () => {
     const verdict = verdictOf(healthOf(NOW, false), services, targets, missingOf(services))
     expect(verdict.tone).toBe('bad')

@@ -69,6 +69,9 @@ export interface Verdict {
   todo: string
 }
 
+/** A window is sent within seconds of its end; a sidecar whose oldest is older has trouble. */
+const QUEUE_IS_OLD_SECONDS = 120
+
 /** The answer for who has ten seconds. */
 export function verdictOf(
   health: IngestHealth | undefined,
@@ -106,7 +109,7 @@ export function verdictOf(
     const todo = first ? [first.text, first.remedy].filter(Boolean).join('. ') : 'Look at the silent targets'
     return { tone: 'warn', text, todo: `${todo}.` }
   }
-  if (queue.windows > 0)
+  if (queue.oldestSeconds > QUEUE_IS_OLD_SECONDS)
     return {
       tone: 'warn',
       text: text + queueText(queue),
@@ -117,5 +120,5 @@ export function verdictOf(
 
 function queueText({ windows, sidecars, oldestSeconds }: Queue): string {
   if (windows === 0) return ''
-  return ` ${formatCount(windows)} windows wait in ${formatCount(sidecars)} ${sidecars === 1 ? 'sidecar' : 'sidecars'}, the oldest for ${formatDuration(Math.round(oldestSeconds) * 1e9)}.`
+  return ` ${formatCount(windows)} ${windows === 1 ? 'window waits' : 'windows wait'} in ${formatCount(sidecars)} ${sidecars === 1 ? 'sidecar' : 'sidecars'}, the oldest for ${formatDuration(Math.round(oldestSeconds) * 1e9)}.`
 }

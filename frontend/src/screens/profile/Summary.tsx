@@ -90,7 +90,7 @@ function Line({ flame }: { flame: Flame }) {
         </span>
       )}
       {notCaptured.length > 0 && (
-        <span className="warn">
+        <span className={notCaptured.every(loss => loss.routine) ? 'muted' : 'warn'}>
           never captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}
         </span>
       )}

@@ -121,7 +121,8 @@ function Spool({ target: { spool } }: { target: Target }) {
   return (
     <>
       <div>
-        {formatCount(spool.windows)} windows, {formatBytes(spool.bytes)} of {formatBytes(spool.limitBytes)}
+        {spool.windows === 1 ? '1 window' : `${formatCount(spool.windows)} windows`},{' '}
+        {formatBytes(spool.bytes)} of {formatBytes(spool.limitBytes)}
       </div>
       {spool.windows > 0 && (
         <div className="muted small">oldest {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}</div>
