@@ -174,5 +174,5 @@ test('two of the same, and an unknown service', async () => {
   await open(`/compare?${OF_CHECKOUT}&baseVersion=*`)
   await page.getByText('Both sides are the same selection').waitFor()
   await open(`/compare?${OF_CHECKOUT}&baseService=nobody`)
-  await page.getByRole('heading', { name: /No service nobody has data/ }).waitFor()
+  await page.getByRole('heading', { name: /no service nobody has sent anything/i }).waitFor()
 })

@@ -164,7 +164,7 @@ describe('why there is nothing to show', () => {
     ['legacy-batch', 'This range has no windows'],
     ['reports', /would read 412,000,000 rows/],
     ['broken-proxy', 'The answer of the backend cannot be drawn'],
-    ['nobody', /No service nobody has data/],
+    ['nobody', /no service nobody has sent anything/i],
   ])('%s', async (service, name) => {
     await open(`/profile?service=${service}`)
     await heading(name)
@@ -215,7 +215,7 @@ describe('why there is nothing to show', () => {
   test('an unknown service: the way back, and what exists instead', async () => {
     for (const screen of ['profile', 'changes', 'compare']) {
       await open(`/${screen}?service=check`)
-      await heading(/No service check has data/)
+      await heading(/no service check has sent anything/i)
       await page.locator('.known-services a').first().waitFor()
       expect(await page.locator('.known-services a').first().innerText()).toBe('checkout')
     }

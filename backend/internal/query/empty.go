@@ -136,9 +136,21 @@ func (q *Query) mustBeKnown(ctx context.Context, key store.ServiceKey) error {
 			elsewhere = append(elsewhere, fmt.Sprintf("cluster=%s&namespace=%s", s.Cluster, s.Namespace))
 		}
 	}
-	e := api.Errorf(profile.UnknownService, "no service %q in namespace %q of cluster %q has sent anything", key.Service, key.Namespace, key.Cluster)
+	e := api.Errorf(profile.UnknownService, "no service %s has sent anything", nameOf(key))
 	if len(elsewhere) > 0 {
 		e.Hint = "There is a service of that name with " + strings.Join(elsewhere, " and with ")
 	}
 	return e
+}
+
+// nameOf is a service with the namespace and the cluster that it has.
+func nameOf(key store.ServiceKey) string {
+	name := key.Service
+	if key.Namespace != "" {
+		name += " in namespace " + key.Namespace
+	}
+	if key.Cluster != "" {
+		name += " of cluster " + key.Cluster
+	}
+	return name
 }
