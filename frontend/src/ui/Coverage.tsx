@@ -17,7 +17,14 @@ export function CoverageBar({ windows }: { windows: Windows }) {
   const text = words.filter(Boolean).join(', ')
   return (
     <div className="coverage" title={text}>
-      <svg className="coverage-bar" width={WIDTH} height={HEIGHT} aria-hidden="true">
+      <svg
+        className="coverage-bar"
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        width={WIDTH}
+        height={HEIGHT}
+        aria-hidden="true"
+      >
         <rect width={stored * scale} height={HEIGHT} fill="var(--ok-fill)" />
         <rect x={stored * scale} width={lost * scale} height={HEIGHT} fill="var(--bad-wash)" />
         <rect x={stored * scale} width={lost * scale} height={HEIGHT} fill="url(#hatch-lost)" />

@@ -13,7 +13,15 @@ export function Sparkline({ values, label }: Props) {
   const y = (v: number) => HEIGHT - 1 - (v / most) * (HEIGHT - 3)
   const runs = splitRuns(values)
   return (
-    <svg className="spark" width={WIDTH} height={HEIGHT} role="img" aria-label={label}>
+    <svg
+      className="spark"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      width={WIDTH}
+      height={HEIGHT}
+      role="img"
+      aria-label={label}
+    >
       {runs.map(run =>
         run.values ? (
           <g key={run.start}>

@@ -55,8 +55,16 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
   const selected = useMemo(() => profile.functions.indexOf(url.fn), [profile, url.fn])
   const colors = useColors(profile, url)
   const nextMatch = useNextMatch(model, zoom, matched, view)
-  useShortcuts('Flame graph', GRAPH_KEYS)
   const pin = usePin(model, url.fn)
+  const showAround = () => {
+    const at = pin.node > ROOT ? pin.node : (view.current?.focused ?? -1)
+    const fn = at > ROOT ? profile.functions[tree.frame[at]] : url.fn
+    if (fn) change({ view: 'sandwich', fn })
+  }
+  useShortcuts('Flame graph', [
+    ...GRAPH_KEYS,
+    { keys: ['c'], label: 'Callers and callees of the frame', run: showAround },
+  ])
   const [pointing, setPointing] = useState(false)
   useHold(pointing || pin.node >= 0 || url.fn !== '' || zoom !== ROOT)
 

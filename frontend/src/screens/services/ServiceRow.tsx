@@ -118,9 +118,9 @@ function LastWindow({ service }: { service: Service }) {
   const end = Date.parse(service.lastWindowEnd)
   const late = now * 1000 - end > LATE_WINDOWS * service.windowSeconds * 1000
   return (
-    <span className={late ? 'warn' : ''} title={formatInstant(end)}>
+    <div className={late ? 'warn' : ''} title={formatInstant(end)}>
       {formatAge(end, Math.max(now * 1000, end))}
-      {late && <span className="small"> (late)</span>}
-    </span>
+      {late && <div className="small">late</div>}
+    </div>
   )
 }
