@@ -3,9 +3,6 @@ package e2e
 import (
 	"context"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -26,7 +23,11 @@ func TestFromTheJVMToTheBrowser(t *testing.T) {
 	t.Run("the ledger adds up", c.ledgerAddsUp)
 	t.Run("windows are contiguous", c.windowsAreContiguous)
 	t.Run("the target is shown as profiled", c.targetIsProfiled)
-	t.Run("the browser shows it", c.browser)
+	t.Run("the browser shows it", func(t *testing.T) { c.visit(t, "live", c.pictures(t)) })
+	t.Run("the browser says that the store is away", func(t *testing.T) {
+		defer c.withoutClickHouse(t)()
+		c.visit(t, "absent", "store")
+	})
 }
 
 // ratio checks the values of two functions, once both have enough samples.
@@ -118,23 +119,4 @@ func (c *chain) targetIsProfiled(t *testing.T) {
 	if target.State.State != "profiled" || target.State.Reason != "" || target.Silent || target.Identity.MainClass != "shop.Shop" || target.Identity.Pid != c.shop.PID() {
 		t.Errorf("target: %s", text(target))
 	}
-}
-
-// browser runs the front end's own end-to-end script against this backend. It
-// keeps its screenshots in build/screenshots.
-func (c *chain) browser(t *testing.T) {
-	root := filepath.Dir(c.paths.Build)
-	shots := filepath.Join(c.paths.Build, "screenshots")
-	if err := os.MkdirAll(shots, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "e2e/run.mjs", "e2e/live.ts", c.backend.URL, shots)
-	cmd.Dir = filepath.Join(root, "frontend")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("browser test: %v\n%s", err, out)
-	}
-	t.Logf("%s", out)
 }

@@ -42,6 +42,7 @@ func TestAnotherProfilerIsLeftAlone(t *testing.T) {
 	if graph.Total != (amount{}) || !slices.Contains(reasons, "conflict") {
 		t.Errorf("flame graph of %+v with losses %v, want none, for conflict", graph.Total, reasons)
 	}
+	c.visit(t, "absent", "conflict")
 	if threads := profilerThreads(t, c.shop.PID()); threads != 1 {
 		t.Errorf("%d profilers run in the shop, want the one it came with", threads)
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -129,9 +130,9 @@ func (c *chain) settled() map[string][]string {
 // killClickHouse kills the backend's child.
 func killClickHouse(t *testing.T, backend int) {
 	t.Helper()
-	pids := childrenOf(t, backend)
-	if len(pids) != 1 {
-		t.Fatalf("the backend has children %v, want one: ClickHouse", pids)
+	pids, err := childrenOf(backend)
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("the backend has children %v (%v), want one: ClickHouse", pids, err)
 	}
 	pid, err := strconv.Atoi(pids[0])
 	if err != nil {
@@ -147,12 +148,11 @@ func killClickHouse(t *testing.T, backend int) {
 }
 
 // childrenOf asks every thread of a process: each lists only what it forked.
-func childrenOf(t *testing.T, pid int) []string {
-	t.Helper()
+func childrenOf(pid int) ([]string, error) {
 	task := "/proc/" + strconv.Itoa(pid) + "/task/"
 	threads, err := os.ReadDir(task)
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("list the threads of a process: %w", err)
 	}
 	var all []string
 	for _, thread := range threads {
@@ -161,7 +161,7 @@ func childrenOf(t *testing.T, pid int) []string {
 			all = append(all, strings.Fields(string(children))...)
 		}
 	}
-	return all
+	return all, nil
 }
 
 // profilerThreads counts the threads that async-profiler has in a JVM while a
