@@ -90,7 +90,9 @@ function lossText(losses: Loss[]): string {
 function Rate({ service, type, whole }: { service: Service; type: ProfileType; whole?: number }) {
   const known = service.types.find(t => t.type === type)
   const rate = meanRate(service, type)
-  if (!known) return <span className="muted">not recorded</span>
+  if (!known) {
+    return <span className="muted">{service.windows.stored > 0 ? 'not recorded' : 'no window stored'}</span>
+  }
   if (rate === undefined) {
     return <span className="muted">{known.total.count > 0 ? 'value not known' : 'no window stored'}</span>
   }
@@ -114,7 +116,7 @@ function Rate({ service, type, whole }: { service: Service; type: ProfileType; w
 
 function LastWindow({ service }: { service: Service }) {
   const { now } = useLive()
-  if (service.lastWindowEnd === null) return <span className="muted">never</span>
+  if (service.lastWindowEnd === null) return <span className="muted">none in this range</span>
   const end = Date.parse(service.lastWindowEnd)
   const late = now * 1000 - end > LATE_WINDOWS * service.windowSeconds * 1000
   return (
