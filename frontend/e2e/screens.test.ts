@@ -1,12 +1,11 @@
 /** Every screen and every state in which there is nothing to show. */
 
-import type { AxeResults } from 'axe-core'
-import { source as axeSource } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import type { FleetTop, Services as ServicesAnswer } from '../src/api/types'
 import { formatCount } from '../src/profile/units'
 import { missingOf, sumWindows } from '../src/screens/ingest/completeness'
+import { violations } from './axe'
 import { lastAnswer, open, page, server, setStage } from './stage'
 
 setStage()
@@ -325,15 +324,4 @@ function cutTables(page: Page): Promise<string[]> {
     .evaluateAll(all =>
       all.filter(e => e.scrollWidth > e.clientWidth).map(e => `${e.scrollWidth} of ${e.clientWidth} px`),
     )
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource)
-  const results = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<AxeResults> } }
-    return axe.run()
-  })
-  return results.violations.flatMap(v =>
-    v.nodes.map(n => `${v.id}: ${n.target.join(' ')} ${n.failureSummary ?? ''}`),
-  )
 }

@@ -87,33 +87,34 @@ async function tapAFrame(page: Page, live: Live) {
 /** A finger moves the page, and the list of functions in it. */
 async function scrolls(page: Page) {
   await settled(page)
-  await page.evaluate(() => window.scrollTo(0, 0))
-  await swipe(page, page.locator('main'))
-  await page.waitForFunction(() => window.scrollY > 0)
-  const table = page.locator('.top-host')
-  await table.evaluate(e => e.scrollIntoView({ block: 'center' }))
-  await swipe(page, table)
+  await page.locator('.app').evaluate(e => e.scrollTo(0, 0))
+  await swipe(page, page.locator('.workspace .toolbar'))
+  await page.waitForFunction(() => (document.querySelector('.app')?.scrollTop ?? 0) > 0)
+  await page.locator('.top-host').evaluate(e => e.scrollIntoView({ block: 'center' }))
+  await swipe(page, page.locator('.top-host tbody tr').nth(8))
   await page.waitForFunction(() => (document.querySelector('.top-host')?.scrollTop ?? 0) > 0)
 }
 
-/** As a finger does: down, up by some steps, off. */
+/** As a finger does that pulls what is below into sight: down, up by small steps, off. */
 async function swipe(page: Page, element: Locator) {
   const box = await element.boundingBox()
-  assert.ok(box)
-  const x = box.x + box.width / 2
-  const y = Math.min(box.y + box.height / 2, 600)
+  assert.ok(box, 'there is something to swipe on')
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
   const session = await page.context().newCDPSession(page)
-  const send = (type: 'touchStart' | 'touchMove' | 'touchEnd', at?: number) =>
-    session.send('Input.dispatchTouchEvent', { type, touchPoints: at === undefined ? [] : [{ x, y: at }] })
-  await send('touchStart', y)
-  for (let moved = 40; moved <= 200; moved += 40) await send('touchMove', y - moved)
+  const send = (type: 'touchStart' | 'touchMove' | 'touchEnd', moved?: number) =>
+    session.send('Input.dispatchTouchEvent', {
+      type,
+      touchPoints: moved === undefined ? [] : [{ x, y: y - moved }],
+    })
+  await send('touchStart', 0)
+  for (let moved = 20; moved <= 240; moved += 20) await send('touchMove', moved)
   await send('touchEnd')
   await session.detach()
 }
 
-/** What opens lies within the window, and can be closed by a tap elsewhere. */
+/** What opens lies within the window, and a second tap closes it. */
 async function menusFit(page: Page) {
-  await page.evaluate(() => window.scrollTo(0, 0))
+  await page.locator('.app').evaluate(e => e.scrollTo(0, 0))
   for (const label of [/^Time range/, /^Health/, /^Filters/, 'Export']) {
     const menu = page.locator('details.popover', { has: page.getByLabel(label) })
     await menu.locator('summary').tap()
@@ -121,7 +122,7 @@ async function menusFit(page: Page) {
     await body.waitFor()
     const box = await body.boundingBox()
     assert.ok(box && box.x >= 0 && box.x + box.width <= 390, `${label} lies at ${JSON.stringify(box)}`)
-    await page.getByRole('heading', { level: 1 }).tap()
+    await menu.locator('summary').tap()
     await body.waitFor({ state: 'hidden' })
   }
 }

@@ -38,6 +38,7 @@ export const screensAgree = (browser: Browser, live: Live) =>
 async function services(page: Page, live: Live) {
   const answer = await ask<Services>(live, 'services', {})
   await open(page, live, '/')
+  await page.locator('.row-link').first().waitFor()
   assert.equal(await page.locator('.row-link').count(), answer.services.length)
   const [shop] = answer.services
   const row = page.locator('.row-link', { has: page.getByRole('link', { name: 'shop', exact: true }) })
@@ -57,6 +58,7 @@ async function functions(page: Page, live: Live) {
   const answer = await ask<FleetTop>(live, 'fleet/top', { type: 'cpu', order: 'self', limit: '200' })
   await open(page, live, '/functions')
   const rows = page.locator('.functions-list tbody tr')
+  await rows.first().waitFor()
   assert.equal(await rows.count(), answer.functions.length)
   for (const [i, { name, self, total }] of answer.functions.slice(0, 5).entries()) {
     assert.equal(await rows.nth(i).locator('th').getAttribute('title'), name)
@@ -130,8 +132,9 @@ async function targets(page: Page, live: Live) {
   assert.equal(await rows.count(), answer.targets.length)
   const [target] = answer.targets
   const { identity, state } = target
+  const row = rows.filter({ has: page.getByRole('link', { name: targetName(target), exact: true }) })
   for (const text of [targetName(target), identity.jvmVersion, 'Shop', 'profiled', ...state.events]) {
-    await rows.first().getByText(text).first().waitFor()
+    await row.getByText(text).first().waitFor()
   }
 }
 

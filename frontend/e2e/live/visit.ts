@@ -50,7 +50,12 @@ export async function withPage(
   options: BrowserContextOptions = {},
 ) {
   const { page, errors } = await openPage(browser, options, 'real')
-  await use(page)
+  try {
+    await use(page)
+  } catch (error) {
+    console.error(`${page.url()} shows:\n${await page.locator('body').innerText()}\n${errors.join('\n')}`)
+    throw error
+  }
   await page.context().close()
   assert.deepEqual(errors, [])
 }
