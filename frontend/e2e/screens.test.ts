@@ -69,6 +69,7 @@ test('targets: state, reason, remedy; filtered by state', async () => {
   const groups = page.getByRole('list', { name: 'Reasons of several targets' })
   expect(await groups.getByText('Stop the other profiler').count()).toBe(1)
   expect(await page.locator('.trouble').getByText('Stop the other profiler').count()).toBe(0)
+  await page.getByText('alloc every 4096 KiB instead of 512').first().waitFor()
   await page.getByRole('button', { name: /^Failed/ }).click()
   await expect.poll(() => page.locator('tbody.target').count()).toBe(1)
   await page

@@ -80,7 +80,7 @@ function lastPart(mainClass: string): string {
   return mainClass.slice(mainClass.lastIndexOf('.') + 1)
 }
 
-function Session({ target: { state } }: { target: Target }) {
+function Session({ target: { state, reason } }: { target: Target }) {
   if (state.session === '') return <span className="muted">none</span>
   return (
     <>
@@ -95,6 +95,7 @@ function Session({ target: { state } }: { target: Target }) {
         {state.profilerVersion ? `async-profiler ${state.profilerVersion}` : 'profiler of unknown version'},
         engine {state.engine || 'unknown'}, windows of {formatDuration(state.windowSeconds * 1e9)}
       </div>
+      {!reason && state.detail && <div className="muted small">{state.detail}</div>}
       <div className="muted small">
         <code>{state.session.slice(0, 12)}</code>
         {state.adopted && ', adopted from an earlier sidecar'}
