@@ -215,8 +215,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			})
 		}
 		left.pass(ctx, &workers, running)
-		if alone.check(len(found) > 0) {
-			a.log.Info("every other process has ended, so the sidecar ends")
+		if alone.check(len(found) > 0, func() bool { return left.unread(running) }) {
+			a.log.Info("every other process has ended, so the sidecar ends", "unread", left.unread(running))
 			cancel()
 		}
 		select {

@@ -105,8 +105,10 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	if note != nil {
 		w.problem(fmt.Errorf("keep unreadable recording: %w", note))
 	}
-	if err := w.tellUpTo(ctx, earlier(part.Start, part.Span.Start).Add(r.Shift), nil); err != nil {
-		return err
+	if before := earlier(part.Start, part.Span.Start).Add(r.Shift); !w.startedBefore(before) {
+		if err := w.tellUpTo(ctx, before, nil); err != nil {
+			return err
+		}
 	}
 	window := w.newWindow(r.Session, part.Start, part.End)
 	result.AddTo(window)

@@ -59,6 +59,7 @@ type Limits struct {
 	MaxRecording   int64         // bytes of disk of one recording, above which it is renewed
 	MinFree        int64         // bytes of the shared volume below which nothing is recorded
 	ExitGrace      time.Duration // for stopping all sessions and making their last windows
+	UnreadWait     time.Duration // of a sidecar that is alone, for recordings that were not read yet
 	CrashWindow    time.Duration // a JVM that dies this soon after a command is taken as killed by it
 	ChangeInterval time.Duration // between two changes of one JVM's settings by annotation
 	AdaptInterval  time.Duration // between two changes of one JVM's intervals by the sampling budget
@@ -70,7 +71,7 @@ func DefaultLimits() Limits {
 		MaxTargets: 16, ScanInterval: 5 * time.Second, StartDelay: 10 * time.Second,
 		RetryInterval: 30 * time.Second, CommandTimeout: asprof.DefaultTimeout, Renew: 30 * time.Minute,
 		ProfilerMemory: 64 << 20, ChunkSize: 16 << 20, MaxRecording: 64 << 20, MinFree: 16 << 20,
-		ExitGrace: 20 * time.Second, CrashWindow: 5 * time.Second, ChangeInterval: time.Minute,
+		ExitGrace: 20 * time.Second, UnreadWait: time.Minute, CrashWindow: 5 * time.Second, ChangeInterval: time.Minute,
 		AdaptInterval: 10 * time.Minute,
 	}
 }
@@ -101,7 +102,7 @@ func (l Limits) Check(s contract.Settings) error {
 	switch {
 	case l.MaxTargets < 1 || l.MaxTargets > 256:
 		return fmt.Errorf("maximum of %d targets is not between 1 and 256", l.MaxTargets)
-	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0 || l.ChangeInterval < 0 || l.AdaptInterval < 0:
+	case l.ScanInterval <= 0 || l.RetryInterval <= 0 || l.CommandTimeout <= 0 || l.ExitGrace <= 0 || l.StartDelay < 0 || l.UnreadWait < 0 || l.ChangeInterval < 0 || l.AdaptInterval < 0:
 		return errors.New("intervals and timeouts have to be positive")
 	case l.Renew < 2*s.Window:
 		return fmt.Errorf("renewal after %s is not at least two windows of %s", l.Renew, s.Window)

@@ -97,7 +97,7 @@ func (w *worker) finish(ctx context.Context) {
 	if gone {
 		w.enterGone()
 	}
-	if !gone && w.marker.Session() != "" {
+	if _, alone := w.leftAlone(); !gone && !alone && w.marker.Session() != "" {
 		if err := w.end(ctx, sidecarEnds); err != nil {
 			if gone = !w.jvm.Alive(); !gone {
 				w.log.Warn("session could not be stopped", "session", w.marker.Session(), "error", err)

@@ -52,6 +52,19 @@ func (r *recovery) pass(ctx context.Context, workers *sync.WaitGroup, running ma
 	})
 }
 
+// unread says whether recordings are left that a pass may read yet. The next one
+// does not wait: whoever asks would end.
+func (r *recovery) unread(running map[string]bool) bool {
+	if r.busy.Load() {
+		return true
+	}
+	left := len(r.agent.leftovers(running)) > 0
+	if left {
+		r.due = 0
+	}
+	return left
+}
+
 func (r *recovery) read(ctx context.Context, left []leftover) {
 	told := map[string]string{}
 	for _, l := range left {

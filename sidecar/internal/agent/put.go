@@ -44,6 +44,12 @@ func (w *worker) tell(ctx context.Context, boundary time.Time) {
 	w.losses = nil
 }
 
+// startedBefore says whether a window has nothing before it but the start of its
+// JVM. It tells that itself: a window of its own would count as a lost one.
+func (w *worker) startedBefore(at time.Time) bool {
+	return at.Sub(w.line.Through()) <= w.settings.Window && w.line.Holds(profile.JVMStarting, at)
+}
+
 // longestGap is what one window tells at most of the time that nobody recorded:
 // a sidecar may have been away for days, and a window is no longer than
 // profile.MaxWindowSeconds.

@@ -160,7 +160,8 @@ func (w *worker) session() string {
 
 // consider looks at a JVM without a session of this worker, and acts.
 func (w *worker) consider(ctx context.Context) {
-	if c, ok := w.journal.crash(w.p); ok && !w.config.RetryCrashed {
+	if c, ok := w.leftAlone(); ok {
+		w.readOnly(ctx)
 		w.refuse("", profile.CrashedAfterAttach, fmt.Sprintf("process %d after %s at %s: %s", c.PID, c.Op, c.At.Format(time.RFC3339), c.Evidence))
 		return
 	}
@@ -170,6 +171,28 @@ func (w *worker) consider(ctx context.Context) {
 	}
 	if err := w.act(ctx); err != nil {
 		w.refuseError(err)
+	}
+}
+
+// leftAlone returns the crash for which this JVM gets no command.
+func (w *worker) leftAlone() (crash, bool) {
+	c, ok := w.journal.crash(w.p)
+	return c, ok && !w.config.RetryCrashed
+}
+
+// readOnly takes up what an earlier sidecar has left of a JVM that gets no command
+// any more. A session that runs finishes its chunks by itself, until its timeout
+// ends it.
+func (w *worker) readOnly(ctx context.Context) {
+	if w.marker.Live() == nil && w.lock == nil {
+		return
+	}
+	if err := w.enter(); err != nil {
+		w.problem(err)
+		return
+	}
+	if _, err := w.look(ctx, false); err != nil {
+		w.problem(err)
 	}
 }
 

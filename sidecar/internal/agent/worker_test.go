@@ -180,6 +180,55 @@ func TestStories(t *testing.T) {
 			v.lead(40)
 			v.finish(t)
 		}, nil},
+		"a JVM is not attached to at once": {func(t *testing.T, v *world) {
+			v.w.retry = v.clock.wall.Add(8 * time.Second) // a border of windows lies before
+			v.lead(60)
+			for _, w := range v.spool.all() {
+				if w.Session == "" {
+					t.Errorf("a window of its own says %+v", w.Losses)
+				}
+			}
+			v.finish(t)
+		}, map[profile.Reason]time.Duration{profile.JVMStarting: 7 * time.Second}},
+		"the clock is set forth and back while the sidecar is away": {func(t *testing.T, v *world) {
+			v.lead(35)
+			v.kill()
+			v.away(10)
+			v.set(time.Hour)
+			v.away(30)
+			v.set(-time.Hour)
+			v.away(20)
+			v.comeBack()
+			v.lead(35)
+			v.finish(t)
+			for _, w := range v.spool.profiled() {
+				if length := w.Recorded.End.Sub(w.Recorded.Start); length > 2*v.longest {
+					t.Errorf("a window says that it holds %s", length)
+				}
+			}
+		}, nil},
+		"a sidecar comes back to a JVM that the crash breaker leaves alone": {func(t *testing.T, v *world) {
+			v.lead(25)
+			v.kill()
+			v.w.journal.crashed(v.p, "begin", "another one of its kind")
+			v.away(20)
+			v.comeBack()
+			commands := v.jvm.commands
+			v.lead(60)
+			if n := v.jvm.commands - commands; n > 0 {
+				t.Errorf("%d commands were sent", n)
+			}
+			if s := v.w.status(); s.Reason != profile.CrashedAfterAttach {
+				t.Errorf("it is not profiled for %q", s.Reason)
+			}
+			if recorded := v.w.line.Sums().Recorded; recorded < 60*time.Second {
+				t.Errorf("of 80s that the session recorded on, %s are read", recorded)
+			}
+			v.jvm.end() // by its timeout
+			v.lead(60)
+			v.jvm.dead = true
+			v.finish(t)
+		}, map[profile.Reason]time.Duration{profile.CrashedAfterAttach: 25 * time.Second}},
 		"the clock is set back while the sidecar is away": {func(t *testing.T, v *world) {
 			v.lead(35)
 			v.kill()

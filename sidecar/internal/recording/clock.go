@@ -47,7 +47,7 @@ func FirstClock(raw time.Time, steps []timeline.Step, possible profile.Span) tim
 // by one that is still written, at next; 0 for none.
 func oneClock(r io.ReaderAt, chunks []jfr.Chunk, next int64, p Progress) {
 	first, ok := jfr.ReadClock(r, 0)
-	if !ok || len(p.Steps) == 0 || len(chunks) == 0 {
+	if !ok || len(chunks) == 0 {
 		return
 	}
 	headers := []jfr.Clock{}
@@ -62,6 +62,9 @@ func oneClock(r io.ReaderAt, chunks []jfr.Chunk, next int64, p Progress) {
 		headers = append(headers, h)
 	}
 	perSecond := usualRate(headers, first)
+	if len(p.Steps) == 0 && !jumps(headers, first, perSecond) {
+		return
+	}
 	k := 0
 	for i, h := range headers {
 		since := time.Duration(float64(h.Ticks-first.Ticks) / perSecond * float64(time.Second))
@@ -84,6 +87,22 @@ func oneClock(r io.ReaderAt, chunks []jfr.Chunk, next int64, p Progress) {
 	possible := profile.Span{Start: later(last.Start, p.Alive), End: p.Possible.End}
 	last.End = Clamp(FirstClock(last.Start.Add(h.Duration), p.Steps[k:], possible), profile.Span{Start: last.Start, End: possible.End})
 }
+
+// jumps says whether a clock that nobody saw being set was, as it may be forth and
+// back while no sidecar is there.
+func jumps(headers []jfr.Clock, first jfr.Clock, perSecond float64) bool {
+	for _, h := range headers {
+		since := time.Duration(float64(h.Ticks-first.Ticks) / perSecond * float64(time.Second))
+		if h.Start.Sub(first.Start.Add(since)).Abs() > clockDrift {
+			return true
+		}
+	}
+	return false
+}
+
+// clockDrift is more than ticks and a clock that nobody sets come apart while one
+// recording is written.
+const clockDrift = 10 * time.Second
 
 // usualRate is the median of ticks per second: that of a chunk with a step in it
 // was measured wrongly, if they are ticks of the processor.

@@ -115,6 +115,11 @@ func (t *Timeline) Mark(at time.Time, reason profile.Reason) {
 	t.goTo(t.through)
 }
 
+// Holds says whether one reason holds from where the account has come to a moment.
+func (t *Timeline) Holds(reason profile.Reason, to time.Time) bool {
+	return t.marks[0].reason == reason && (len(t.marks) == 1 || !t.marks[1].at.Before(to))
+}
+
 // MarkAll adds the marks of a later account.
 func (t *Timeline) MarkAll(later *Timeline) {
 	for _, m := range later.marks {
