@@ -70,6 +70,7 @@ type LimitFlags struct {
 	MaxRecording   int64         `env:"PODFLAME_MAX_RECORDING" default:"64" help:"MiB of disk that one recording may hold before it is renewed."`
 	MinFree        int64         `env:"PODFLAME_MIN_FREE" default:"16" help:"MiB of the shared volume below which nothing is recorded."`
 	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"3s" help:"Time for the last windows when the sidecar ends: together with that for their upload, what it adds to the end of a pod."`
+	UnreadWait     time.Duration `env:"PODFLAME_UNREAD_WAIT" default:"1m" help:"Time for which a sidecar that would end, as every other process of its pod has, stays for recordings that were not read yet."`
 	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"2s" help:"Time for their upload."`
 	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
 	ChangeInterval time.Duration `env:"PODFLAME_CHANGE_INTERVAL" default:"1m" help:"Time between two changes of a JVM's settings by annotation."`
@@ -78,6 +79,7 @@ type LimitFlags struct {
 
 	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
 	DecodeTimeout  time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
+	DecodeChildren int           `env:"PODFLAME_DECODE_CHILDREN" default:"1" help:"Recordings that are read at a time; each takes memory of its own."`
 	KeepUnreadable bool          `env:"PODFLAME_KEEP_UNREADABLE" help:"Keep recordings that cannot be read, at most 8, in the state directory."`
 	KeepRecordings string        `env:"PODFLAME_KEEP_RECORDINGS" hidden:"" type:"existingdir" help:"Copy all recordings into this directory, without a limit."`
 	MaxEvents      int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`
@@ -122,7 +124,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew
 	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
-	limits.ExitGrace, limits.CrashWindow = c.ExitGrace, c.CrashWindow
+	limits.ExitGrace, limits.UnreadWait, limits.CrashWindow = c.ExitGrace, c.UnreadWait, c.CrashWindow
 	limits.ChangeInterval, limits.AdaptInterval = c.ChangeInterval, c.AdaptInterval
 	return agent.Config{
 		Target: profile.Target{
@@ -201,6 +203,7 @@ func (c *RunCmd) pushConfig() push.Config {
 func (c *RunCmd) decoder() *jfr.Decoder {
 	d := jfr.NewDecoder()
 	d.MemoryBytes, d.Timeout = c.DecodeMemory<<20, c.DecodeTimeout
+	d.Limit(max(1, c.DecodeChildren))
 	return d
 }
 

@@ -34,17 +34,30 @@ type Decoder struct {
 	Timeout time.Duration
 	// Output bounds what a child may answer.
 	Output profile.DecodeLimits
+
+	turn chan struct{} // holds a token for each Decode that has a child; nil: any number
 }
+
+// DefaultChildren is how many children run at a time. The windows of all JVMs of a
+// pod end at the same moment: with a child for each, they would need as many times
+// the memory of one.
+const DefaultChildren = 1
+
+// Limit bounds the children that run at a time. It is called before the first
+// Decode.
+func (d *Decoder) Limit(children int) { d.turn = make(chan struct{}, children) }
 
 // NewDecoder returns a Decoder with the default limits that starts this very
 // program with the argument "decode". The program must then call RunChild.
 func NewDecoder() *Decoder {
-	return &Decoder{
+	d := &Decoder{
 		Command:     []string{"/proc/self/exe", "decode"},
 		MemoryBytes: DefaultMemoryBytes,
 		Timeout:     DefaultTimeout,
 		Output:      profile.DefaultDecodeLimits(),
 	}
+	d.Limit(DefaultChildren)
+	return d
 }
 
 // Decode reads chunks of a recording, as Scan found them. A chunk that cannot
@@ -52,11 +65,34 @@ func NewDecoder() *Decoder {
 // could be started, or that ctx is done, and says nothing about the recording.
 // The offset of file is not used.
 func (d *Decoder) Decode(ctx context.Context, file *os.File, chunks []Chunk, o Options) (Result, error) {
+	if err := d.await(ctx); err != nil {
+		return Result{}, err
+	}
+	defer d.done()
 	if o.MaxChunkBytes == 0 || o.MaxChunkBytes > d.MemoryBytes/2 {
 		o.MaxChunkBytes = d.MemoryBytes / 2
 	}
 	run := &decoding{Decoder: d, file: file, chunks: slices.Clone(chunks), options: o, end: time.Now().Add(attempts * d.Timeout)}
 	return run.result(ctx)
+}
+
+// await waits for a turn.
+func (d *Decoder) await(ctx context.Context) error {
+	if d.turn == nil {
+		return nil
+	}
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the recordings of other JVMs to be read: %w; raise --decode-children", ctx.Err())
+	}
+}
+
+func (d *Decoder) done() {
+	if d.turn != nil {
+		<-d.turn
+	}
 }
 
 // decoding is one Decode. It starts children until one succeeds, each without

@@ -296,3 +296,24 @@ func withPoolDelta(chunk []byte, delta byte) []byte {
 
 // bytesReader is a recording in memory.
 func bytesReader(b []byte) io.ReaderAt { return bytes.NewReader(b) }
+
+// Recordings of several JVMs are read one after the other; who waits gives up with
+// its context.
+func TestDecodesOneRecordingAtATime(t *testing.T) {
+	d := NewDecoder()
+	if err := d.await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	if _, err := d.Decode(over, nil, []Chunk{{Size: 1}}, DefaultOptions()); !errors.Is(err, context.Canceled) {
+		t.Errorf("beside another one it ends with %v", err)
+	}
+	d.done()
+	if _, err := d.Decode(t.Context(), nil, nil, DefaultOptions()); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	if len(d.turn) != 0 {
+		t.Error("its turn is not over")
+	}
+}
