@@ -81,7 +81,7 @@ func (q question) String() string {
 // Whatever is asked, and whatever came late or twice, lists out of summed up
 // activity are those that the headers themselves give.
 func TestActivityEqualsHeaders(t *testing.T) {
-	s := storetest.Open(t, noSkew)
+	s := storetest.Open(t, noSkew, patient)
 	from, random := today(), rand.New(rand.NewPCG(7, 9))
 	windows := randomFleet(random, from)
 	random.Shuffle(len(windows), func(i, j int) { windows[i], windows[j] = windows[j], windows[i] })
@@ -147,7 +147,7 @@ func insertAll(t *testing.T, s *store.Store, windows []*profile.Window) {
 // one waiting.
 func TestActivityPassesOverWhatFails(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	s := storetest.Open(t, noSkew, func(c *store.Config) { c.Registry = registry })
+	s := storetest.Open(t, noSkew, patient, func(c *store.Config) { c.Registry = registry })
 	from := today()
 	m := newMaker("cart", 0)
 	for hour := range 3 {
@@ -172,7 +172,7 @@ func TestActivityPassesOverWhatFails(t *testing.T) {
 // Backends of the version before write and sum up nothing; what they wrote is
 // summed up as if it had been there from the start.
 func TestActivityOfDataFromBefore(t *testing.T) {
-	now := storetest.Open(t, noSkew)
+	now := storetest.Open(t, noSkew, patient)
 	m := newMaker("cart", 0)
 	for hour := range 3 {
 		insert(t, now, m.window(today().Add(time.Duration(hour)*time.Hour)))

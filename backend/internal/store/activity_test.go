@@ -15,7 +15,7 @@ import (
 // The activity of a service is the sum of its timelines, read at once for all
 // services.
 func TestActivityAgreesWithTimelines(t *testing.T) {
-	s := storetest.Open(t)
+	s := storetest.Open(t, patient)
 	start := today()
 	minute := func(i int) time.Time { return start.Add(time.Duration(i) * time.Minute) }
 	for i, service := range []string{"cart", "login"} {

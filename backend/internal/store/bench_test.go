@@ -257,8 +257,8 @@ FROM @.samples WHERE series_id < 1000000 AND toStartOfHour(window_start) = toDat
 	}
 }
 
-// patient measures also where a loaded machine is slower than users would bear.
-func patient(c *store.Config) { c.Limits.QueryTimeout = time.Minute }
+// patient reads also where a loaded machine is slower than users would bear.
+func patient(c *store.Config) { c.Limits.QueryTimeout = 5 * time.Minute }
 
 // cpuSeconds is the CPU time of this process and of the server until now. It is
 // steadier than the clock where other work runs; merges in the background are

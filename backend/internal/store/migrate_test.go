@@ -50,6 +50,7 @@ func openAt(t *testing.T, version int64) *store.Store {
 	server := storetest.Server(t)
 	old, err := store.Open(store.Config{
 		DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, ClockSkew: time.Millisecond, Unscoped: true,
+		Limits: store.Limits{QueryTimeout: 5 * time.Minute, InsertTimeout: time.Minute}, // a slow machine is not what is tested
 	})
 	if err != nil {
 		t.Fatal(err)
