@@ -23,8 +23,13 @@ import (
 const (
 	PauseName   = "docker.io/local/pause:1"
 	BusyboxName = "docker.io/local/busybox:1"
-	JDKName     = "docker.io/local/jdk:1" // runs Java from its source
+	JDKName     = "docker.io/local/jdk:1"    // runs Java from its source
+	LinkedName  = "docker.io/local/linked:1" // the workloads on a runtime of java.base alone
 )
+
+// Profiler is where the images of a Java version have the profiler's library,
+// for applications that bring one of their own.
+const Profiler = "/opt/profiler/libasyncProfiler.so"
 
 // JavaName is the image of a Java version, as setup.sh names the runtimes. It
 // holds the classes of the folder java below /app.
@@ -64,7 +69,7 @@ func (w Workshop) pause(ctx context.Context) (string, error) {
 	})
 }
 
-// busybox has the program fetch, too.
+// busybox has the programs fetch and load, too.
 func (w Workshop) busybox(ctx context.Context) (string, error) {
 	program, err := exec.LookPath("busybox")
 	if err != nil {
@@ -74,15 +79,19 @@ func (w Workshop) busybox(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list what busybox can do: %w", err)
 	}
-	fetch, err := w.program(ctx, "fetch")
-	if err != nil {
-		return "", err
+	programs := map[string]string{}
+	for _, name := range []string{"fetch", "load"} {
+		if programs[name], err = w.program(ctx, name); err != nil {
+			return "", err
+		}
 	}
 	config := v1.Config{Env: []string{"PATH=/bin"}, Cmd: []string{"sh"}}
 	return w.write(BusyboxName, config, func(b *archive.Builder) error {
 		system(b)
 		b.File("/bin/busybox", 0o755, program)
-		b.File("/bin/fetch", 0o755, fetch)
+		for name, path := range programs {
+			b.File("/bin/"+name, 0o755, path)
+		}
 		for name := range strings.FieldsSeq(string(names)) {
 			if name != "busybox" {
 				b.Link("/bin/"+name, "busybox")
@@ -110,7 +119,26 @@ func (w Workshop) Java(ctx context.Context, version, user string) (string, error
 	if err != nil || len(runtimes) != 1 {
 		return "", fmt.Errorf("make the image of Java %s: found %d runtimes in %s; run tests/setup/setup.sh runtimes", version, len(runtimes), w.Cache)
 	}
-	home := filepath.Dir(runtimes[0])
+	name := JavaName(version)
+	if user != "" {
+		name = JavaUserName(version)
+	}
+	return w.workloads(ctx, name, filepath.Dir(runtimes[0]), user)
+}
+
+// Linked makes an image of the workloads on what jlink makes of this host's JDK
+// for a program that needs nothing but java.base: no agent, no management, no
+// flight recorder.
+func (w Workshop) Linked(ctx context.Context) (string, error) {
+	home := filepath.Join(w.Folder, "linked")
+	if err := link(ctx, home, "java.base"); err != nil {
+		return "", err
+	}
+	return w.workloads(ctx, LinkedName, home, "")
+}
+
+// workloads makes an image that runs them. There is no shell in it.
+func (w Workshop) workloads(ctx context.Context, name, home, user string) (string, error) {
 	classes, err := w.compile(ctx)
 	if err != nil {
 		return "", err
@@ -119,9 +147,9 @@ func (w Workshop) Java(ctx context.Context, version, user string) (string, error
 	if err != nil {
 		return "", err
 	}
-	name := JavaName(version)
-	if user != "" {
-		name = JavaUserName(version)
+	profiler, err := w.profiler()
+	if err != nil {
+		return "", err
 	}
 	config := v1.Config{
 		Env: []string{"PATH=/opt/java/bin:/bin"}, Entrypoint: []string{"java"}, Cmd: []string{"-Xmx64m", "-cp", "/app", "Work"},
@@ -129,18 +157,25 @@ func (w Workshop) Java(ctx context.Context, version, user string) (string, error
 	}
 	return w.write(name, config, func(b *archive.Builder) error {
 		b.Tree("/app", classes)
+		b.File(Profiler, 0o755, profiler)
 		return javaFiles(home, libraries)(b)
 	})
+}
+
+func link(ctx context.Context, home, modules string) error {
+	command := exec.CommandContext(ctx, "jlink", "--output", home, "--strip-debug", "--no-header-files", "--no-man-pages", "--add-modules", modules)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("link a runtime of %s: %w: %s", modules, err, output)
+	}
+	return nil
 }
 
 // JDK makes an image of this host's JDK, as small as compiling and profiling
 // allow.
 func (w Workshop) JDK(ctx context.Context) (string, error) {
 	home := filepath.Join(w.Folder, "jdk")
-	link := exec.CommandContext(ctx, "jlink", "--output", home, "--strip-debug", "--no-header-files", "--no-man-pages",
-		"--add-modules", "jdk.compiler,java.logging,java.management,jdk.attach,jdk.jfr,jdk.unsupported")
-	if output, err := link.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("link a small JDK: %w: %s", err, output)
+	if err := link(ctx, home, "jdk.compiler,java.logging,java.management,jdk.attach,jdk.jfr,jdk.unsupported"); err != nil {
+		return "", err
 	}
 	libraries, err := w.sharedLibraries(ctx, home)
 	if err != nil {
@@ -215,12 +250,12 @@ var libraryPath = regexp.MustCompile(`/\S+\.so\S*`)
 // profiler's library does: any Linux distribution has it, a hand-made image may
 // not.
 func (w Workshop) sharedLibraries(ctx context.Context, home string) ([]string, error) {
-	profilers, err := filepath.Glob(filepath.Join(w.Cache, "async-profiler-*", "linux-x64", "libasyncProfiler.so"))
-	if err != nil || len(profilers) == 0 {
-		return nil, fmt.Errorf("find the profiler's library in %s: run tests/setup/setup.sh profiler", w.Cache)
+	profiler, err := w.profiler()
+	if err != nil {
+		return nil, err
 	}
 	var found []string
-	for _, file := range append(profilers, filepath.Join(home, "bin/java"), filepath.Join(home, "lib/server/libjvm.so")) {
+	for _, file := range []string{profiler, filepath.Join(home, "bin/java"), filepath.Join(home, "lib/server/libjvm.so")} {
 		output, err := exec.CommandContext(ctx, "ldd", file).Output()
 		if err != nil {
 			return nil, fmt.Errorf("list the libraries of %s: %w", file, err)
@@ -230,4 +265,12 @@ func (w Workshop) sharedLibraries(ctx context.Context, home string) ([]string, e
 	found = slices.DeleteFunc(found, func(path string) bool { return strings.HasPrefix(path, home) })
 	slices.Sort(found)
 	return slices.Compact(found), nil
+}
+
+func (w Workshop) profiler() (string, error) {
+	found, err := filepath.Glob(filepath.Join(w.Cache, "async-profiler-*", "linux-x64", "libasyncProfiler.so"))
+	if err != nil || len(found) == 0 {
+		return "", fmt.Errorf("find the profiler's library in %s: run tests/setup/setup.sh profiler", w.Cache)
+	}
+	return found[0], nil
 }
