@@ -186,5 +186,15 @@ func (n *Node) Ctr(ctx context.Context, arguments ...string) (string, error) {
 	return string(output), nil
 }
 
+// Inside is a command that sees the node's file systems and mounts.
+func (n *Node) Inside(ctx context.Context, arguments ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--target", strconv.Itoa(n.InitPID), "--mount"}, arguments...)...)
+}
+
+// Path is where this host sees a file of the node.
+func (n *Node) Path(inside string) string {
+	return fmt.Sprintf("/proc/%d/root%s", n.InitPID, inside)
+}
+
 // Cgroup is the name of the node's cgroup at the root of each hierarchy.
 func (n *Node) Cgroup() string { return node.CgroupOf(n.supervisor.command.Process.Pid) }

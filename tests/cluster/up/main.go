@@ -1,6 +1,7 @@
 // Command up runs a one-node Kubernetes on this host with Podflame's images and
-// those of the tests in it, prints how to use it, and ends it at Ctrl-C. Nothing
-// is left behind.
+// those of the tests in it, and a volume for the data, so that the README's
+// commands work; prints how to use it, and ends it at Ctrl-C. Nothing is left
+// behind.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/podflame/podflame/tests/cluster/furnish"
 	"github.com/podflame/podflame/tests/cluster/images"
 	"github.com/podflame/podflame/tests/cluster/kube"
 )
@@ -40,7 +42,12 @@ func run(ctx context.Context, build string, java []string) (err error) {
 	if err != nil {
 		return err
 	}
-	archives, err := archives(ctx, filepath.Dir(binaries.Cache), folder, build, java)
+	root, err := kube.RepositoryRoot()
+	if err != nil {
+		return err
+	}
+	workshop := images.Workshop{Root: root, Cache: filepath.Dir(binaries.Cache), Folder: folder}
+	archives, err := archives(ctx, workshop, build, java)
 	if err != nil {
 		return err
 	}
@@ -53,18 +60,16 @@ func run(ctx context.Context, build string, java []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Stop()) }()
+	if err := furnish.Node(ctx, node, workshop); err != nil {
+		return err
+	}
 	fmt.Printf("A node is ready. In another shell:\n\n  export KUBECONFIG=%s\n  alias kubectl='%s kubectl'\n\nIts images: ctr --address /proc/%d/root/run/containerd/containerd.sock -n k8s.io images list\nLogs: %s/log. Ctrl-C ends it.\n",
 		node.Kubeconfig, binaries.Kubernetes, node.InitPID, directory)
 	<-ctx.Done()
 	return nil
 }
 
-func archives(ctx context.Context, cache, folder, build string, java []string) ([]string, error) {
-	root, err := kube.RepositoryRoot()
-	if err != nil {
-		return nil, err
-	}
-	workshop := images.Workshop{Root: root, Cache: cache, Folder: folder}
+func archives(ctx context.Context, workshop images.Workshop, build string, java []string) ([]string, error) {
 	made, err := workshop.Basic(ctx)
 	if err != nil {
 		return nil, err
