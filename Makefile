@@ -19,6 +19,10 @@ TORTURE ?= 10m
 SEED ?= 0
 IMAGE_TAG ?= 0.1.0
 ACCEPTANCE ?= all
+ACCEPTANCE_CLAIMS ?=
+ACCEPTANCE_FLAGS ?=
+# The report of a whole run on a node of ours is the repository's.
+ACCEPTANCE_REPORT ?= $(if $(KUBECONFIG)$(ACCEPTANCE_CLAIMS),,$(if $(filter all,$(ACCEPTANCE)),$(CURDIR)/tests/cluster/report))
 
 .PHONY: help
 help: ## List the targets.
@@ -92,8 +96,8 @@ push-images: setup sbom ## Push the images of both architectures to IMAGE_PREFIX
 
 .PHONY: acceptance
 acceptance: setup setup-tests setup-cluster images ## Install, run and injure Podflame on a real node (root), or with KUBECONFIG=… what is harmless there.
-	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_REPORT=$(CURDIR)/tests/cluster/report CGO_ENABLED=0 \
-		go test -count=1 -timeout 60m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance | grep --line-buffered -v '^=== '
+	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_CLAIMS='$(ACCEPTANCE_CLAIMS)' ACCEPTANCE_REPORT=$(ACCEPTANCE_REPORT) CGO_ENABLED=0 \
+		go test -count=1 -timeout 100m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance $(ACCEPTANCE_FLAGS) | grep --line-buffered -v '^=== '
 
 .PHONY: sbom
 sbom: build ## Write a bill of materials and the licences for each image into build/sbom.

@@ -4,30 +4,35 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/tests/cluster/images"
 )
 
-// jobEnds runs a Job of a minute: its pod completes although the sidecar runs in
-// it, and what it did is kept.
-func jobEnds(s *step) {
+// runToItsEnd runs a Job of a minute, or a CronJob of such: its pod completes
+// although the sidecar runs in it, and what it did is kept.
+func runToItsEnd(s *step, kind, name string) {
 	const seconds = 60
-	w := workload{name: "job", namespace: annotatedNamespace, kind: "Job",
+	w := workload{name: name, namespace: annotatedNamespace, kind: kind,
 		spec: "restartPolicy: Never\n" + knownUser + containers(java("app", images.JavaName("17"), fmt.Sprintf("%s, {name: EXIT_AFTER, value: \"%d\"}", busy, seconds)))}
 	shared.applyText(s, w.manifest())
-	s.until("the Job is complete", func() (bool, string) {
-		job, err := shared.Client.BatchV1().Jobs(w.namespace).Get(s.ctx, w.name, metav1.GetOptions{})
-		if err != nil {
-			return false, err.Error()
+	s.until("a pod of the "+kind+" has succeeded", func() (bool, string) {
+		pods, err := shared.Client.CoreV1().Pods(w.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: "app=" + w.name})
+		if err != nil || len(pods.Items) == 0 {
+			return false, fmt.Sprint("no pod", err)
 		}
-		return job.Status.Succeeded == 1, fmt.Sprintf("%+v", job.Status)
+		return pods.Items[0].Status.Phase == corev1.PodSucceeded, trouble(&pods.Items[0])
 	})
 	s.shares(w.namespace, w.name, "cpu", known["cpu"][0], known["cpu"][1], 200)
 	var got top
 	s.must(shared.backend.get(s.ctx, "/api/v1/top", scope(w.namespace, w.name, "cpu"), &got))
 	s.measure("windows expected %d, stored %d, lost %d; losses %+v", got.Coverage.Windows.Expected, got.Coverage.Windows.Stored, got.Coverage.Windows.Lost, got.Coverage.Losses)
+	s.ledgerAddsUp(name, got)
+	if _, _, err := shared.Kubectl(s.ctx, nil, "delete", "--namespace", w.namespace, "--wait=false", w.resource(), w.name); err != nil {
+		s.Errorf("%v", err)
+	}
 }
 
 // crashLoops runs an application that dies again and again.

@@ -30,19 +30,25 @@ func faults(t *testing.T) {
 		t.Skip("this is not a cluster of ours: nothing is broken on it")
 	}
 	const group = "Faults"
-	if !claim(t, group, "a service to injure is profiled", startVictim) {
+	if !require(t, stepLimit, group, "certificates and tokens of minutes instead of months", shortLived) ||
+		!require(t, stepLimit, group, "a service to injure is profiled", startVictim) {
 		return
 	}
-	claim(t, group, "the agent killed six times in a row: the pod stays ready and in its endpoints throughout", killAgent)
+	claim(t, group, "the agent killed twelve times in a row: the pod stays ready and in its endpoints throughout", killAgent)
 	claim(t, group, "the sidecar frozen for 15 s: the application does not notice", freezeSidecar)
 	claim(t, group, "the JVM killed: it comes back and is profiled again", killJVM)
 	claim(t, group, "ClickHouse killed: no window is missing", func(s *step) { s.nothingMissing(func() { killClickHouse(s) }) })
 	claim(t, group, "the backend's pod deleted: no window is missing", func(s *step) { s.nothingMissing(func() { deleteBackend(s) }) })
 	claim(t, group, "the backend down for a minute: no window is missing", func(s *step) { s.nothingMissing(func() { backendDown(s) }) })
 	claim(t, group, "the backend's certificate replaced: no window is missing", func(s *step) { s.nothingMissing(func() { replaceCertificate(s) }) })
+	claimWithin(t, 5*time.Minute, group, "the CA replaced: sidecars come to trust the new one before it is used, and no window is missing", func(s *step) { s.nothingMissing(func() { replaceAuthority(s) }) })
+	claim(t, group, "the sidecar's memory at its limit: the kernel ends a process of it, the pod stays ready, and no time is unaccounted for", outOfMemory)
+	claimWithin(t, 5*time.Minute, group, "the volume of ClickHouse full for a minute: it is said, and no window is missing", volumeFull)
+	claimWithin(t, 6*time.Minute, group, "a spool at its limit: the oldest windows go and are told, the volume stays below its limit, and the pod is not evicted", spoolFull)
 	claim(t, group, "the victim evicted as by a drain: its last window is delivered", evictVictim)
 	claim(t, group, "the webhook down during a rollout: pods start, and the audit lists exactly them", webhookDown)
 	claim(t, group, "LimitRange and quota: every pod of the rollout comes up", quota)
+	claimWithin(t, 12*time.Minute, group, "the ServiceAccount token expired: the sidecar writes with the next", tokenRotated)
 }
 
 func startVictim(s *step) {
@@ -50,6 +56,8 @@ func startVictim(s *step) {
 	victim := workload{name: "victim", namespace: faultNamespace, spec: knownUser + containers(java("app", images.JavaName("17"), "", ready))}
 	shared.applyText(s, victim.manifest())
 	shared.applyText(s, fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: victim, namespace: %s}\nspec: {selector: {app: victim}, ports: [{port: 80, targetPort: 8080}]}\n", faultNamespace))
+	steady := workload{name: steadyService, namespace: faultNamespace, spec: knownUser + containers(java("app", images.JavaName("17"), "", ready))}
+	shared.applyText(s, steady.manifest())
 	shared.readyPods(s, faultNamespace, victimSelector, 1)
 	s.samplesSince(time.Now())
 }
@@ -57,10 +65,15 @@ func startVictim(s *step) {
 // samplesSince waits for CPU samples of the victim in windows from a time on.
 func (s *step) samplesSince(from time.Time) {
 	s.Helper()
-	s.until("samples of the victim from "+from.Format(time.TimeOnly)+" on", func() (bool, string) {
+	s.samplesOf(faultNamespace, "victim", from)
+}
+
+func (s *step) samplesOf(namespace, service string, from time.Time) {
+	s.Helper()
+	s.until("samples of "+service+" from "+from.Format(time.TimeOnly)+" on", func() (bool, string) {
 		var got top
-		err := shared.backend.get(s.ctx, "/api/v1/top", scopeSince(faultNamespace, "victim", "cpu", from.Add(10*time.Second)), &got)
-		return err == nil && got.Total.Count > 0, fmt.Sprintf("%+v %v; targets: %s", got.Total, err, shared.targetsText(s, faultNamespace))
+		err := shared.backend.get(s.ctx, "/api/v1/top", scopeSince(namespace, service, "cpu", from.Add(10*time.Second)), &got)
+		return err == nil && got.Total.Count > 0, fmt.Sprintf("%+v %v; targets: %s", got.Total, err, shared.targetsText(s, namespace))
 	})
 }
 
@@ -133,9 +146,26 @@ func deleteBackend(s *step) {
 }
 
 func backendDown(s *step) {
-	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-backend --replicas=0")
+	back := s.withoutBackend()
 	sleep(s.ctx, time.Minute) // the length of the outage is the fault
-	shared.shell(s, "kubectl -n podflame-system scale deployment/podflame-backend --replicas=1")
+	back()
+}
+
+// withoutBackend takes the backend away until the function is called, or the step
+// ends: what comes next needs it.
+func (s *step) withoutBackend() (back func()) {
+	s.Helper()
+	scale := func(ctx context.Context, replicas string) error {
+		_, _, err := shared.Kubectl(ctx, nil, "scale", "--namespace", systemNamespace, "deployment/podflame-backend", "--replicas="+replicas)
+		return err
+	}
+	s.Cleanup(func() {
+		if err := scale(context.Background(), "1"); err != nil {
+			s.T.Error(err)
+		}
+	})
+	s.must(scale(s.ctx, "0"))
+	return func() { s.must(scale(s.ctx, "1")) }
 }
 
 func replaceCertificate(s *step) {
@@ -144,10 +174,15 @@ func replaceCertificate(s *step) {
 	before, err := secrets.Get(s.ctx, name, metav1.GetOptions{})
 	s.must(err)
 	s.must(secrets.Delete(s.ctx, name, metav1.DeleteOptions{}))
+	var certificate string
 	s.until("a new certificate", func() (bool, string) {
 		now, err := secrets.Get(s.ctx, name, metav1.GetOptions{})
-		return err == nil && string(now.Data[corev1.TLSCertKey]) != string(before.Data[corev1.TLSCertKey]), fmt.Sprint(err)
+		if err == nil {
+			certificate = string(now.Data[corev1.TLSCertKey])
+		}
+		return err == nil && certificate != string(before.Data[corev1.TLSCertKey]), fmt.Sprint(err)
 	})
+	s.serves(certificate)
 }
 
 // nothingMissing injures the backend and then demands every window of the
@@ -156,25 +191,36 @@ func (s *step) nothingMissing(injure func()) {
 	s.Helper()
 	began := time.Now()
 	s.samplesSince(began) // an earlier fault is over
-	from := began.Add(10 * time.Second)
 	injure()
 	injured := time.Now()
 	s.samplesSince(injured)
-	to := time.Now().Add(-20 * time.Second)
-	var got top
-	s.within(2*time.Minute, "every window of the victim", func() (bool, string) {
-		query := scopeSince(faultNamespace, "victim", "cpu", from)
+	s.everyWindow(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
+}
+
+// everyWindow demands that each window of a span is stored, and that its ledger
+// adds up.
+func (s *step) everyWindow(namespace, service string, from, to time.Time) {
+	s.Helper()
+	got := s.accounted(namespace, service, from, to)
+	windows := got.Coverage.Windows
+	if windows.Lost > 0 || windows.Stored != windows.Expected {
+		s.Errorf("%s: %d windows expected, %d stored, %d lost: %+v", service, windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+	}
+	s.measure("%s: %d windows expected, %d stored, over %.0f s", service, windows.Expected, windows.Stored, to.Sub(from).Seconds())
+	s.ledgerAddsUp(service, got)
+}
+
+// accounted waits until each window of a span is stored or told to be lost.
+func (s *step) accounted(namespace, service string, from, to time.Time) (got top) {
+	s.Helper()
+	s.within(2*time.Minute, "every window of "+service, func() (bool, string) {
+		query := scopeSince(namespace, service, "cpu", from)
 		query.Set("to", fmt.Sprint(to.Unix()))
 		err := shared.backend.get(s.ctx, "/api/v1/top", query, &got)
 		windows := got.Coverage.Windows
 		return err == nil && windows.Expected > 0 && windows.Stored+windows.Lost >= windows.Expected, fmt.Sprintf("%+v %v", got.Coverage, err)
 	})
-	windows := got.Coverage.Windows
-	if windows.Lost > 0 || windows.Stored != windows.Expected {
-		s.Errorf("%d windows expected, %d stored, %d lost: %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
-	}
-	s.measure("%d windows expected, %d stored, over %.0f s", windows.Expected, windows.Stored, to.Sub(from).Seconds())
-	s.ledgerAddsUp("victim", got)
+	return got
 }
 
 func evictVictim(s *step) {

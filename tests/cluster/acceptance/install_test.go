@@ -15,22 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podflame/podflame/sidecar/contract"
-	"github.com/podflame/podflame/tests/cluster/images"
+	"github.com/podflame/podflame/tests/cluster/furnish"
 )
-
-// demoImage is what the manifests' demo runs on; a node of ours, which reaches
-// no registry, has an image of ours under its name.
-var demoImage = regexp.MustCompile(`image: (docker\.io/library/eclipse-temurin):\S+@(sha256:[0-9a-f]{64})`)
 
 func install(t *testing.T) {
 	const group = "Install"
-	if shared.node != nil {
-		if err := shared.prepareNode(t); err != nil {
-			t.Fatal(err)
-		}
-	}
 	applied := time.Now()
-	claim(t, group, "the README's commands install Podflame and the demo", func(s *step) {
+	require(t, 8*time.Minute, group, "the README's commands install Podflame and the demo", func(s *step) {
 		for _, command := range readmeCommands(s) {
 			shared.shell(s, command)
 		}
@@ -47,7 +38,7 @@ func install(t *testing.T) {
 		_, err = shared.Client.CoreV1().Secrets(systemNamespace).Get(s.ctx, "podflame-backend-tls", metav1.GetOptions{})
 		s.must(err)
 	})
-	injected := claim(t, group, "every pod of the demo is injected, on a cluster that was empty", func(s *step) {
+	injected := require(t, stepLimit, group, "every pod of the demo is injected, on a cluster that was empty", func(s *step) {
 		pods := shared.readyPods(s, demoNamespace, "app.kubernetes.io/name=demo", 2)
 		for _, pod := range pods {
 			if sidecarOf(&pod) == nil {
@@ -71,43 +62,10 @@ func (l *lab) scaleDemo(t *testing.T, replicas int) {
 	}
 }
 
-// prepareNode gives a node of ours what a cluster at large has: a volume for
-// the data, and the image of the demo.
-func (l *lab) prepareNode(t *testing.T) error {
-	// The folder is on the node's disk, where its state is.
-	inside := fmt.Sprintf("/proc/%d/root", l.node.InitPID)
-	if err := os.MkdirAll(inside+"/run/node/volume", 0o755); err != nil { //nolint:gosec // of another user's pod
-		return fmt.Errorf("make the folder of the volume: %w", err)
-	}
-	if err := os.Symlink("/run/node/volume", inside+"/var/lib/podflame"); err != nil {
-		return fmt.Errorf("make the folder of the volume: %w", err)
-	}
-	for _, arguments := range [][]string{
-		{"label", "node", "node1", "profiling.io/storage=true"},
-		{"apply", "-f", filepath.Join(l.root, "manifests", "local-volume.yaml")},
-	} {
-		if _, _, err := l.Kubectl(t.Context(), nil, arguments...); err != nil {
-			return err
-		}
-	}
-	archive, err := l.workshop.JDK(t.Context())
-	if err != nil {
-		return err
-	}
-	if err := l.node.Import(t.Context(), archive); err != nil {
-		return err
-	}
-	manifest, err := os.ReadFile(filepath.Join(l.root, "manifests", "overlays", "demo", "deployment.yaml"))
-	if err != nil {
-		return fmt.Errorf("read the demo: %w", err)
-	}
-	found := demoImage.FindStringSubmatch(string(manifest))
-	if found == nil {
-		return fmt.Errorf("the demo's image is not of the form %s", demoImage)
-	}
-	_, err = l.node.Ctr(t.Context(), "images", "tag", images.JDKName, found[1]+"@"+found[2])
-	return err
-}
+func (l *lab) localVolume() string { return filepath.Join(l.root, "manifests", "local-volume.yaml") }
+
+// volumePath is where this host sees the volume of a node of ours.
+func (l *lab) volumePath() string { return l.node.Path(furnish.Volume) }
 
 var codeBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,9 +20,21 @@ import (
 	"github.com/podflame/podflame/tests/cluster/kube"
 )
 
-// mode says how much is run: ACCEPTANCE is empty (only what needs no cluster),
-// "smoke" (install and one workload), "all", or "high-volume".
+// mode says what is run: ACCEPTANCE is empty (only what needs no cluster), "smoke"
+// (install and uninstall), "all", or names of parts by commas.
 var mode = os.Getenv("ACCEPTANCE")
+
+// parts are what runs between install and uninstall, or after it: all but the ten
+// minutes of high volume belong to "all".
+var parts = []string{"workloads", "terminal", "faults", "latency", "ui", "upgrade", "high-volume"}
+
+func wantsPart(name string) bool {
+	return mode == "all" && name != "high-volume" || slices.Contains(strings.Split(mode, ","), name)
+}
+
+// onlyClaims, a pattern, chooses among the claims of the parts; what others stand
+// on always runs.
+var onlyClaims = regexp.MustCompile(os.Getenv("ACCEPTANCE_CLAIMS"))
 
 // javaVersions are those that workloads are run on.
 var javaVersions = []string{"11", "17", "21", "25"}
@@ -76,8 +89,7 @@ func run(m *testing.M) (code int, err error) {
 	return code, l.report.Write(l.reportFolder())
 }
 
-// reportFolder is the repository's for a whole run, so that a part of one
-// replaces no report.
+// reportFolder is the repository's for a whole run: make says so.
 func (l *lab) reportFolder() string {
 	if folder := os.Getenv("ACCEPTANCE_REPORT"); folder != "" {
 		return folder
@@ -108,18 +120,20 @@ func newLab(ctx context.Context, directory string) (*lab, error) {
 	return l, err
 }
 
-// connect takes somebody else's cluster, and refuses one that has Podflame: the
-// run ends with its removal.
+// connect takes somebody else's cluster, and refuses one that has Podflame or its
+// demo: the run ends with their removal.
 func (l *lab) connect(ctx context.Context, binaries kube.Binaries, kubeconfig, directory string) (err error) {
 	if l.Cluster, err = kube.Connect(binaries, kubeconfig, directory); err != nil {
 		return err
 	}
-	_, err = l.Client.CoreV1().Namespaces().Get(ctx, systemNamespace, metav1.GetOptions{})
-	if err == nil {
-		return fmt.Errorf("the cluster of %s has a namespace %s: acceptance installs Podflame and removes it in the end", kubeconfig, systemNamespace)
-	}
-	if !kube.IsGone(err) {
-		return fmt.Errorf("look for namespace %s: %w", systemNamespace, err)
+	for _, name := range []string{systemNamespace, demoNamespace} {
+		_, err := l.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			return fmt.Errorf("the cluster of %s has a namespace %s: acceptance installs Podflame and removes it in the end", kubeconfig, name)
+		}
+		if !kube.IsGone(err) {
+			return fmt.Errorf("look for namespace %s: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -144,10 +158,14 @@ func (l *lab) startNode(ctx context.Context, binaries kube.Binaries, directory s
 	if err != nil {
 		return err
 	}
+	linked, err := l.workshop.Linked(ctx)
+	if err != nil {
+		return err
+	}
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		return fmt.Errorf("make a folder for the node: %w", err)
 	}
-	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, withUser, own)...); err != nil {
+	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, withUser, linked, own)...); err != nil {
 		return err
 	}
 	l.Cluster = l.node.Cluster
@@ -180,15 +198,16 @@ type step struct {
 	*testing.T
 	ctx     context.Context
 	started time.Time
+	limit   time.Duration
 	warm    time.Time // from when on samples are judged
 	result  *Result
 }
 
-// A step takes stepLimit at most, all of them runLimit: what is left when that
-// is over fails at once.
+// A step takes stepLimit at most unless it says otherwise, all of them runLimit:
+// what is left when that is over fails at once.
 const (
 	stepLimit = 3 * time.Minute
-	runLimit  = 40 * time.Minute
+	runLimit  = 75 * time.Minute
 )
 
 func earlier(a, b time.Time) time.Time {
@@ -198,13 +217,25 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// claim runs one step and says whether it held. It needs a cluster.
+// claim runs one step, if it is wanted, and says whether it held. It needs a
+// cluster.
 func claim(t *testing.T, group, text string, check func(s *step)) bool {
 	t.Helper()
+	return claimWithin(t, stepLimit, group, text, check)
+}
+
+func claimWithin(t *testing.T, limit time.Duration, group, text string, check func(s *step)) bool {
+	t.Helper()
+	return !onlyClaims.MatchString(text) || require(t, limit, group, text, check)
+}
+
+// require is a claim that others stand on.
+func require(t *testing.T, limit time.Duration, group, text string, check func(s *step)) bool {
+	t.Helper()
 	return t.Run(text, func(t *testing.T) {
-		ctx, cancel := context.WithDeadline(t.Context(), earlier(time.Now().Add(stepLimit), shared.deadline))
+		ctx, cancel := context.WithDeadline(t.Context(), earlier(time.Now().Add(limit), shared.deadline))
 		defer cancel()
-		s := &step{T: t, ctx: ctx, started: time.Now(), result: &Result{Group: group, Claim: text}}
+		s := &step{T: t, ctx: ctx, started: time.Now(), limit: limit, result: &Result{Group: group, Claim: text}}
 		s.warm = s.started.Add(warmUp)
 		defer func() {
 			s.result.Passed, s.result.Seconds = !t.Failed() && !t.Skipped(), time.Since(s.started).Seconds()
@@ -245,7 +276,7 @@ func (s *step) must(err error) {
 // says what is the case.
 func (s *step) until(what string, condition func() (bool, string)) {
 	s.Helper()
-	s.within(stepLimit, what, condition)
+	s.within(s.limit, what, condition)
 }
 
 func (s *step) within(limit time.Duration, what string, condition func() (bool, string)) {
@@ -267,11 +298,16 @@ func (s *step) within(limit time.Duration, what string, condition func() (bool, 
 	}
 }
 
-// needsCluster skips a test where there is none to run on.
-func needsCluster(t *testing.T, modes ...string) {
+// needsCluster skips a test where there is none to run on, and refuses parts that
+// there are not.
+func needsCluster(t *testing.T) {
 	t.Helper()
-	if slices.Contains(modes, mode) {
-		return
+	if mode == "" {
+		t.Skipf("ACCEPTANCE is not set; make acceptance runs this on a cluster: all, smoke, or some of %v", parts)
 	}
-	t.Skipf("ACCEPTANCE is %q; runs with one of %v (make acceptance)", mode, modes)
+	for name := range strings.SplitSeq(mode, ",") {
+		if name != "all" && name != "smoke" && !slices.Contains(parts, name) {
+			t.Fatalf("ACCEPTANCE names %q, which is neither all nor smoke nor one of %v", name, parts)
+		}
+	}
 }

@@ -22,6 +22,8 @@ func (w workload) manifest() string {
 		return "apiVersion: v1\nkind: Pod\n" + strings.Replace(metadata, "metadata:\n", fmt.Sprintf("metadata:\n  name: %s\n  namespace: %s\n", w.name, w.namespace), 1) + spec
 	case "Job":
 		return "apiVersion: batch/v1\nkind: Job\n" + head + "spec:\n  backoffLimit: 0\n  template:\n" + indent(metadata+spec, 4)
+	case "CronJob":
+		return "apiVersion: batch/v1\nkind: CronJob\n" + head + "spec:\n  schedule: \"* * * * *\"\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      backoffLimit: 0\n      template:\n" + indent(metadata+spec, 8)
 	case "StatefulSet":
 		return "apiVersion: apps/v1\nkind: StatefulSet\n" + head + "spec:\n  serviceName: " + w.name + selector(w.name) + indent(metadata+spec, 4)
 	}

@@ -11,9 +11,13 @@ import (
 
 // uiPages are what a person looks at, by the name of the screenshot.
 func uiPages() map[string]string {
+	profile := scope(annotatedNamespace, "java17", "cpu")
+	if shared.node == nil {
+		profile = scope(demoNamespace, "demo", "cpu") // all that runs there
+	}
 	return map[string]string{
 		"services": "/",
-		"profile":  "/profile?" + scope(annotatedNamespace, "java17", "cpu").Encode(),
+		"profile":  "/profile?" + profile.Encode(),
 		"targets":  "/targets",
 	}
 }

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 
 // uninstall follows manifests/README.md and looks for what is left.
 func uninstall(t *testing.T) {
-	claim(t, "Uninstall", "the commands of manifests/README.md leave nothing but running pods", func(s *step) {
+	require(t, stepLimit, "Uninstall", "the commands of manifests/README.md leave nothing but running pods", func(s *step) {
 		before := shared.readyPods(s, demoNamespace, "app.kubernetes.io/name=demo", 2)
 		for _, command := range undoCommands(s) {
 			shared.shell(s, command)
@@ -38,6 +39,22 @@ func uninstall(t *testing.T) {
 		}
 		s.must(shared.Client.CoreV1().Namespaces().Delete(s.ctx, demoNamespace, metav1.DeleteOptions{}))
 	})
+}
+
+// leaveNothing removes from somebody else's cluster what a run that was broken off
+// has left; after a whole one there is nothing.
+func (l *lab) leaveNothing(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	defer cancel()
+	for _, arguments := range [][]string{
+		{"delete", "--ignore-not-found", "-k", filepath.Join(l.root, "manifests", "overlays", "demo")},
+		{"delete", "--ignore-not-found", "-k", filepath.Join(l.root, "manifests", "overlays", "quickstart")},
+		{"delete", "--ignore-not-found", "configmap", "--all-namespaces", "--field-selector", "metadata.name=podflame-trust"},
+	} {
+		if _, _, err := l.Kubectl(ctx, nil, arguments...); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	}
 }
 
 // undoCommands are the commands of the section Undo, for the overlay that the

@@ -2,9 +2,11 @@ package acceptance
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,6 +82,17 @@ func allWorkloads() []workload {
 				java("one", java17, busy, ready, "  securityContext: {runAsUser: 10001, runAsGroup: 10001}\n"),
 				java("other", java17, busy+`, {name: PORT, value: "8081"}`, "  securityContext: {runAsUser: 10002, runAsGroup: 10002}\n")),
 			check: oneOfTwo},
+		workload{name: "both", claim: "two Java containers, one as root, one as another user: both are profiled", namespace: baselineNamespace, samples: loosely,
+			spec: someUser + containers(
+				java("one", java17, busy, ready),
+				java("other", java17, busy+`, {name: PORT, value: "8081"}`, "  securityContext: {runAsUser: 10002, runAsGroup: 10002}\n")),
+			check: bothOfTwo},
+		workload{name: "linked", claim: "a runtime that jlink made of java.base alone, in an image without a shell", namespace: restrictedNamespace, samples: loosely,
+			spec: hardened + containers(java("app", images.LinkedName, busy, ready, tight))},
+		workload{name: "foreign", claim: "an application with a profiler of its own: left alone, and said", namespace: annotatedNamespace,
+			spec: knownUser + containers(java("app", java17, busy, ready,
+				"  command: [java, \"-agentpath:"+images.Profiler+"=start,event=cpu,interval=20ms,chunktime=3,file="+foreignRecording+"\", -Xmx64m, -cp, /app, Work]\n")),
+			check: leftAlone},
 		workload{name: "restricted", claim: "a namespace that enforces Pod Security restricted", namespace: restrictedNamespace, samples: loosely,
 			spec: hardened + containers(java("app", java17, busy, ready, tight))},
 		workload{name: "by-label", claim: "a namespace that opts in by its label", namespace: labelledNamespace, samples: loosely,
@@ -110,10 +123,11 @@ func workloads(t *testing.T) {
 	if shared.node == nil {
 		t.Skip("the images of the workloads are on a node of ours only")
 	}
-	if !claim(t, group, "namespaces of every kind are made", func(s *step) { shared.makeNamespaces(s) }) {
+	if !require(t, stepLimit, group, "namespaces of every kind are made", func(s *step) { shared.makeNamespaces(s) }) {
 		return
 	}
-	for batch := range slices.Chunk(allWorkloads(), atATime) {
+	wanted := slices.DeleteFunc(allWorkloads(), func(w workload) bool { return !onlyClaims.MatchString(w.claim) })
+	for batch := range slices.Chunk(wanted, atATime) {
 		for _, w := range batch {
 			if _, _, err := shared.Kubectl(t.Context(), strings.NewReader(w.manifest()), "apply", "-f", "-"); err != nil {
 				t.Errorf("%v\n%s", err, w.manifest())
@@ -128,7 +142,8 @@ func workloads(t *testing.T) {
 			}
 		}
 	}
-	claim(t, group, "a Job ends, and its windows are kept", jobEnds)
+	claim(t, group, "a Job ends, and its windows are kept", func(s *step) { runToItsEnd(s, "Job", "job") })
+	claim(t, group, "a CronJob's runs are one service, and each ends", func(s *step) { runToItsEnd(s, "CronJob", "nightly") })
 	claim(t, group, "an application that crash-loops: the sidecar stays up and does not delay it", crashLoops)
 }
 
@@ -218,10 +233,64 @@ func oneOfTwo(s *step, pod *corev1.Pod) {
 	})
 }
 
+// bothOfTwo demands that both containers of a pod are profiled, each by its name.
+func bothOfTwo(s *step, pod *corev1.Pod) {
+	s.until("both containers are profiled", func() (bool, string) {
+		states := map[string]string{}
+		targets, err := shared.backend.targets(s.ctx, pod.Namespace)
+		for _, target := range targets {
+			if target.Identity.Pod == pod.Name {
+				states[target.Identity.Container] = target.State.State
+			}
+		}
+		return states["one"] == "profiled" && states["other"] == "profiled", fmt.Sprint(states, err)
+	})
+}
+
+const foreignRecording = "/tmp/foreign.jfr"
+
+// leftAlone demands that the state says conflict, that nothing is stored, and that
+// the application's own recording goes on.
+func leftAlone(s *step, pod *corev1.Pod) {
+	conflict := func() (bool, string) {
+		text := shared.targetsText(s, pod.Namespace)
+		return strings.Contains(text, pod.Name+"/app conflict"), text
+	}
+	s.until("the target is in conflict", conflict)
+	size := func() int64 {
+		jvm := shared.processes(pod, "java")
+		if len(jvm) != 1 {
+			return 0
+		}
+		info, err := os.Stat(fmt.Sprintf("/proc/%d/root%s", jvm[0], foreignRecording))
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	before := size()
+	s.within(time.Minute, "the application's own recording grows", func() (bool, string) {
+		now := size()
+		return before > 0 && now > before, fmt.Sprintf("%d bytes, before %d", now, before)
+	})
+	if still, text := conflict(); !still {
+		s.Errorf("the targets are %s", text)
+	}
+	var got top
+	s.must(shared.backend.get(s.ctx, "/api/v1/top", scope(pod.Namespace, pod.Labels["app"], "cpu"), &got))
+	if got.Total.Count > 0 {
+		s.Errorf("%d samples are stored of a JVM that is another's", got.Total.Count)
+	}
+	s.measure("conflict; its own recording grew from %d to %d bytes", before, size())
+}
+
 // output is what the workload itself prints.
 func (w workload) output() string {
-	if w.name == "no-java" {
+	switch w.name {
+	case "no-java":
 		return ""
+	case "foreign":
+		return "Profiling started\nwork: ready\n" // of its own profiler
 	}
 	return "work: ready\n"
 }

@@ -1,0 +1,164 @@
+package acceptance
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podflame/podflame/tests/cluster/images"
+)
+
+// How long the high volume lasts, and from how many pods it comes.
+var (
+	volumeLength = flag.Duration("volume", 10*time.Minute, "with ACCEPTANCE=high-volume: how long")
+	volumePods   = flag.Int("volume-pods", 8, "with ACCEPTANCE=high-volume: pods that allocate and queue for locks")
+)
+
+const (
+	volumeNamespace = "acceptance-volume"
+	// backendMemory bounds the backend and the ClickHouse within it.
+	backendMemory = 2 << 30
+	// slowAnswer is what a person waits for at most: the backend's own limit.
+	slowAnswer = 10 * time.Second
+	maxParts   = 1000 // of ClickHouse, which refuses inserts above 3,000 of a table
+)
+
+// highVolume runs what is worst for sidecar, backend and ClickHouse: stacks that
+// never come twice, allocation and contention without a pause, windows of ten
+// seconds; and asks meanwhile.
+func highVolume(t *testing.T) {
+	if shared.node == nil {
+		t.Skip("the images of the workloads are on a node of ours only")
+	}
+	const group = "High volume"
+	if !require(t, stepLimit, group, "the backend with ClickHouse bounded to 2 GiB", boundBackend) ||
+		!require(t, stepLimit, group, "pods that allocate and queue for locks are profiled", startStorm) {
+		return
+	}
+	claimWithin(t, *volumeLength+3*time.Minute, group, fmt.Sprintf("%s of it: no end for want of memory, no restart, bounded parts, answers throughout", *volumeLength), endure)
+	claimWithin(t, 5*time.Minute, group, "afterwards every window is stored or told, and the ledger adds up", func(s *step) {
+		s.samplesOf(volumeNamespace, "storm", time.Now())
+		to := time.Now().Add(-20 * time.Second)
+		got := s.accounted(volumeNamespace, "storm", to.Add(-min(*volumeLength, 30*time.Minute)), to)
+		windows := got.Coverage.Windows
+		s.measure("windows expected %d, stored %d, lost %d; %d samples captured, %d stored; losses %+v",
+			windows.Expected, windows.Stored, windows.Lost, got.Coverage.Captured.Count, got.Coverage.Stored.Count, got.Coverage.Losses)
+		s.ledgerAddsUp("storm", got)
+		s.must(shared.Client.CoreV1().Namespaces().Delete(s.ctx, volumeNamespace, metav1.DeleteOptions{}))
+	})
+}
+
+func boundBackend(s *step) {
+	shared.shell(s, "kubectl -n podflame-system set env deployment/podflame-backend PODFLAME_CLICKHOUSE_MEMORY=900MB GOMEMLIMIT=500MiB")
+	shared.shell(s, "kubectl -n podflame-system set resources deployment/podflame-backend --limits=memory=2Gi")
+	shared.shell(s, "kubectl -n podflame-system rollout status deployment/podflame-backend --timeout=3m")
+}
+
+// manySamples makes windows large, of an application that allocates and waits.
+const manySamples = "profiling.io/alloc-interval: 64k\nprofiling.io/lock-threshold: 1ms\n"
+
+func startStorm(s *step) {
+	shared.applyText(s, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", volumeNamespace))
+	w := workload{name: "storm", namespace: volumeNamespace, annotations: manySamples,
+		spec: knownUser + containers(java("app", images.JavaName("17"), "", ready, "  command: [java, -Xmx64m, -cp, /app, Storm]\n"))}
+	shared.applyText(s, strings.Replace(w.manifest(), "replicas: 1", fmt.Sprintf("replicas: %d", *volumePods), 1))
+	for _, pod := range shared.readyPods(s, volumeNamespace, "app=storm", *volumePods) {
+		if sidecarOf(&pod) == nil {
+			s.Errorf("pod %s is not injected", pod.Name)
+		}
+	}
+	s.samplesOf(volumeNamespace, "storm", time.Now())
+}
+
+// endured is what was seen meanwhile.
+type endured struct {
+	answers, failures int
+	slowest           time.Duration
+	took              []time.Duration
+	memory            int64 // of the backend's container, most
+	parts             int   // most
+	lastFailure       string
+}
+
+func endure(s *step) {
+	backend := shared.readyPods(s, systemNamespace, "app.kubernetes.io/name=podflame-backend", 1)[0]
+	group, err := memoryGroupOf(slices.Max(shared.processes(&backend, "backend")))
+	s.must(err)
+	before := volumeRestarts(s)
+	var e endured
+	for end := time.Now().Add(*volumeLength); time.Now().Before(end) && s.ctx.Err() == nil; {
+		e.look(s, group)
+		sleep(s.ctx, 2*time.Second) // the questions are those of some people, not a load
+	}
+	slices.Sort(e.took)
+	s.measure("%d answers, p50 %.2f s, p99 %.2f s, slowest %.2f s; %d failures", e.answers,
+		e.took[len(e.took)/2].Seconds(), e.took[len(e.took)*99/100].Seconds(), e.slowest.Seconds(), e.failures)
+	s.measure("backend with ClickHouse: at most %d MiB without files, of %d; at most %d parts", e.memory>>20, int64(backendMemory)>>20, e.parts)
+	if e.failures > 0 || e.slowest > slowAnswer {
+		s.Errorf("%d questions failed, the slowest took %s: %s", e.failures, e.slowest, e.lastFailure)
+	}
+	if e.parts > maxParts {
+		s.Errorf("%d parts, more than %d", e.parts, maxParts)
+	}
+	if ends := group.number("memory.oom_control", "oom_kill"); ends > 0 {
+		s.Errorf("the kernel ended %d processes of the backend for want of memory", ends)
+	}
+	if now := volumeRestarts(s); !maps.Equal(now, before) {
+		s.Errorf("containers were restarted: %v, before %v", now, before)
+	}
+}
+
+func (e *endured) look(s *step, group memoryGroup) {
+	var health struct {
+		Store struct{ ActiveParts int }
+	}
+	var got top
+	for _, question := range []func() error{
+		func() error {
+			return shared.backend.get(s.ctx, "/api/v1/top", scope(volumeNamespace, "storm", "alloc"), &got)
+		},
+		func() error {
+			return shared.backend.get(s.ctx, "/api/v1/flame", scope(volumeNamespace, "storm", "cpu"), &struct{}{})
+		},
+		func() error { return shared.backend.get(s.ctx, "/api/v1/ingest/health", nil, &health) },
+	} {
+		asked := time.Now()
+		err := question()
+		took := time.Since(asked)
+		e.took, e.slowest = append(e.took, took), max(e.slowest, took)
+		if err != nil {
+			e.failures, e.lastFailure = e.failures+1, err.Error()
+			continue
+		}
+		e.answers++
+	}
+	e.parts = max(e.parts, health.Store.ActiveParts)
+	e.memory = max(e.memory, group.number("memory.stat", "total_rss"))
+}
+
+// volumeRestarts are the restarts of all containers of ours and of the storm.
+func volumeRestarts(s *step) map[string]int32 {
+	s.Helper()
+	all := map[string]int32{}
+	for _, namespace := range []string{systemNamespace, volumeNamespace} {
+		pods, err := shared.Client.CoreV1().Pods(namespace).List(s.ctx, metav1.ListOptions{})
+		s.must(err)
+		for i := range pods.Items {
+			pod := &pods.Items[i]
+			for container, count := range restartsOf(pod) {
+				all[pod.Name+"/"+container] = count
+			}
+			if pod.Status.Phase != corev1.PodRunning {
+				s.Errorf("pod %s is %s", pod.Name, trouble(pod))
+			}
+		}
+	}
+	return all
+}
