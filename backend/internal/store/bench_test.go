@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"testing"
 	"time"
@@ -164,14 +167,19 @@ func bareInsert(b *testing.B, s *store.Store, columns []any) {
 	}
 }
 
-// BenchmarkFlame reads the merged, named stacks of a quarter of an hour and of a
-// day, from a cold and from a warm cache. version is of one version, samples of
-// chosen targets, without roll-up; scoped is what a reader of one namespace asks.
+// BenchmarkFlame makes call trees of a quarter of an hour to a day, from a cold
+// and from a warm cache, and leaves of them what an answer has. version is of one
+// version, samples of chosen targets, without roll-up; scoped is what a reader of
+// one namespace asks; diff has the six hours before beside the six hours.
 func BenchmarkFlame(b *testing.B) {
-	s := storetest.Open(b, noSkew, patient)
+	registry := prometheus.NewRegistry()
+	s := storetest.Open(b, noSkew, patient, func(c *store.Config) { c.Registry = registry })
 	day := today().Truncate(24 * time.Hour)
 	history(b, s, day)
 	quarter := selection("bench", profile.CPU, day.Add(23*time.Hour+15*time.Minute), 15*time.Minute)
+	hour := selection("bench", profile.CPU, day.Add(23*time.Hour), time.Hour)
+	six := selection("bench", profile.CPU, day.Add(18*time.Hour), 6*time.Hour)
+	sixBefore := selection("bench", profile.CPU, day.Add(12*time.Hour), 6*time.Hour)
 	whole := selection("bench", profile.CPU, day, 24*time.Hour)
 	version, fromSamples := whole, whole
 	version.Versions = []string{"v"}
@@ -180,23 +188,27 @@ func BenchmarkFlame(b *testing.B) {
 	if got := read(b, s, whole); got.Total() != want.Total() || len(got.Stacks) != len(want.Stacks) || len(got.Stacks) == 0 {
 		b.Fatalf("the roll-up has %+v in %d stacks, samples %+v in %d", got.Total(), len(got.Stacks), want.Total(), len(want.Stacks))
 	}
+	of := func(s ...store.Selection) []store.Selection { return s }
 	base := map[string]float64{}
 	for _, bench := range []struct {
 		name string
 		cold bool
-		sel  store.Selection
+		sel  []store.Selection
 		seen access.Scope
 		over string
 	}{
-		{"15m/cold", true, quarter, access.Everything(), ""},
-		{"24h/cold", true, whole, access.Everything(), "15m/cold"},
-		{"15m/warm", false, quarter, access.Everything(), ""},
-		{"15m/scoped", false, quarter, access.Of("shop"), "15m/warm"},
-		{"24h/warm", false, whole, access.Everything(), "15m/warm"},
-		{"24h/scoped", false, whole, access.Of("shop"), "24h/warm"},
-		{"24h/version", false, version, access.Everything(), "24h/warm"},
-		{"24h/samples", false, fromSamples, access.Everything(), "24h/warm"},
-		{"24h/samples/scoped", false, fromSamples, access.Of("shop"), "24h/samples"},
+		{"15m/cold", true, of(quarter), access.Everything(), ""},
+		{"24h/cold", true, of(whole), access.Everything(), "15m/cold"},
+		{"15m/warm", false, of(quarter), access.Everything(), ""},
+		{"15m/scoped", false, of(quarter), access.Of("shop"), "15m/warm"},
+		{"1h/warm", false, of(hour), access.Everything(), "15m/warm"},
+		{"6h/warm", false, of(six), access.Everything(), "15m/warm"},
+		{"6h/diff", false, of(sixBefore, six), access.Everything(), "6h/warm"},
+		{"24h/warm", false, of(whole), access.Everything(), "15m/warm"},
+		{"24h/scoped", false, of(whole), access.Of("shop"), "24h/warm"},
+		{"24h/version", false, of(version), access.Everything(), "24h/warm"},
+		{"24h/samples", false, of(fromSamples), access.Everything(), "24h/warm"},
+		{"24h/samples/scoped", false, of(fromSamples), access.Of("shop"), "24h/samples"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var last *store.Sums
@@ -206,21 +218,65 @@ func BenchmarkFlame(b *testing.B) {
 					s.ForgetStacks()
 				}
 				var err error
-				if last, err = s.Sums(ctx, bench.sel); err != nil {
+				if last, err = s.Sums(ctx, bench.sel...); err != nil {
 					b.Fatal(err)
 				}
+				last.Tree.Prune(answerNodes)
 			}
-			perOp := float64(b.Elapsed().Milliseconds()) / float64(b.N)
+			perOp := (cpuSeconds(b) - cpu) * 1000 / float64(b.N)
 			base[bench.name] = perOp
-			b.ReportMetric(perOp, "ms/query")
-			b.ReportMetric((cpuSeconds(b)-cpu)*1000/float64(b.N), "cpu-ms/query")
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/query")
+			b.ReportMetric(perOp, "cpu-ms/query")
 			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
 			b.ReportMetric(float64(last.Tree.Size()), "nodes")
 			if over := base[bench.over]; over > 0 {
-				b.ReportMetric(perOp/over, "×"+bench.over)
+				b.ReportMetric(perOp/over, "cpu-×"+bench.over)
+			}
+			if bench.cold {
+				b.ReportMetric(heapPeak(func() {
+					s.ForgetStacks()
+					sums, err := s.Sums(ctx, bench.sel...)
+					if err != nil {
+						b.Fatal(err)
+					}
+					sums.Tree.Prune(answerNodes)
+				})/1e6, "peak-MB")
+				b.ReportMetric(gathered(b, registry, "podflame_calltree_bytes")/1e6, "cache-MB")
 			}
 		})
 	}
+}
+
+// answerNodes is what a flame graph has unless asked otherwise.
+const answerNodes = 8_192
+
+// heapPeak is how many bytes more than before are on the heap at most while do
+// runs. Garbage is collected early, to be a small part of it.
+func heapPeak(do func()) float64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	runtime.GC()
+	before, stop, peak := heapBytes(), make(chan struct{}), make(chan float64)
+	go func() {
+		most := before
+		for {
+			select {
+			case <-stop:
+				peak <- float64(max(most, heapBytes())) - float64(before)
+				return
+			case <-time.After(time.Millisecond):
+				most = max(most, heapBytes())
+			}
+		}
+	}()
+	do()
+	close(stop)
+	return <-peak
+}
+
+func heapBytes() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // history makes a day of the synthetic service inside ClickHouse, out of the

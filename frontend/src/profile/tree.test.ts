@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { graphOf } from '../../e2e/fixture/graph'
-import { DecodeError, decode } from './decode'
+import { DecodeError, decode, KINDS } from './decode'
 import { nodeAt, treeOf } from './testdata'
 import { buildTree, findPath, pathTo, ROOT } from './tree'
 
@@ -54,6 +54,32 @@ describe('tree', () => {
     const tree = buildTree(decode(graphOf(set)))
     expect([tree.maxDepth, tree.total[1], tree.self[10_000]]).toEqual([10_000, 3, 3])
   })
+})
+
+/** What TestGraphInJSON of backend/api demands that the backend writes. */
+const WRITTEN = `{"functions":{"shared":[0,17,0,6,4],"rest":["java.lang.Thread.run","start","shop.Käse.a","äse.b",""]},
+"kinds":{"names":["java","native","java","omitted"],"counts":[2,1,1,1]},"depths":[0,1,2,3,2,1],"frames":[-1,0,1,2,3,4],
+"values":[0,1,2,3,4,5],"counts":[0,1,1,1,1,1]}`
+
+test('decode reads what the backend writes', () => {
+  const profile = decode(JSON.parse(WRITTEN))
+  expect(profile.functions).toEqual([
+    'java.lang.Thread.run',
+    'java.lang.Thread.start',
+    'shop.Käse.a',
+    'shop.Käse.b',
+    'shop',
+  ])
+  expect(Array.from(profile.kinds, kind => KINDS[kind])).toEqual([
+    'java',
+    'java',
+    'native',
+    'java',
+    'omitted',
+  ])
+  expect([...profile.parents]).toEqual([-1, 0, 1, 2, 1, 0])
+  expect([...profile.frames]).toEqual([-1, 0, 1, 2, 3, 4])
+  expect([...profile.values]).toEqual([0, 1, 2, 3, 4, 5])
 })
 
 describe('decode refuses answers that contradict themselves', () => {
