@@ -149,6 +149,9 @@ func (w *worker) enterPart(r *session.Recording, f *os.File, part recording.Part
 	// The chunks of a session follow each other without a gap: what is still
 	// owed of it up to here could not be read.
 	t.gaps = append(t.gaps, t.line.Lost(span(r.Started, part.Span.End), profile.RecordingUnreadable)...)
+	if rest := r.Until.Sub(part.Span.End); part.Last && rest > 0 && rest <= shortGap && r.Why != profile.JVMExited {
+		t.gaps = append(t.gaps, t.line.Lost(span(part.Span.End, r.Until), r.Why)...) // settle would, in a window of its own
+	}
 	if part.Unfinished > 0 {
 		t.gaps = append(t.gaps, t.line.Lost(span(part.Span.End, w.lastLife(r, f, part)), profile.ChunkUnfinished)...)
 	}

@@ -37,12 +37,20 @@ func (w *worker) tell(ctx context.Context, boundary time.Time) {
 	if !w.looked {
 		return
 	}
-	if err := w.tellUpTo(ctx, w.known(boundary), w.losses); err != nil {
+	to := w.known(boundary)
+	if w.session() != "" && to.Sub(w.line.Through()) <= shortGap {
+		return
+	}
+	if err := w.tellUpTo(ctx, to, w.losses); err != nil {
 		w.problem(err)
 		return
 	}
 	w.losses = nil
 }
+
+// shortGap is how much nobody recorded, as when a session is renewed, that the next
+// window of the session that runs tells, instead of one of its own.
+const shortGap = time.Second
 
 // startedBefore says whether a window has nothing before it but the start of its
 // JVM. It tells that itself: a window of its own would count as a lost one.

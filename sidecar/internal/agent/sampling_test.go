@@ -71,6 +71,16 @@ func TestSamplingFollowsTheLoad(t *testing.T) {
 	want("10ms", 2)
 	v.lead(150)
 	want("80ms", 3)
+	own := 0
+	for _, w := range v.spool.all() {
+		if w.Session == "" {
+			own++
+			t.Logf("a window of its own tells %+v", w.Losses)
+		}
+	}
+	if own > 1 { // of the sidecar that was killed, perhaps
+		t.Errorf("%d gaps have a window of their own", own)
+	}
 	v.finish(t)
 	v.checkWhole(t)
 }

@@ -38,6 +38,7 @@ type Part struct {
 	Start, End time.Time      // of the window
 	Span       profile.Span   // of the chunks, as far as their headers are possible
 	Chunks     []jfr.Chunk    // finished; none where only bytes are lost
+	Last       bool           // nothing follows
 	Bytes      int64          // offset in the file behind the part
 	Unfinished int64          // bytes of a chunk that its JVM did not live to finish
 	Losses     []profile.Loss // bytes that are no chunk
@@ -62,7 +63,7 @@ func Parts(r io.ReaderAt, size int64, p Progress, now time.Time) (parts []Part, 
 		}
 		part := Part{Start: g.start, End: g.end, Span: g.span, Chunks: g.chunks, Bytes: g.bytesEnd()}
 		if p.Ended && i == len(groups)-1 {
-			part.Bytes = size
+			part.Bytes, part.Last = size, true
 		}
 		if err := part.account(r, from); err != nil {
 			return nil, 0, err
