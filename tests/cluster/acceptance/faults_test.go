@@ -161,7 +161,7 @@ func (s *step) withoutBackend() (back func()) {
 	}
 	s.Cleanup(func() {
 		if err := scale(context.Background(), "1"); err != nil {
-			s.T.Error(err)
+			s.Errorf("%v", err)
 		}
 	})
 	s.must(scale(s.ctx, "0"))

@@ -154,6 +154,9 @@ func spoolFull(s *step) {
 		return dropped > 0, fmt.Sprintf("%d bytes in the volume, %g windows dropped", size, dropped)
 	})
 	s.measure("full after %.0f s; at most %d kB in the volume", time.Since(began).Seconds(), size>>10)
+	if most := int64(2 * spoolLimit << 20); size > most {
+		s.Errorf("%d bytes in the volume of a sidecar whose spool is limited to %d MiB", size, spoolLimit)
+	}
 	now, err := shared.Client.CoreV1().Pods(faultNamespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
 	s.must(err)
 	if !isReady(now) || now.Status.Phase != corev1.PodRunning {
