@@ -179,7 +179,8 @@ func spoolFull(s *step) {
 func (s *step) withSpool(mebibytes int) *corev1.Pod {
 	s.Helper()
 	w := workload{name: "spooling", namespace: faultNamespace, kind: "Pod", annotations: manySamples,
-		spec: knownUser + containers(java("app", images.JavaName("17"), "", ready, "  command: [java, -Xmx64m, -cp, /app, Storm]\n"))}
+		// As many paths as the profiler's memory for stacks holds until the spool is full.
+		spec: knownUser + containers(java("app", images.JavaName("17"), `{name: DEPTH, value: "8"}`, ready, "  command: [java, -Xmx64m, -cp, /app, Storm]\n"))}
 	out, _, err := shared.Kubectl(s.ctx, strings.NewReader(w.manifest()), "create", "--dry-run=server", "-o", "json", "-f", "-")
 	s.must(err)
 	var pod corev1.Pod

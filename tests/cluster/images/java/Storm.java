@@ -5,12 +5,12 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A service that gives a profiler as much to write as it can: THREADS (4) threads
- * allocate without end and queue for locks, on call paths that are hardly ever the
- * same twice, so that the tables of stacks grow with each window. PAUSE is the
- * milliseconds that each holds a lock (2).
+ * allocate without end and queue for locks, on 4 to the power of DEPTH call paths;
+ * the default (24) is hardly ever the same twice, and in a minute more than the
+ * profiler's memory for stacks. PAUSE is the milliseconds that each holds a lock (2).
  */
 public class Storm {
-    private static final int DEPTH = 24;
+    private static final int DEPTH = Work.setting("DEPTH", 24);
     private static final int PAUSE = Work.setting("PAUSE", 2);
     private static final ReentrantLock[] LOCKS = new ReentrantLock[4];
     static volatile Object kept;
