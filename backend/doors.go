@@ -64,6 +64,8 @@ func (d *doorFlags) open(ctx context.Context, registry prometheus.Registerer, lo
 	files, config := d.certificate(registry, log)
 	people, sidecars, operations := server.DefaultLimits(), server.DefaultLimits(), server.DefaultLimits()
 	people.Connections, sidecars.Connections, operations.Connections = d.PeopleConnections, d.SidecarConnections, operationsConnections
+	people.PerAddress, sidecars.PerAddress, operations.PerAddress = d.PeoplePerAddress, d.SidecarPerAddress, operationsConnections
+	refused := server.NewRefused(registry)
 	wanted := []struct {
 		name, address string
 		tls           *tls.Config
@@ -86,7 +88,7 @@ func (d *doorFlags) open(ctx context.Context, registry prometheus.Registerer, lo
 			closeAll(open)
 			return nil, nil, fmt.Errorf("open the door of %s: %w", w.name, err)
 		}
-		open = append(open, server.Door{Name: w.name, Listener: listener, TLS: w.tls, Limits: w.limits})
+		open = append(open, server.Door{Name: w.name, Listener: listener, TLS: w.tls, Limits: w.limits, Refused: refused.WithLabelValues(w.name)})
 	}
 	return open, files, nil
 }

@@ -32,6 +32,8 @@ type doorFlags struct {
 	DrainTimeout       time.Duration `default:"20s" env:"PODFLAME_DRAIN_TIMEOUT" help:"How long requests in progress may take at the end."`
 	PeopleConnections  int           `default:"1024" env:"PODFLAME_PEOPLE_CONNECTIONS" help:"Connections of people at a time; more wait."`
 	SidecarConnections int           `default:"16384" env:"PODFLAME_SIDECAR_CONNECTIONS" help:"Connections of sidecars at a time; more wait."`
+	PeoplePerAddress   int           `name:"people-connections-per-address" default:"768" env:"PODFLAME_PEOPLE_CONNECTIONS_PER_ADDRESS" help:"Connections of people from one address, which may be that of a proxy; more are closed at once."`
+	SidecarPerAddress  int           `name:"sidecar-connections-per-address" default:"1024" env:"PODFLAME_SIDECAR_CONNECTIONS_PER_ADDRESS" help:"Connections of sidecars from one address, which is that of a node where the network translates addresses; more are closed at once."`
 }
 
 type accessFlags struct {
@@ -84,6 +86,8 @@ type ingestFlags struct {
 	MaxStacks   int           `default:"50000" env:"PODFLAME_MAX_STACKS" help:"Most stacks of one type in a window."`
 	MaxInFlight byteSize      `default:"128MiB" env:"PODFLAME_MAX_IN_FLIGHT" help:"Most bytes of uploads that are received or decoded at a time; more are turned away for a while."`
 	MaxMemory   byteSize      `name:"max-windows-memory" default:"160MiB" env:"PODFLAME_MAX_WINDOWS_MEMORY" help:"Most memory of windows that are decoded or stored at a time; more wait for a moment. One window may use three quarters of it."`
+	MaxUploads  int           `default:"1000" env:"PODFLAME_MAX_UPLOADS" help:"Most uploads that are answered at a time; more are turned away for a while. The last quarter is for namespaces that have less than a quarter, as with --max-in-flight and --max-windows-memory."`
+	PerPod      int           `name:"max-uploads-per-pod" default:"4" env:"PODFLAME_MAX_UPLOADS_PER_POD" help:"Most uploads of one pod at a time."`
 	MaxDecoding int           `default:"4" env:"PODFLAME_MAX_DECODING" help:"Most windows that are decoded at a time; more wait."`
 	BodyTimeout time.Duration `default:"10s" env:"PODFLAME_BODY_TIMEOUT" help:"Time to receive one upload."`
 	PausedFile  string        `type:"path" env:"PODFLAME_PAUSED_FILE" help:"File of what sidecars must not profile, one CLUSTER/NAMESPACE/SERVICE and a reason in each line, * for all; read again when it changes."`
@@ -132,10 +136,11 @@ func (c *serveCmd) Validate() error {
 		return fmt.Errorf("--price-per-core-hour=%g must not be below 0, and --currency=%q not be longer than 8 bytes", c.Query.Price, c.Query.Currency)
 	}
 	for flag, n := range map[string]int{
-		"max-stacks": c.Ingest.MaxStacks, "max-decoding": c.Ingest.MaxDecoding, "query-concurrency": c.Query.Concurrency,
+		"max-stacks": c.Ingest.MaxStacks, "max-uploads": c.Ingest.MaxUploads, "max-uploads-per-pod": c.Ingest.PerPod, "max-decoding": c.Ingest.MaxDecoding, "query-concurrency": c.Query.Concurrency,
 		"query-stacks": c.Query.Stacks, "max-nodes": c.Query.MaxNodes, "clickhouse-connections": c.ClickHouse.Connections,
 		"commit-rows": c.ClickHouse.CommitRows, "commit-bytes": int(c.ClickHouse.CommitBytes), "commit-queue": c.ClickHouse.CommitQueue, "commits": c.ClickHouse.Commits,
 		"people-connections": c.Doors.PeopleConnections, "sidecar-connections": c.Doors.SidecarConnections,
+		"people-connections-per-address": c.Doors.PeoplePerAddress, "sidecar-connections-per-address": c.Doors.SidecarPerAddress,
 		"reviews": c.Access.Reviews, "source-reviews": c.Access.SourceReviews, "refusals": c.Access.Refusals, "remembered": c.Access.Remembered,
 	} {
 		if n < 1 {
@@ -161,6 +166,7 @@ func (c *serveCmd) storeLimits() store.Limits {
 func (c *serveCmd) ingestLimits() ingest.Limits {
 	l := ingest.DefaultLimits()
 	l.BytesInFlight, l.Memory = int64(c.Ingest.MaxInFlight), int64(c.Ingest.MaxMemory)
+	l.Uploads, l.UploadsPerPod = c.Ingest.MaxUploads, c.Ingest.PerPod
 	l.Decoding, l.BodyTimeout = c.Ingest.MaxDecoding, c.Ingest.BodyTimeout
 	l.Retention, l.Ahead = c.retention(), c.Ingest.MaxAhead
 	l.Decode.MaxEncoded, l.Decode.MaxDecoded, l.Decode.MaxStacks = int(c.Ingest.MaxBody), int(c.Ingest.MaxDecoded), c.Ingest.MaxStacks

@@ -230,7 +230,7 @@ func TestServeWithoutClickHouse(t *testing.T) {
 func TestServeDoors(t *testing.T) {
 	dir := t.TempDir()
 	pool := selfSigned(t, dir)
-	b := start(t, "--data-dir="+t.TempDir(), "--cert-dir="+dir, "--listen-sidecars=127.0.0.1:0", "--listen-operations=127.0.0.1:0")
+	b := start(t, "--data-dir="+t.TempDir(), "--cert-dir="+dir, "--listen-sidecars=127.0.0.1:0", "--listen-operations=127.0.0.1:0", "--sidecar-connections=100")
 	people, secure, operations := "http://"+b.address(t), "https://"+b.address(t), "http://"+b.address(t)
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	t.Cleanup(client.CloseIdleConnections)
@@ -255,6 +255,17 @@ func TestServeDoors(t *testing.T) {
 	if response, err := old.Get(secure + "/"); err == nil { //nolint:noctx // it must fail in the handshake
 		_ = response.Body.Close()
 		t.Error("TLS 1.1 is accepted")
+	}
+	var dialer net.Dialer
+	for range 200 { // that say nothing, and are more than sidecars may have
+		idle, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(secure, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer idle.Close()
+	}
+	if code, body := get(t, client, operations+"/livez"); code != 200 {
+		t.Errorf("a probe beside idle connections of sidecars is %d %s", code, body)
 	}
 }
 

@@ -82,6 +82,8 @@ func Profiling() []Text {
 		{"id_taken", "The pod has used the id of the window for another target, service or time", "Report it: this is an error in the sidecar"},
 		{"id_conflict", "The window had been stored before with other content, which is kept", "What the stored window lacks is told as lost; a sidecar that crashed or was updated may have built the window a second time"},
 		{"overloaded", "The backend has as much work as it accepts at a time", "It is tried again by itself"},
+		{"source_limit", "The sender, or its namespace, has as many uploads in progress as it may while others want some, too", "It is tried again by itself; where that does not end, raise --max-uploads or --max-uploads-per-pod"},
+		{"store_queue_full", "Windows come faster than ClickHouse takes them, so they waited too long or too many wait", "It is tried again by itself; where that does not end, give ClickHouse more CPU or a faster disk"},
 		{"store_unavailable", "ClickHouse cannot be reached or written to; windows wait in the sidecars", "Look at ClickHouse; nothing is lost until the sidecars' spools are full"},
 		{"store_rejected", "ClickHouse refused the window for good", "Look at the backend's log"},
 		{"token_malformed", "The bearer token cannot be read", "Show a token of a Kubernetes ServiceAccount with an audience and an expiry"},

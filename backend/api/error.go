@@ -75,7 +75,7 @@ func (e *Error) Status() int {
 	case profile.LimitExceeded, profile.LedgerMismatch, profile.OutsideRetention, profile.InFuture, profile.IDTaken,
 		profile.StoreRejected, profile.QueryTooExpensive, profile.SumTooLarge:
 		return http.StatusUnprocessableEntity
-	case profile.Overloaded, profile.TooManyRefusals:
+	case profile.Overloaded, profile.SourceLimit, profile.StoreQueueFull, profile.TooManyRefusals:
 		return http.StatusTooManyRequests
 	case profile.StoreUnavailable, profile.BackendUnreached, profile.ReviewUnavailable:
 		return http.StatusServiceUnavailable

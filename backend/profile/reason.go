@@ -112,6 +112,8 @@ const (
 	IDTaken           Reason = "id_taken"
 	IDConflict        Reason = "id_conflict"
 	Overloaded        Reason = "overloaded"
+	SourceLimit       Reason = "source_limit"
+	StoreQueueFull    Reason = "store_queue_full"
 	StoreUnavailable  Reason = "store_unavailable"
 	StoreRejected     Reason = "store_rejected"
 	Unauthenticated   Reason = "unauthenticated"

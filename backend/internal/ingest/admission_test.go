@@ -106,12 +106,12 @@ func TestMemoryOfWindowsIsBounded(t *testing.T) {
 
 func TestDecodingIsBounded(t *testing.T) {
 	h := newHarness(t, func(c *Config) { c.Limits.Decoding, c.Limits.DecodingWait = 1, 10*time.Millisecond })
-	if !h.ingest.decoding.TryAcquire(1) {
+	if !h.ingest.decoding.take(t.Context(), "another") {
 		t.Fatal("something is being decoded")
 	}
 	body := encode(t, window(time.Hour))
 	apitest.Refused(t, h.Post(t, "/api/v1/windows", profile.ContentType, body), 429, profile.Overloaded)
-	h.ingest.decoding.Release(1)
+	h.ingest.decoding.give()
 	if code, answer := h.put(t, body); code != 200 {
 		t.Errorf("afterwards the answer is %d %s", code, answer)
 	}

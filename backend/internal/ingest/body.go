@@ -44,8 +44,13 @@ func (in *Ingest) body(w http.ResponseWriter, r *http.Request, source string, li
 
 // overloaded is the answer to an upload for which a budget has no room.
 func (in *Ingest) overloaded(err error) error {
-	e := api.Errorf(profile.Overloaded, "%v", err)
-	if full, ok := errors.AsType[*fullError](err); ok {
+	full, ok := errors.AsType[*fullError](err)
+	code := profile.Overloaded
+	if ok && full.source != "" {
+		code = profile.SourceLimit
+	}
+	e := api.Errorf(code, "%v", err)
+	if ok {
 		e.Limit, e.Actual = full.limit, full.actual
 	}
 	return e.Retry(in.Limits.RetryAfter)

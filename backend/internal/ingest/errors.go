@@ -25,7 +25,7 @@ func (in *Ingest) storeError(err error) error {
 		wait = e.RetryAfter
 	}
 	if ok && e.Class == store.Busy {
-		return api.Errorf(profile.Overloaded, "too many windows wait for ClickHouse").Because(err).Retry(wait)
+		return api.Errorf(profile.StoreQueueFull, "windows come faster than ClickHouse takes them").Because(err).Retry(wait)
 	}
 	return api.Errorf(profile.StoreUnavailable, "ClickHouse did not confirm the data").Because(err).Retry(wait)
 }
@@ -42,5 +42,5 @@ func finals() []profile.Reason {
 
 // temporaries are the reasons for which an upload shall come again.
 func temporaries() []profile.Reason {
-	return []profile.Reason{profile.Overloaded, profile.TooManyRefusals, profile.StoreUnavailable, profile.BackendUnreached, profile.ReviewUnavailable}
+	return []profile.Reason{profile.Overloaded, profile.SourceLimit, profile.StoreQueueFull, profile.TooManyRefusals, profile.StoreUnavailable, profile.BackendUnreached, profile.ReviewUnavailable}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
@@ -36,9 +35,11 @@ type Config struct {
 // Ingest is the write side of the API. It is safe for concurrent use.
 type Ingest struct {
 	Config
-	bodies   *budget             // being received or decoded
-	memory   *budget             // of windows that are being decoded or stored
-	decoding *semaphore.Weighted // windows
+	bodies   *budget // being received or decoded
+	memory   *budget // of windows that are being decoded or stored
+	uploads  *budget // being answered, windows and reports
+	pods     *pods   // that upload
+	decoding *turns  // windows
 	metrics  *metrics
 	tally    *tally
 	refused  *refusals
@@ -58,7 +59,9 @@ func New(cfg Config) *Ingest {
 		Config:   cfg,
 		bodies:   newBudget("bytes in flight", cfg.Limits.BytesInFlight),
 		memory:   newBudget("memory of windows", cfg.Limits.Memory),
-		decoding: semaphore.NewWeighted(int64(cfg.Limits.Decoding)),
+		uploads:  newBudget("uploads in progress", int64(cfg.Limits.Uploads)),
+		pods:     newPods(cfg.Limits.UploadsPerPod, cfg.Limits.RetryAfter),
+		decoding: newTurns(cfg.Limits.Decoding),
 		tally:    newTally(cfg.Now()),
 		refused:  newRefusals(),
 		logged:   rate.NewLimiter(10, 50),
@@ -85,12 +88,28 @@ func (in *Ingest) handle(mediaType string, next func(*gin.Context, auth.Sender) 
 			err = api.Errorf(profile.Malformed, "Content-Type is %.80q, not %q", c.ContentType(), mediaType)
 		}
 		if err == nil {
-			err = next(c, sender)
+			err = in.admitted(c, sender, next)
 		}
 		if err != nil {
 			in.refuse(c, sender, mediaType == profile.ContentType, api.AsError(err))
 		}
 	}
+}
+
+// admitted calls next if there is room for another upload of the sender.
+func (in *Ingest) admitted(c *gin.Context, sender auth.Sender, next func(*gin.Context, auth.Sender) error) error {
+	source := sourceOf(sender, c.Request)
+	if err := in.uploads.try(source, 1); err != nil {
+		return in.overloaded(err)
+	}
+	defer in.uploads.give(source, 1)
+	if pod := sender.Pod(); pod != nil {
+		if err := in.pods.enter(*pod); err != nil {
+			return err
+		}
+		defer in.pods.leave(*pod)
+	}
+	return next(c, sender)
 }
 
 // refuse answers with an error and counts it.

@@ -11,6 +11,8 @@ type Limits struct {
 	Report        int64         // bytes of a report
 	BytesInFlight int64         // of all bodies that are being received or decoded
 	Memory        int64         // bytes of all windows that are being decoded or stored
+	Uploads       int           // that are being answered at a time
+	UploadsPerPod int           // of those, of one pod
 	Decoding      int           // windows that are being decoded at a time
 	DecodingWait  time.Duration // how long an upload waits for its turn and for memory
 	BodyTimeout   time.Duration // to receive one body
@@ -26,6 +28,8 @@ func DefaultLimits() Limits {
 		Report:        1 << 20,
 		BytesInFlight: 128 << 20,
 		Memory:        160 << 20,
+		Uploads:       1000,
+		UploadsPerPod: 4,
 		Decoding:      4,
 		DecodingWait:  3 * time.Second,  // with the insert, less than the sidecar waits
 		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer

@@ -68,7 +68,7 @@ func (in *Ingest) decode(ctx context.Context, source string, body []byte, accept
 	defer in.memory.give(source, unpacked)
 	limits.MaxDecoded = int(unpacked) // not more than it said
 	var packed *profile.Packed
-	err = in.turn(ctx, func() (err error) {
+	err = in.turn(ctx, source, func() (err error) {
 		packed, err = profile.Unpack(body, limits)
 		return err
 	})
@@ -82,7 +82,7 @@ func (in *Ingest) decode(ctx context.Context, source string, body []byte, accept
 	if err := in.admit(ctx, source, built); err != nil {
 		return nil, nil, err
 	}
-	err = in.turn(ctx, func() (err error) {
+	err = in.turn(ctx, source, func() (err error) {
 		if w, err = packed.Window(); err != nil {
 			return err
 		}
@@ -96,12 +96,12 @@ func (in *Ingest) decode(ctx context.Context, source string, body []byte, accept
 }
 
 // turn works on a window when fewer than Limits.Decoding others are worked on.
-func (in *Ingest) turn(ctx context.Context, work func() error) error {
-	if in.decoding.Acquire(ctx, 1) != nil {
+func (in *Ingest) turn(ctx context.Context, source string, work func() error) error {
+	if !in.decoding.take(ctx, source) {
 		return api.Errorf(profile.Overloaded, "%d windows are being decoded, and none was finished within %s",
 			in.Limits.Decoding, in.Limits.DecodingWait).Retry(in.Limits.RetryAfter)
 	}
-	defer in.decoding.Release(1)
+	defer in.decoding.give()
 	return work()
 }
 

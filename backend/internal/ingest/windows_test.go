@@ -182,7 +182,7 @@ func TestStoreErrors(t *testing.T) {
 		{"unavailable", &store.Error{Class: store.Unavailable, Op: "insert", Err: errors.New("refused"), RetryAfter: 1500 * time.Millisecond}, 503, profile.StoreUnavailable, "2"},
 		{"unknown outcome", &store.Error{Class: store.UnknownOutcome, Op: "insert", Err: errors.New("EOF")}, 503, profile.StoreUnavailable, "5"},
 		{"no store error at all", fmt.Errorf("surprise"), 503, profile.StoreUnavailable, "5"},
-		{"queue full", &store.Error{Class: store.Busy, Op: "insert", Err: errors.New("full"), RetryAfter: 2 * time.Second}, 429, profile.Overloaded, "2"},
+		{"queue full", &store.Error{Class: store.Busy, Op: "insert", Err: errors.New("full"), RetryAfter: 2 * time.Second}, 429, profile.StoreQueueFull, "2"},
 		{"id of another", &store.Error{Class: store.IDTaken, Op: "insert", Err: errors.New("secret")}, 422, profile.IDTaken, ""},
 		{"refused", &store.Error{Class: store.Refused, Op: "insert", Err: errors.New("secret DSN")}, 422, profile.StoreRejected, ""},
 	}

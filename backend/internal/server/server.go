@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 )
@@ -18,6 +19,8 @@ import (
 // Limits bound the connections of a door and what one may cost.
 type Limits struct {
 	Connections   int           // at a time; more wait in the backlog
+	PerAddress    int           // connections of one address; more are closed at once
+	Streams       int           // requests at a time on one connection of HTTP/2; more wait
 	HeaderBytes   int           // of a request
 	HeaderTimeout time.Duration // to receive them
 	ReadTimeout   time.Duration // to receive a whole request
@@ -29,6 +32,8 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Connections:   4096,
+		PerAddress:    1024,
+		Streams:       32,
 		HeaderBytes:   32 << 10,
 		HeaderTimeout: 5 * time.Second,
 		ReadTimeout:   30 * time.Second,
@@ -45,6 +50,7 @@ type Door struct {
 	TLS     *tls.Config
 	Handler http.Handler
 	Limits  Limits
+	Refused prometheus.Counter // connections; nil counts nowhere
 }
 
 // Listen opens an address. Its error says what to do next.
@@ -72,9 +78,10 @@ func Serve(ctx context.Context, patience time.Duration, log *slog.Logger, doors 
 			ReadTimeout:       d.Limits.ReadTimeout,
 			WriteTimeout:      d.Limits.WriteTimeout,
 			IdleTimeout:       d.Limits.IdleTimeout,
+			HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: d.Limits.Streams},
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
-		listener := netutil.LimitListener(d.Listener, d.Limits.Connections)
+		listener := netutil.LimitListener(limitAddresses(d, log), d.Limits.Connections)
 		g.Go(func() error { return serve(s, listener) })
 		g.Go(func() error {
 			<-serving.Done()

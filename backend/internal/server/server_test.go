@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"golang.org/x/net/http2"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -249,6 +251,102 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	if _, err := answer.Peek(1); err != nil {
 		t.Errorf("the second connection is not served after the first has closed: %v", err)
+	}
+}
+
+// One address cannot keep the others out: what it opens beyond its limit is closed.
+func TestConnectionsOfAnAddressAreBounded(t *testing.T) {
+	limits := DefaultLimits()
+	limits.PerAddress = 2
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	address, _ := serving(t, ok, limits)
+	request := func(conn net.Conn) error {
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			err = response.Body.Close()
+		}
+		return err
+	}
+	from := func(local string) net.Conn {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}}
+		conn, err := dialer.DialContext(context.Background(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	var kept []net.Conn
+	for i := range 2 {
+		conn := from("127.0.0.2")
+		if err := request(conn); err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		kept = append(kept, conn)
+	}
+	for range 3 {
+		if err := request(from("127.0.0.2")); err == nil {
+			t.Error("a third connection of an address is served")
+		}
+	}
+	if err := request(from("127.0.0.3")); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	for _, conn := range kept {
+		_ = conn.Close()
+	}
+	for deadline := time.Now().Add(time.Minute); request(from("127.0.0.2")) != nil; { // the server sees the end by and by
+		if time.Now().After(deadline) {
+			t.Fatal("the address is not let in after its connections have ended")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// A connection of HTTP/2 is told how many requests it may have at a time.
+func TestStreamsOfAConnectionAreBounded(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Streams = 7
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	listener, err := Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	pair := httptest.NewUnstartedServer(nil)
+	pair.StartTLS()
+	config := &tls.Config{Certificates: pair.TLS.Certificates, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	pair.Close()
+	go func() {
+		done <- Serve(ctx, time.Minute, slog.New(slog.DiscardHandler), Door{Listener: listener, TLS: config, Handler: http.NotFoundHandler(), Limits: limits})
+	}()
+	conn, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // its certificate is not what is tested
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := framer.ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the first frame is %v", frame)
+	}
+	if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 7 {
+		t.Errorf("%d streams may be open, %v", n, ok)
+	}
+	_ = conn.Close()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

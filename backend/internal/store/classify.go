@@ -81,7 +81,7 @@ func classify(op string, k kind, err error) error {
 	switch {
 	case isOurs(err):
 		e.Class, e.RetryAfter = Refused, 0
-	case errors.Is(err, errQueueFull):
+	case errors.Is(err, errQueue):
 		e.Class = Busy
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, clickhouse.ErrAcquireConnTimeout),
 		errors.Is(err, errNoConnection), errors.Is(err, errQueued):

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,14 +22,16 @@ type committer struct {
 	write   func(group []*pending) // settles all of them
 
 	mu      sync.Mutex
-	queue   []*pending              // in order of arrival
+	queue   []*pending
 	rows    int                     // in the queue
 	bytes   int                     // in the queue
 	windows map[windowName]*pending // in the queue or being written
 	writers int                     // goroutines
 	next    time.Time               // when a group is due that is not full
-	full    chan struct{}           // receives when the queue may have become full
-	closed  chan struct{}           // once there is nothing more to wait for
+	stored  time.Time               // when ClickHouse last took a group
+	turns   turns
+	full    chan struct{} // receives when the queue may have become full
+	closed  chan struct{} // once there is nothing more to wait for
 	ended   sync.WaitGroup
 }
 
@@ -38,6 +41,7 @@ type pending struct {
 	done   chan struct{} // closed once it is settled
 	result Result
 	err    error
+	turn   uint64
 	begun  bool // being written
 }
 
@@ -53,11 +57,22 @@ func newCommitter(limits Limits, m *metrics, write func([]*pending)) *committer 
 	}
 }
 
-// errQueueFull and errQueued say that the store was not even asked.
+// errQueue and errQueued say that ClickHouse was not even asked: as other windows
+// had their turn, or as it takes none.
 var (
-	errQueueFull = errors.New("the queue of windows to be stored is full")
-	errQueued    = errors.New("the window was still in the queue")
+	errQueue  = errors.New("ClickHouse takes windows, but fewer than come")
+	errQueued = errors.New("the window was still in the queue")
 )
+
+// whyQueued is the cause of having no turn since some time.
+func (c *committer) whyQueued(since time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stored.After(since) {
+		return errQueue
+	}
+	return errQueued
+}
 
 // add puts a window into the queue. If the same window is on its way already,
 // that one is returned, and first is false.
@@ -73,9 +88,13 @@ func (c *committer) add(b *batch) (p *pending, first bool, err error) {
 	default:
 	}
 	if len(c.queue) >= c.limits.CommitQueue {
-		return nil, false, fmt.Errorf("%w: %d windows wait", errQueueFull, len(c.queue))
+		why := errQueued
+		if time.Since(c.stored) < c.limits.InsertTimeout {
+			why = errQueue
+		}
+		return nil, false, fmt.Errorf("%w: %d windows wait", why, len(c.queue))
 	}
-	p = &pending{batch: b, done: make(chan struct{})}
+	p = &pending{batch: b, done: make(chan struct{}), turn: c.turns.next(b)}
 	c.queue, c.windows[b.name()] = append(c.queue, p), p
 	c.rows, c.bytes = c.rows+len(b.stackIDs), c.bytes+b.bytes
 	c.metrics.queued.Set(float64(len(c.queue)))
@@ -173,21 +192,23 @@ func (c *committer) take() (group []*pending) {
 	defer c.mu.Unlock()
 	rows, bytes := 0, 0
 	slots := map[slot]bool{}
-	for i := 0; i < len(c.queue); {
-		p := c.queue[i]
+	slices.SortStableFunc(c.queue, func(a, b *pending) int { return cmp.Compare(a.turn, b.turn) })
+	for _, p := range c.queue {
 		if len(group) > 0 && (rows+len(p.stackIDs) > c.limits.CommitRows || bytes+p.bytes > c.limits.CommitBytes) {
 			break
 		}
 		if slots[p.slot()] {
-			i++
 			continue
 		}
 		slots[p.slot()] = true
 		rows, bytes = rows+len(p.stackIDs), bytes+p.bytes
 		p.begun = true
+		c.turns.begun(p.turn)
 		group = append(group, p)
-		c.remove(i)
 	}
+	c.queue = slices.DeleteFunc(c.queue, func(p *pending) bool { return p.begun })
+	c.rows, c.bytes = c.rows-rows, c.bytes-bytes
+	c.metrics.queued.Set(float64(len(c.queue)))
 	if group == nil {
 		c.writers--
 		return nil
@@ -201,6 +222,9 @@ func (c *committer) forget(group []*pending) {
 	defer c.mu.Unlock()
 	for _, p := range group {
 		delete(c.windows, p.name())
+		if p.err == nil {
+			c.stored = time.Now()
+		}
 	}
 }
 
@@ -257,6 +281,7 @@ func (s *Store) commit(ctx context.Context, w *profile.Window) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	began := time.Now()
 	timer := time.NewTimer(s.limits.InsertTimeout)
 	defer timer.Stop()
 	select {
@@ -265,8 +290,9 @@ func (s *Store) commit(ctx context.Context, w *profile.Window) (Result, error) {
 		return Result{}, context.Cause(ctx)
 	case <-timer.C:
 		late := fmt.Errorf("no answer within %s: %w", s.limits.InsertTimeout, context.DeadlineExceeded)
-		if first && s.commits.withdraw(p, fmt.Errorf("%w: %w", errQueued, late)) {
-			late = fmt.Errorf("%w: %w", errQueued, late)
+		queued := fmt.Errorf("%w: %w", s.commits.whyQueued(began), late)
+		if first && s.commits.withdraw(p, queued) {
+			late = queued
 		}
 		return Result{}, late
 	}

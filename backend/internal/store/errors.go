@@ -30,8 +30,8 @@ const (
 	Unscoped
 	// SumTooLarge: a sum does not fit 64 bits; narrow the query.
 	SumTooLarge
-	// Busy: too many windows wait to be stored; nothing was done, send the very
-	// same window again later.
+	// Busy: ClickHouse takes windows, but fewer than come, so this one had no place
+	// or no turn; nothing was done, send the very same window again later.
 	Busy
 	// IDTaken: the id of the window belongs to another one; do not send it again.
 	IDTaken
@@ -107,7 +107,7 @@ func (e *Error) Reason() profile.Reason {
 	case SumTooLarge:
 		return profile.SumTooLarge
 	case Busy:
-		return profile.Overloaded
+		return profile.StoreQueueFull
 	case IDTaken:
 		return profile.IDTaken
 	}

@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m.attempts.WithLabelValues("accepted", "")
 	m.attempts.WithLabelValues("accepted", string(profile.IDConflict))
-	for _, reason := range []profile.Reason{profile.Overloaded, profile.StoreUnavailable, profile.BackendUnreached, profile.Unauthenticated, profile.Forbidden, profile.Internal} {
+	for _, reason := range []profile.Reason{profile.Overloaded, profile.SourceLimit, profile.StoreQueueFull, profile.StoreUnavailable, profile.BackendUnreached, profile.Unauthenticated, profile.Forbidden, profile.Internal} {
 		m.known[reason] = true
 		m.attempts.WithLabelValues(string(Retryable), string(reason))
 		m.attempts.WithLabelValues(string(Unavailable), string(reason))

@@ -1,0 +1,102 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/time/rate"
+)
+
+// NewRefused registers the counter of connections that doors turn away.
+func NewRefused(registry prometheus.Registerer) *prometheus.CounterVec {
+	return promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
+		Name: "podflame_http_connections_refused_total", Help: "Connections that were closed at once, as their address had as many as one may have, by door.",
+	}, []string{"door"})
+}
+
+// perAddress is a listener that closes at once what an address opens beyond a limit,
+// so that one cannot keep all the others out.
+type perAddress struct {
+	net.Listener
+	limit   int
+	refused prometheus.Counter
+	log     *slog.Logger
+	seldom  rate.Sometimes
+
+	mu   sync.Mutex
+	open map[string]int // by address; only those that have some
+}
+
+func limitAddresses(d Door, log *slog.Logger) net.Listener {
+	l := &perAddress{
+		Listener: d.Listener, limit: d.Limits.PerAddress, refused: d.Refused,
+		log: log.With("door", d.Name), seldom: rate.Sometimes{Interval: time.Minute}, open: map[string]int{},
+	}
+	if l.refused == nil {
+		l.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "unregistered"})
+	}
+	return l
+}
+
+// Accept implements net.Listener.
+func (l *perAddress) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		address := hostOf(conn.RemoteAddr())
+		if l.enter(address) {
+			return &countedConn{Conn: conn, leave: func() { l.leave(address) }}, nil
+		}
+		_ = conn.Close()
+		l.refused.Inc()
+		l.seldom.Do(func() {
+			l.log.Warn("connections refused: their address has as many as one may have", "address", address, "limit", l.limit)
+		})
+	}
+}
+
+func (l *perAddress) enter(address string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[address] >= l.limit {
+		return false
+	}
+	l.open[address]++
+	return true
+}
+
+func (l *perAddress) leave(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[address]--; l.open[address] == 0 {
+		delete(l.open, address)
+	}
+}
+
+func hostOf(address net.Addr) string {
+	host, _, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return address.String()
+	}
+	return host
+}
+
+// countedConn is a connection that counts until it is closed.
+type countedConn struct {
+	net.Conn
+	once  sync.Once
+	leave func()
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.leave)
+	return err
+}

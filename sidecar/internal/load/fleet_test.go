@@ -1,0 +1,85 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/sidecar/internal/push"
+	"github.com/podflame/podflame/sidecar/internal/spool"
+)
+
+// TestFleetAfterAnOutage: a fleet has saved ten minutes while the backend was away,
+// and has waited for it as sidecars do, each with its own back-off. It must drain
+// without a stampede: the backend stays ready, and refuses few.
+func TestFleetAfterAnOutage(t *testing.T) {
+	b := startBackend(t)
+	address := b.url[len("http://"):]
+	b.stop(t)
+	u := newUniverse(1, 2_000)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	const each, stacks = 10, 200
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var last time.Duration
+	var returned time.Time
+	dir := t.TempDir()
+	for pod := range *pods {
+		reg := registry()
+		s, err := spool.Open(filepath.Join(dir, fmt.Sprint(pod)), spool.DefaultLimits(), quiet, reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, start := range minutes(each) {
+			if err := s.Put(ctx, u.window(target(fmt.Sprint("n", pod%10), pod), start, stacks)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		config := push.DefaultConfig()
+		config.URL = "http://" + address
+		client, err := push.NewClient(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pusher := push.NewPusher(s, client, config, quiet, reg)
+		all.Go(func() {
+			pusher.Drain(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			last = max(last, time.Since(returned))
+			if left := s.Stats().Windows; left > 0 {
+				t.Errorf("%d windows of pod %d are left: %s", left, pod, pusher.LastError())
+			}
+		})
+	}
+	time.Sleep(90 * time.Second) // of outage, in which the waits grow
+	b.start(t, address)
+	mu.Lock()
+	returned = time.Now()
+	mu.Unlock()
+	stop := make(chan struct{})
+	slowest := time.Duration(0)
+	var probes sync.WaitGroup
+	probes.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
+			began := time.Now()
+			if err := b.get("/readyz"); err != nil {
+				t.Errorf("a probe during the drain: %v", err)
+			}
+			slowest = max(slowest, time.Since(began))
+		}
+	})
+	all.Wait()
+	close(stop)
+	probes.Wait()
+	b.report(t, *pods*each, *pods*each*stacks, fmt.Sprintf("%d sidecars, the last was empty %s after the backend was ready; slowest probe %s", *pods, last.Round(time.Second), slowest.Round(time.Millisecond)))
+}

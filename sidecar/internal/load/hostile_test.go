@@ -1,0 +1,110 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// maxBackendMemory is what the process of the backend may take.
+const maxBackendMemory = 512 // MiB
+
+// TestHostileUploads: 32 uploads at a time, of windows at the limits in each
+// direction. The backend stays within its memory, and another one's are taken.
+func TestHostileUploads(t *testing.T) {
+	b := startBackend(t)
+	shapes := map[string]func(pod int, start time.Time) *profile.Window{
+		"deep":   func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 8_000, 2_000, 5, 40) },
+		"wide":   func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 49_000, 60, 40, 40) },
+		"apart":  func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 10_000, 300, 300, 40) },
+		"names":  func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 10_000, 20, 10, 3_000) },
+		"honest": func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 3_300, 60, 20, 40) },
+	}
+	for name, shape := range shapes {
+		t.Run(name, func(t *testing.T) {
+			var bodies [][]byte
+			for i, start := range minutes(2) {
+				for pod := range 32 {
+					bodies = append(bodies, encode(t, shape(1000*i+pod, start)))
+				}
+			}
+			largest := 0
+			for _, body := range bodies {
+				largest = max(largest, len(body))
+			}
+			b.begin(t)
+			sent, refused := upload(t, b, 32, asSidecars, feed(bodies), false)
+			b.report(t, sent, 0, fmt.Sprintf("32 at a time, the largest of %d bytes; %d refused; heap in use %.0f MiB", largest, refused, b.metrics(t)["go_memstats_heap_inuse_bytes"]/(1<<20)))
+			if ours, _ := b.peaks(t); ours > maxBackendMemory {
+				t.Errorf("the backend took %d MiB, more than %d", ours, maxBackendMemory)
+			}
+		})
+	}
+}
+
+// shaped is a window of many stacks that have all but some frames in common.
+func shaped(pod int, start time.Time, stacks, depth, own, name int) *profile.Window {
+	b := profile.NewBuilder(profile.CPU, profile.Limits{})
+	common := make([]uint32, depth)
+	for i := range common {
+		common[i] = b.Function(fmt.Sprintf("a.Common%0*d.call", name, i), profile.Java)
+	}
+	others := make([]uint32, 997)
+	for i := range others {
+		others[i] = b.Function(fmt.Sprintf("b.Other%0*d.call", name, 1000*pod+i), profile.Java)
+	}
+	for i := range stacks {
+		frames := common
+		for j := range own {
+			frames[depth-1-j] = others[(i/((j+1)*(j+1))+j*31)%len(others)]
+		}
+		b.Add(frames, profile.Amount{Value: 1e7, Count: 1})
+	}
+	of := target("hostile", pod)
+	w := &profile.Window{Target: of, Session: "s", Start: start, End: start.Add(time.Minute)}
+	w.ID = profile.NewWindowID(of.SeriesID(), w.Session, start)
+	set, coverage := b.Build()
+	w.Sets, w.Coverage = []profile.StackSet{set}, []profile.Coverage{coverage}
+	return w
+}
+
+// TestSoak: a hundred pods for half an hour, with queries. What is kept per upload
+// would show as growth.
+func TestSoak(t *testing.T) {
+	b := startBackend(t)
+	u := newUniverse(1, universeStacks)
+	ctx, cancel := context.WithTimeout(t.Context(), *soak)
+	defer cancel()
+	type state struct{ goroutines, descriptors, heap float64 }
+	read := func() state {
+		m := b.metrics(t)
+		return state{m["go_goroutines"], m["process_open_fds"], m["go_memstats_heap_inuse_bytes"] / (1 << 20)}
+	}
+	clients := b.client(t, asSidecars)
+	var early state
+	begun, sent, failed := time.Now(), 0, 0
+	history := minutes(24 * 60)
+	for i := 0; ctx.Err() == nil; i++ {
+		body := encode(t, u.window(target("shop", i%100), history[i/100%len(history)], 300))
+		if sent++; once(clients, body) != nil {
+			failed++
+		}
+		if i%100 == 99 {
+			_ = b.get(fmt.Sprintf("/api/v1/flame?cluster=default&namespace=shop&service=shop&type=cpu&from=%d&to=%d", history[0].Unix(), time.Now().Unix()))
+		}
+		if early == (state{}) && time.Since(begun) > *soak/3 {
+			early = read()
+		}
+	}
+	late := read()
+	b.report(t, sent, sent*300, fmt.Sprintf("one after the other; after a third %+v, at the end %+v; %d failed", early, late, failed))
+	if late.goroutines > early.goroutines*1.2+10 || late.descriptors > early.descriptors*1.2+10 {
+		t.Errorf("growth from %+v to %+v", early, late)
+	}
+	if failed > 0 {
+		t.Errorf("%d windows failed", failed)
+	}
+}

@@ -1,0 +1,241 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/procfs"
+
+	"github.com/podflame/podflame/sidecar/internal/push"
+)
+
+var (
+	program = flag.String("load.backend", "", "path of the backend to load; empty: none is, and nothing measured")
+	windows = flag.Int("load.windows", 20_000, "windows of TestManyWindows")
+	soak    = flag.Duration("load.soak", 30*time.Minute, "how long TestSoak runs")
+	pods    = flag.Int("load.pods", 1_000, "sidecars of TestFleetAfterAnOutage")
+)
+
+// patience bounds waits for a state.
+const patience = 2 * time.Minute
+
+// asSidecars is how long sidecars wait for an answer.
+const asSidecars = 10 * time.Second
+
+// backend is a running backend with the ClickHouse inside.
+type backend struct {
+	url     string
+	process *exec.Cmd
+	args    []string
+	began   time.Time
+	cpu     float64 // seconds, when the measurement began
+}
+
+// startBackend starts one in a directory of its own.
+func startBackend(t *testing.T, args ...string) *backend {
+	t.Helper()
+	if *program == "" {
+		t.Skip("run by hand: make load")
+	}
+	b := &backend{args: append([]string{"serve", "--data-dir=" + filepath.Join(t.TempDir(), "data")}, args...)}
+	b.start(t, "127.0.0.1:0")
+	t.Cleanup(func() { b.stop(t) })
+	return b
+}
+
+func (b *backend) start(t *testing.T, listen string) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.process = exec.Command(*program, append(b.args, "--listen="+listen)...)
+	b.process.Stderr = writer
+	b.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := b.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close()
+	address := make(chan string, 1)
+	go func() {
+		defer reader.Close()
+		for lines := bufio.NewScanner(reader); lines.Scan(); {
+			var record struct{ Level, Msg, Address string }
+			if json.Unmarshal(lines.Bytes(), &record) == nil && record.Msg == "backend serves" {
+				address <- record.Address
+			} else if record.Level == "ERROR" {
+				fmt.Fprintln(os.Stderr, lines.Text())
+			}
+		}
+	}()
+	select {
+	case a := <-address:
+		b.url = "http://" + a
+	case <-time.After(patience):
+		t.Fatal("the backend does not serve")
+	}
+	for deadline := time.Now().Add(patience); b.get("/readyz") != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the backend is not ready: %v", b.get("/readyz"))
+		}
+	}
+	b.begin(t)
+}
+
+// begin begins a measurement of time and CPU.
+func (b *backend) begin(t *testing.T) { b.began, b.cpu = time.Now(), b.cpuSeconds(t) }
+
+func (b *backend) stop(t *testing.T) {
+	if b.process == nil {
+		return
+	}
+	_ = b.process.Process.Signal(syscall.SIGTERM)
+	if err := b.process.Wait(); err != nil {
+		t.Errorf("the backend ended: %v", err)
+	}
+	b.process = nil
+}
+
+func (b *backend) get(path string) error {
+	response, err := http.Get(b.url + path)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+// metrics asks the backend for its metrics: values by name and labels.
+func (b *backend) metrics(t *testing.T) map[string]float64 {
+	t.Helper()
+	response, err := http.Get(b.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	values := map[string]float64{}
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		name, text, _ := strings.Cut(lines.Text(), " ")
+		if value, err := strconv.ParseFloat(text, 64); err == nil {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// outcomes are the uploads that were answered, by outcome and reason.
+func outcomes(metrics map[string]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		if labels, ok := strings.CutPrefix(name, "podflame_ingest_windows_total"); ok && metrics[name] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %.0f", labels, metrics[name]))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// processes are those of the backend and of the ClickHouse inside.
+func (b *backend) processes(t *testing.T) []procfs.Proc {
+	t.Helper()
+	all, err := procfs.AllProcs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours []procfs.Proc
+	for _, p := range all {
+		stat, err := p.Stat()
+		if err == nil && (p.PID == b.process.Process.Pid || stat.PPID == b.process.Process.Pid) {
+			ours = append(ours, p)
+		}
+	}
+	return ours
+}
+
+func (b *backend) cpuSeconds(t *testing.T) (sum float64) {
+	for _, p := range b.processes(t) {
+		if stat, err := p.Stat(); err == nil {
+			sum += stat.CPUTime()
+		}
+	}
+	return sum
+}
+
+// peaks are the largest resident sets until now, in MiB.
+func (b *backend) peaks(t *testing.T) (backend, clickhouse uint64) {
+	for _, p := range b.processes(t) {
+		status, err := p.NewStatus()
+		if err != nil {
+			continue
+		}
+		if p.PID == b.process.Process.Pid {
+			backend = status.VmHWM >> 20
+		} else {
+			clickhouse = status.VmHWM >> 20
+		}
+	}
+	return backend, clickhouse
+}
+
+// report states what was measured, and where.
+func (b *backend) report(t *testing.T, windows, rows int, more string) {
+	t.Helper()
+	took, cpu := time.Since(b.began), b.cpuSeconds(t)-b.cpu
+	ours, theirs := b.peaks(t)
+	t.Logf("%d windows, %d rows in %s: %.0f windows/s, %.0f rows/s, %.2f µs of CPU per row; peak memory %d MiB, of ClickHouse %d MiB; %s; %s",
+		windows, rows, took.Round(10*time.Millisecond), float64(windows)/took.Seconds(), float64(rows)/took.Seconds(), cpu*1e6/float64(max(rows, 1)), ours, theirs, outcomes(b.metrics(t)), more)
+	t.Logf("on %s", machine())
+}
+
+func machine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	cpu := ""
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range bytes.Lines(info) {
+		if name, ok := bytes.CutPrefix(line, []byte("model name\t: ")); ok {
+			cpu = string(bytes.TrimSpace(name))
+			break
+		}
+	}
+	return fmt.Sprintf("%d cores of %s, load %s", runtime.NumCPU(), cpu, bytes.TrimSpace(load))
+}
+
+// client is one of a sidecar.
+func (b *backend) client(t *testing.T, timeout time.Duration) *push.Client {
+	t.Helper()
+	config := push.DefaultConfig()
+	config.URL, config.Timeout = b.url, timeout
+	c, err := push.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// once uploads a window as it is.
+func once(c *push.Client, body []byte) error {
+	_, err := c.Window(context.Background(), body)
+	return err
+}
+
+func registry() *prometheus.Registry { return prometheus.NewRegistry() }
