@@ -14,6 +14,7 @@ GO_BUILD := CGO_ENABLED=0 go build -ldflags "-s -w -X main.version=$(VERSION)"
 DEMO_LISTEN ?= 127.0.0.1:8080
 DEMO_PID ?= 0
 BENCH ?= .
+LOAD ?= .
 IMAGE_PREFIX ?= ghcr.io/podflame/
 TORTURE ?= 10m
 SEED ?= 0
@@ -65,6 +66,10 @@ bench: setup build ## Measure ratios against peers and limits; states the machin
 	@echo "machine: $$(uname -srm), $$(nproc) cores, $$(awk '/MemTotal/ {printf "%.0f GiB", $$2/1048576}' /proc/meminfo), $$(awk -F': ' '/model name/ {print $$2; exit}' /proc/cpuinfo), $$(go version | cut -d' ' -f3)"
 	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./backend/... ./sidecar/... ./webhook/...
 	cd frontend && npm run --silent bench
+
+.PHONY: load
+load: setup build ## Measure what a backend bears: throughput, bursts, a fleet after an outage, hostile uploads, a soak. LOAD=regexp chooses.
+	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend=$(CURDIR)/$(BUILD)/backend
 
 .PHONY: bench-cluster
 bench-cluster: setup-cluster build ## Measure admission through a real API server.
