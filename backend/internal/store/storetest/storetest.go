@@ -100,6 +100,7 @@ func OpenOn(tb testing.TB, server *embedded.Server, changes ...func(*store.Confi
 	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, Unscoped: true}
 	cfg.Limits.CommitDelay = time.Millisecond // tests store one window after the other
 	cfg.Limits.InsertTimeout = time.Minute    // and may be on a machine that is busy
+	cfg.Limits.QueryTimeout = time.Minute
 	for _, change := range changes {
 		change(&cfg)
 	}
