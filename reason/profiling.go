@@ -54,6 +54,7 @@ func Profiling() []Text {
 		{"depth_limit", "Stacks were deeper than are kept; the frames nearest the root were cut", "Raise --max-depth"},
 		{"name_limit", "Function names were longer than are kept", "Raise --max-name"},
 		{"function_limit", "A window had more distinct functions than are kept", "Raise --max-functions"},
+		{"thread_limit", "A window had more thread groups than are kept, or too many stacks to tell threads apart: the samples of the lighter groups are kept as (other)", "Give pools names that differ in numbers only, or raise --max-threads or --max-stacks"},
 		{"profiler_skipped", "The profiler skipped samples because it was busy", ""},
 		{"profiler_stall", "The profiler stalled while it began to record or finished a chunk", ""},
 		{"storage_overflow", "The profiler's own memory for stacks was full, so samples have no stack", "Raise --profiler-memory"},

@@ -65,7 +65,7 @@ func (c *InspectCmd) decoder() *jfr.Decoder {
 	d.MemoryBytes, d.Timeout = c.DecodeMemory<<20, c.DecodeTimeout
 	d.Output = profile.DecodeLimits{
 		MaxEncoded: 128 << 20, MaxDecoded: 1 << 30, MaxFrames: 128 << 20, MaxStacks: c.MaxStacks, MaxDepth: c.MaxDepth,
-		MaxFunctions: 400_001, MaxNameBytes: 4 << 10, MaxLosses: 256, // one function more: the mark for those cut
+		MaxFunctions: 400_001, MaxNameBytes: 4 << 10, MaxLosses: 256, MaxThreads: 2_048, // one function more: the mark for those cut
 	}
 	return d
 }

@@ -15,11 +15,12 @@ type Limits struct {
 	MaxDepth     int // frames of a stack; the frames nearest the leaf are kept
 	MaxNameBytes int // bytes of a function's name
 	MaxFunctions int // distinct functions
+	MaxThreads   int // thread groups; the heaviest are kept, the others are OtherThreads
 }
 
 // DefaultLimits are those of a window.
 func DefaultLimits() Limits {
-	return Limits{MaxStacks: 20_000, MaxDepth: 512, MaxNameBytes: 1 << 10, MaxFunctions: 200_000}
+	return Limits{MaxStacks: 20_000, MaxDepth: 512, MaxNameBytes: 1 << 10, MaxFunctions: 200_000, MaxThreads: 64}
 }
 
 // pendingFactor bounds how many more stacks a Builder holds than it keeps, so
@@ -40,6 +41,9 @@ type Builder struct {
 	shortened []Reason // by function: why it is not whole, or empty
 	index     map[Function]uint32
 	stacks    []Stack
+	folded    bool             // some thread groups are OtherThreads
+	full      bool             // there were too many stacks to tell threads apart,
+	untold    string           // and this is the group of all
 	byHash    map[uint64]int32 // first stack of a chain
 	next      []int32          // next stack of the same hash, or -1
 	notes     [][]Loss         // by stack, shorter than stacks if the last have none
@@ -104,13 +108,16 @@ func (b *Builder) cutFrame() uint32 {
 	return b.cut
 }
 
-// Add enters samples taken in a stack (root first, indexes from Function). It
-// does not keep frames.
-func (b *Builder) Add(frames []uint32, a Amount) {
+// Add enters samples taken in a stack (root first, indexes from Function), by
+// threads that are not known. It does not keep frames.
+func (b *Builder) Add(frames []uint32, a Amount) { b.AddIn("", frames, a) }
+
+// AddIn is Add for samples of a thread group.
+func (b *Builder) AddIn(thread string, frames []uint32, a Amount) {
 	b.coverage.Captured = b.coverage.Captured.Add(a)
 	short := b.shortenedBy(frames)
 	frames, deep := b.limitDepth(frames)
-	b.last = b.stack(frames)
+	b.last = b.stack(frames, thread)
 	if b.last < 0 {
 		b.coverage.AddLoss(Truncated, StackLimit, a)
 		return
@@ -125,25 +132,59 @@ func (b *Builder) Add(frames []uint32, a Amount) {
 	}
 }
 
-// stack returns the index of a stack, or -1 if it is new and there are too many.
-func (b *Builder) stack(frames []uint32) int {
-	hash := xxhash.Sum64(bytesOf(frames))
+// stack returns the index of a stack, or -1 if it is new and there are too many,
+// even without telling threads apart.
+func (b *Builder) stack(frames []uint32, thread string) int {
+	if b.full {
+		thread = b.untold
+	}
+	if i := b.find(frames, thread); i >= 0 {
+		return i
+	}
+	if b.limits.MaxStacks > 0 && len(b.stacks) >= pendingFactor*b.limits.MaxStacks {
+		if b.full {
+			return -1
+		}
+		if b.full = true; b.foldThreads(0) {
+			b.untold = OtherThreads
+		}
+		return b.stack(frames, thread)
+	}
+	b.enter(Stack{Frames: b.keep(frames), Thread: thread})
+	return len(b.stacks) - 1
+}
+
+func (b *Builder) find(frames []uint32, thread string) int {
+	first, ok := b.byHash[hashOf(frames, thread)]
+	if !ok {
+		return -1
+	}
+	for i := first; i >= 0; i = b.next[i] {
+		if b.stacks[i].Thread == thread && slices.Equal(b.stacks[i].Frames, frames) {
+			return int(i)
+		}
+	}
+	return -1
+}
+
+// enter appends a stack that is not there.
+func (b *Builder) enter(s Stack) {
+	hash := hashOf(s.Frames, s.Thread)
 	first, ok := b.byHash[hash]
 	if !ok {
 		first = -1
 	}
-	for i := first; i >= 0; i = b.next[i] {
-		if slices.Equal(b.stacks[i].Frames, frames) {
-			return int(i)
-		}
-	}
-	if b.limits.MaxStacks > 0 && len(b.stacks) >= pendingFactor*b.limits.MaxStacks {
-		return -1
-	}
 	b.byHash[hash] = int32(len(b.stacks))
 	b.next = append(b.next, first)
-	b.stacks = append(b.stacks, Stack{Frames: b.keep(frames)})
-	return len(b.stacks) - 1
+	b.stacks = append(b.stacks, s)
+}
+
+func hashOf(frames []uint32, thread string) uint64 {
+	hash := xxhash.Sum64(bytesOf(frames))
+	if thread != "" {
+		hash ^= xxhash.Sum64String(thread)
+	}
+	return hash
 }
 
 func (b *Builder) limitDepth(frames []uint32) (limited []uint32, deep bool) {
@@ -207,10 +248,10 @@ func (b *Builder) Build() (StackSet, Coverage) {
 // nil if nothing was. The ledger has the sums. Who takes a stack out of the set
 // takes its notes out of the ledger.
 func (b *Builder) BuildNoted() (StackSet, Coverage, [][]Loss) {
-	if b.notes != nil {
-		b.notes = append(b.notes, make([][]Loss, len(b.stacks)-len(b.notes))...)
-	}
+	b.padNotes()
+	b.limitThreads()
 	b.truncate()
+	b.noteFolded()
 	set := StackSet{Type: b.coverage.Type, Functions: b.functions, Stacks: b.stacks}
 	set.canonical(b.notes)
 	for _, of := range b.notes {

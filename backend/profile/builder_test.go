@@ -16,7 +16,7 @@ func TestBuilderKeepsTheHeaviest(t *testing.T) {
 	want := StackSet{
 		Type:      CPU,
 		Functions: []Function{{"heavy", Java}, {"main", Java}, {"middle", Java}},
-		Stacks:    []Stack{{[]uint32{1, 0}, 100, 1}, {[]uint32{1, 2}, 10, 1}},
+		Stacks:    []Stack{{Frames: []uint32{1, 0}, Value: 100, Count: 1}, {Frames: []uint32{1, 2}, Value: 10, Count: 1}},
 	}
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Error(diff)
@@ -35,7 +35,7 @@ func TestBuilderShortens(t *testing.T) {
 	want := StackSet{
 		Type:      CPU,
 		Functions: []Function{{CutFrames, Omitted}, {"ab", Java}, {"c", Java}},
-		Stacks:    []Stack{{[]uint32{0, 2}, 5, 1}, {[]uint32{1}, 7, 1}},
+		Stacks:    []Stack{{Frames: []uint32{0, 2}, Value: 5, Count: 1}, {Frames: []uint32{1}, Value: 7, Count: 1}},
 	}
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Error(diff)

@@ -6,7 +6,7 @@ import (
 )
 
 // canonical brings the set into its one normal form: the functions that are
-// used, sorted by name and kind; the stacks sorted by their frames. Two sets
+// used, sorted by name and kind; the stacks sorted by frames and thread group. Two sets
 // with the same content are then deeply equal. Stacks must be distinct. It
 // rewrites the frames in place, and sorts notes, if there are any, with the stacks.
 func (s *StackSet) canonical(notes [][]Loss) {
@@ -35,13 +35,16 @@ func (s *StackSet) canonical(notes [][]Loss) {
 			frames[j] = renumbered[f]
 		}
 	}
-	byFrames := func(a, b Stack) int { return slices.Compare(a.Frames, b.Frames) }
 	if notes == nil {
-		slices.SortFunc(s.Stacks, byFrames) // they are distinct: in half the time of a stable sort
+		slices.SortFunc(s.Stacks, compareStacks) // they are distinct: in half the time of a stable sort
 	} else {
-		sortStacks(s.Stacks, notes, byFrames)
+		sortStacks(s.Stacks, notes, compareStacks)
 	}
 	s.Functions = functions
+}
+
+func compareStacks(a, b Stack) int {
+	return cmp.Or(slices.Compare(a.Frames, b.Frames), cmp.Compare(a.Thread, b.Thread))
 }
 
 func compareFunctions(a, b Function) int {
@@ -63,7 +66,7 @@ func Merge(t Type, sets ...*StackSet) StackSet {
 			for _, f := range s.Stacks[i].Frames {
 				frames = append(frames, to[f])
 			}
-			b.Add(frames, Amount{s.Stacks[i].Value, s.Stacks[i].Count})
+			b.AddIn(s.Stacks[i].Thread, frames, Amount{s.Stacks[i].Value, s.Stacks[i].Count})
 		}
 	}
 	merged, _ := b.Build()

@@ -40,8 +40,13 @@ func genWindow(t *rapid.T) *Window {
 			continue
 		}
 		b := NewBuilder(typ, Limits{MaxStacks: 5, MaxDepth: 4})
+		threads := rapid.Bool().Draw(t, "threads")
 		for range rapid.IntRange(0, 30).Draw(t, "samples") {
-			b.Add(genFrames(t, b), genAmount(t))
+			thread := ""
+			if threads {
+				thread = rapid.SampledFrom([]string{"", "main", "pool-#", OtherThreads}).Draw(t, "thread")
+			}
+			b.AddIn(thread, genFrames(t, b), genAmount(t))
 		}
 		if rapid.Bool().Draw(t, "unvalued") {
 			b.Add(genFrames(t, b), Amount{Count: 3})

@@ -21,6 +21,7 @@ type DecodeLimits struct {
 	MaxNameBytes int // bytes of one name or other string
 	MaxFrames    int // frames of all stacks of a window together
 	MaxLosses    int // entries of one ledger
+	MaxThreads   int // thread groups of one set
 }
 
 // DefaultDecodeLimits are what the backend accepts. They are wider than what a
@@ -36,6 +37,7 @@ func DefaultDecodeLimits() DecodeLimits {
 		MaxNameBytes: 4 << 10,
 		MaxFrames:    16 << 20,
 		MaxLosses:    256,
+		MaxThreads:   1_024,
 	}
 }
 

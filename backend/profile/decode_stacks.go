@@ -11,6 +11,7 @@ type columns struct {
 	names                                        [][]byte
 	kinds, shared, own, values, counts, frames   []byte
 	nKinds, nShared, nOwn, nValues, nCounts, nFr int
+	threads                                      threadColumns
 }
 
 func (d *decoder) addSet(b []byte, w *Window) error {
@@ -37,6 +38,8 @@ func (d *decoder) addSet(b []byte, w *Window) error {
 			c.counts, c.nCounts, err = packed("counts", f.bytes, c.counts)
 		case 8:
 			c.frames, c.nFr, err = packed("frames", f.bytes, c.frames)
+		default:
+			err = d.threadColumn(f, &c.threads)
 		}
 		return err
 	})
@@ -147,6 +150,9 @@ func (d *decoder) stacks(s *StackSet, c *columns) error {
 	}
 	if c.nFr != 0 {
 		return malformed("%d frames belong to no stack", c.nFr)
+	}
+	if err := d.threads(s, &c.threads); err != nil {
+		return err
 	}
 	total := s.Total()
 	if total.Value < 0 || total.Value > maxQuantity || total.Count < 0 || total.Count > maxQuantity {

@@ -72,20 +72,22 @@ func appendStackSet(b []byte, s *StackSet) []byte {
 	for i := range s.Functions {
 		b = appendBytes(b, 2, []byte(s.Functions[i].Name))
 	}
-	shared := sharedPrefixes(s.Stacks)
+	stacks := withoutThreads(s.Stacks)
+	shared := sharedPrefixes(stacks)
 	b = appendPacked(b, 3, len(s.Functions), func(i int) uint64 { return uint64(s.Functions[i].Kind) })
-	b = appendPacked(b, 4, len(s.Stacks), func(i int) uint64 { return uint64(shared[i]) })
-	b = appendPacked(b, 5, len(s.Stacks), func(i int) uint64 { return uint64(len(s.Stacks[i].Frames) - shared[i]) })
-	b = appendPacked(b, 6, len(s.Stacks), func(i int) uint64 { return uint64(s.Stacks[i].Value) })
-	b = appendPacked(b, 7, len(s.Stacks), func(i int) uint64 { return uint64(s.Stacks[i].Count) })
-	return appendMessage(b, 8, func(b []byte) []byte {
-		for i := range s.Stacks {
-			for _, f := range s.Stacks[i].Frames[shared[i]:] {
+	b = appendPacked(b, 4, len(stacks), func(i int) uint64 { return uint64(shared[i]) })
+	b = appendPacked(b, 5, len(stacks), func(i int) uint64 { return uint64(len(stacks[i].Frames) - shared[i]) })
+	b = appendPacked(b, 6, len(stacks), func(i int) uint64 { return uint64(stacks[i].Value) })
+	b = appendPacked(b, 7, len(stacks), func(i int) uint64 { return uint64(stacks[i].Count) })
+	b = appendMessage(b, 8, func(b []byte) []byte {
+		for i := range stacks {
+			for _, f := range stacks[i].Frames[shared[i]:] {
 				b = protowire.AppendVarint(b, uint64(f))
 			}
 		}
 		return b
 	})
+	return appendThreads(b, s.Stacks)
 }
 
 func sharedPrefixes(stacks []Stack) []int {

@@ -26,7 +26,7 @@ func measure(message []byte, limits DecodeLimits) (int64, error) {
 }
 
 func measureSet(b []byte, limits DecodeLimits) (bytes int64, frames int, err error) {
-	functions, stacks := 0, 0
+	functions, stacks, further := 0, 0, 0
 	err = fields(b, func(f field) error {
 		switch f.number {
 		case 2:
@@ -35,7 +35,7 @@ func measureSet(b []byte, limits DecodeLimits) (bytes int64, frames int, err err
 			}
 			bytes += functionBytes + int64(len(f.bytes))
 		case 4, 5: // frames shared with the stack before, and others
-			n, sum, err := addUp(f.bytes, limits.MaxDepth)
+			n, sum, err := addUp("frames of a stack", f.bytes, limits.MaxDepth)
 			if err != nil {
 				return err
 			}
@@ -49,14 +49,20 @@ func measureSet(b []byte, limits DecodeLimits) (bytes int64, frames int, err err
 			if stacks > limits.MaxStacks {
 				return exceeded("stacks of a set", stacks, limits.MaxStacks)
 			}
+		case fieldFurther:
+			_, sum, err := addUp("thread groups of a stack", f.bytes, limits.MaxThreads)
+			if further = sum; err == nil && stacks+further > limits.MaxStacks {
+				return exceeded("stacks and thread groups of a set", stacks+further, limits.MaxStacks)
+			}
+			return err
 		}
 		return nil
 	})
-	return bytes + stackBytes*int64(stacks), frames, err
+	return bytes + stackBytes*int64(stacks+further), frames, err
 }
 
 // addUp counts and sums a column of lengths, none of which may be above most.
-func addUp(column []byte, most int) (n, sum int, err error) {
+func addUp(what string, column []byte, most int) (n, sum int, err error) {
 	rest, _, err := packed("lengths", column, nil)
 	if err != nil {
 		return 0, 0, err
@@ -64,7 +70,7 @@ func addUp(column []byte, most int) (n, sum int, err error) {
 	for ; len(rest) > 0; n++ {
 		v := next(&rest)
 		if v > uint64(most) {
-			return 0, 0, &DecodeError{Reason: LimitExceeded, What: "frames of a stack", Actual: int64(min(v, maxQuantity)), Limit: int64(most)}
+			return 0, 0, &DecodeError{Reason: LimitExceeded, What: what, Actual: int64(min(v, maxQuantity)), Limit: int64(most)}
 		}
 		sum += int(v)
 	}

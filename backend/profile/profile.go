@@ -91,14 +91,15 @@ type Function struct {
 	Kind Kind
 }
 
-// Stack is a call stack with what was measured in it.
+// Stack is a call stack of the threads of one group, with what was measured in it.
 type Stack struct {
 	Frames []uint32 // root first; indexes into StackSet.Functions
+	Thread string   // group of threads, as ThreadGroup names it; empty: not known
 	Value  int64    // in Type.Unit, at least 0
 	Count  int64    // in Type.CountUnit, at least 0
 }
 
-// StackSet holds the distinct stacks of one type.
+// StackSet holds the stacks of one type, distinct in frames and thread group.
 type StackSet struct {
 	Type      Type
 	Functions []Function

@@ -66,6 +66,7 @@ const (
 	DepthLimit          Reason = "depth_limit"
 	NameLimit           Reason = "name_limit"
 	FunctionLimit       Reason = "function_limit"
+	ThreadLimit         Reason = "thread_limit"
 	ProfilerSkipped     Reason = "profiler_skipped"
 	ProfilerStall       Reason = "profiler_stall"
 	StorageOverflow     Reason = "storage_overflow"

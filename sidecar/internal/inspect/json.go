@@ -49,6 +49,7 @@ type functionDocument struct {
 // stackDocument has its frames root first, as indexes of functions.
 type stackDocument struct {
 	Frames []uint32 `json:"frames"`
+	Thread string   `json:"thread,omitempty"` // group
 	Value  int64    `json:"value"`
 	Count  int64    `json:"count"`
 }
