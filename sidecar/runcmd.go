@@ -51,7 +51,9 @@ type RunCmd struct {
 	SampleRate    string `env:"PODFLAME_SAMPLE_RATE" default:"200" help:"Samples a second that a JVM should have at most of each of cpu, alloc and lock: where it has more the interval is lengthened. 0: intervals stay."`
 	Fixed         string `name:"fixed-intervals" env:"PODFLAME_FIXED_INTERVALS" help:"Events out of cpu, alloc, lock whose interval stays whatever --sample-rate says, beside those whose interval is not the default."`
 
-	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals and threshold while the pod runs."`
+	Threads bool `env:"PODFLAME_THREADS" default:"true" negatable:"" help:"Keep the name of each sample's thread group, such as http-nio-8080-exec-#. Names of threads may hold data of users."`
+
+	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals, threshold and threads while the pod runs."`
 
 	SignalLaunchers bool `env:"PODFLAME_SIGNAL_LAUNCHERS" help:"Send the SIGQUIT that starts the attach listener also to JVMs that another program than java has started. It may take the signal for something else."`
 
@@ -87,12 +89,13 @@ type LimitFlags struct {
 	MaxDepth       int           `env:"PODFLAME_MAX_DEPTH" default:"512" help:"Frames of a stack that are kept."`
 	MaxName        int           `env:"PODFLAME_MAX_NAME" default:"1024" help:"Bytes of a function's name that are kept."`
 	MaxFunctions   int           `env:"PODFLAME_MAX_FUNCTIONS" default:"200000" help:"Distinct functions per type that a window keeps."`
+	MaxThreads     int           `env:"PODFLAME_MAX_THREADS" default:"64" help:"Thread groups per type that a window tells apart."`
 	SpoolBytes     int64         `env:"PODFLAME_SPOOL_BYTES" default:"128" help:"MiB of windows that wait for upload."`
 	SpoolAge       time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
 }
 
 func (c *RunCmd) settings() (contract.Settings, error) {
-	var s contract.Settings
+	s := contract.Settings{Threads: c.Threads}
 	var err error
 	read := func(flag string, parse func() error) {
 		if err == nil {
@@ -119,7 +122,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	}
 	options := jfr.DefaultOptions()
 	options.MaxEvents = c.MaxEvents
-	options.Limits = profile.Limits{MaxStacks: c.MaxStacks, MaxDepth: c.MaxDepth, MaxNameBytes: c.MaxName, MaxFunctions: c.MaxFunctions}
+	options.Limits = profile.Limits{MaxStacks: c.MaxStacks, MaxDepth: c.MaxDepth, MaxNameBytes: c.MaxName, MaxFunctions: c.MaxFunctions, MaxThreads: c.MaxThreads}
 	limits := agent.DefaultLimits()
 	limits.MaxTargets, limits.ScanInterval, limits.StartDelay = c.MaxTargets, c.ScanInterval, c.StartDelay
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew

@@ -18,6 +18,7 @@ const (
 	AllocInterval = "profiling.io/alloc-interval" // bytes, suffix k or m allowed
 	LockThreshold = "profiling.io/lock-threshold" // Go duration
 	SampleRate    = "profiling.io/sample-rate"    // samples a second of each type, which intervals that are not asked for are lengthened to; 0: never
+	Threads       = "profiling.io/threads"        // "true" or "false": whether samples keep the name of their thread group
 	RunAsUser     = "profiling.io/run-as-user"    // "uid" or "uid:gid" of the JVM, when only its image knows; without gid the securityContext's, or 0
 	CPURequest    = "profiling.io/cpu-request"    // Kubernetes quantity
 	CPULimit      = "profiling.io/cpu-limit"      // Kubernetes quantity
@@ -29,7 +30,7 @@ const (
 	// listener also where another program than the java command runs the JVM.
 	SignalLaunchers = "profiling.io/signal-launchers"
 	// Capture asks for other events for a while; see ParseCapture. The sidecar reads
-	// it, and Events to SampleRate, while the pod runs.
+	// it, and Events to SampleRate and Threads, while the pod runs.
 	Capture = "profiling.io/capture"
 	Status  = "profiling.io/status" // written by the webhook: the decision, as JSON
 )
@@ -128,6 +129,7 @@ const (
 	EnvLockThreshold   = "PODFLAME_LOCK_THRESHOLD"
 	EnvSampleRate      = "PODFLAME_SAMPLE_RATE"
 	EnvFixedIntervals  = "PODFLAME_FIXED_INTERVALS"  // comma-separated events whose interval was asked for
+	EnvThreads         = "PODFLAME_THREADS"          // "false", else not set
 	EnvSignalLaunchers = "PODFLAME_SIGNAL_LAUNCHERS" // "true", else not set
 	EnvMetrics         = "PODFLAME_METRICS"          // address of /metrics and /livez: host:port or unix:PATH
 	EnvListen          = "PODFLAME_LISTEN"           // for sidecars without EnvMetrics

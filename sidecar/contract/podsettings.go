@@ -50,6 +50,7 @@ func (s Settings) With(annotations map[string]string) (Settings, error) {
 	read(LockThreshold, func(text string) (err error) { changed.LockThreshold, err = ParseLockThreshold(text); return err })
 	read(SampleRate, func(text string) (err error) { changed.SampleRate, err = ParseSampleRate(text); return err })
 	changed.Fix(FixedBy(annotations)...)
+	read(Threads, func(text string) (err error) { changed.Threads, err = ParseThreads(text); return err })
 	if failed != nil {
 		return s, failed
 	}

@@ -26,7 +26,7 @@ func TestParseAnnotations(t *testing.T) {
 
 func TestSettingsWithAnnotations(t *testing.T) {
 	base := DefaultSettings()
-	got, err := base.With(map[string]string{Events: "cpu, wall", Window: "30s", CPUInterval: "5ms", AllocInterval: "1m", LockThreshold: "1ms", SampleRate: "50", "other": "x"})
+	got, err := base.With(map[string]string{Events: "cpu, wall", Window: "30s", CPUInterval: "5ms", AllocInterval: "1m", LockThreshold: "1ms", SampleRate: "50", Threads: "false", "other": "x"})
 	want := Settings{Events: []string{"cpu", "wall"}, Window: 30 * time.Second, CPUInterval: 5 * time.Millisecond, AllocInterval: 1 << 20, LockThreshold: time.Millisecond,
 		SampleRate: 50, Fixed: []string{"cpu", "alloc", "lock"}}
 	if err != nil || !cmp.Equal(got, want) {
@@ -35,7 +35,7 @@ func TestSettingsWithAnnotations(t *testing.T) {
 	if got, err := base.With(nil); err != nil || !cmp.Equal(got, base) {
 		t.Errorf("without annotations: %+v %v", got, err)
 	}
-	for key, text := range map[string]string{Events: "cpu,live", Window: "1h", CPUInterval: "-1s", AllocInterval: "x", LockThreshold: "1", SampleRate: "-1"} {
+	for key, text := range map[string]string{Events: "cpu,live", Window: "1h", CPUInterval: "-1s", AllocInterval: "x", LockThreshold: "1", SampleRate: "-1", Threads: "off"} {
 		got, err := base.With(map[string]string{Events: "wall", key: text})
 		if err == nil || !strings.Contains(err.Error(), key) || !cmp.Equal(got, base) {
 			t.Errorf("%s=%q: %+v, %v", key, text, got, err)

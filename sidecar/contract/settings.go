@@ -19,6 +19,7 @@ type Settings struct {
 	// of Budgeted: where it has more the sidecar lengthens the interval. 0: never.
 	SampleRate int
 	Fixed      []string // of Budgeted: those whose interval was asked for, and stays
+	Threads    bool     // samples keep the name of their thread group
 }
 
 // Budgeted are the events with an interval that follows from SampleRate. Wall is
@@ -76,6 +77,7 @@ func DefaultSettings() Settings {
 		AllocInterval: 512 << 10,
 		LockThreshold: 10 * time.Millisecond,
 		SampleRate:    200,
+		Threads:       true,
 	}
 }
 
@@ -169,6 +171,14 @@ func ParseAllocInterval(s string) (int64, error) {
 		return 0, fmt.Errorf("%s is outside %d to %d bytes", s, MinAllocInterval, MaxAllocInterval)
 	}
 	return n * unit, nil
+}
+
+// ParseThreads reads whether samples keep the name of their thread group.
+func ParseThreads(s string) (bool, error) {
+	if s != "true" && s != "false" {
+		return false, fmt.Errorf("%q is neither true nor false", s)
+	}
+	return s == "true", nil
 }
 
 func parseDuration(s string, low, high time.Duration) (time.Duration, error) {

@@ -98,6 +98,7 @@ func (w *worker) file(id string) (*os.File, error) {
 func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.File, part recording.Part, newest bool) error {
 	reader := w.reader
 	reader.Options.Types = typesOf(w.eventsOf(r.Session))
+	reader.Options.NoThreads = !w.settings.Threads
 	result, note, err := reader.Read(ctx, r.Session, f, part, r.Settings)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ type Config struct {
 	PIDs        []int           // profile these only; empty: all
 	Containers  []string
 	Limits      Limits
-	Decode      jfr.Options // limits of reading; types and settings are set here
+	Decode      jfr.Options // limits of reading; types, threads and settings are set here
 	// RetryCrashed attaches also to JVMs of a kind that has died shortly after
 	// a profiler command.
 	RetryCrashed bool

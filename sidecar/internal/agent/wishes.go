@@ -102,11 +102,12 @@ func (w *worker) followWish() {
 	if sameSettings(wish.settings, w.settings) || w.changed > 0 && since < w.config.Limits.ChangeInterval {
 		return
 	}
-	w.log.Info("settings change by annotation", "events", strings.Join(wish.settings.Events, ","), "window", wish.settings.Window, "capture", wish.capture)
+	w.log.Info("settings change by annotation", "events", strings.Join(wish.settings.Events, ","), "window", wish.settings.Window, "threads", wish.settings.Threads, "capture", wish.capture)
 	w.settings, w.changed = wish.settings, w.clock.Elapsed()
 }
 
 func sameSettings(a, b contract.Settings) bool {
 	return slices.Equal(a.Events, b.Events) && a.Window == b.Window && a.CPUInterval == b.CPUInterval &&
-		a.AllocInterval == b.AllocInterval && a.LockThreshold == b.LockThreshold && a.SampleRate == b.SampleRate && slices.Equal(a.Fixed, b.Fixed)
+		a.AllocInterval == b.AllocInterval && a.LockThreshold == b.LockThreshold && a.SampleRate == b.SampleRate && slices.Equal(a.Fixed, b.Fixed) &&
+		a.Threads == b.Threads
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// MaxChunkBytes bounds the size of one chunk, which is held in memory. 0
 	// means no limit.
 	MaxChunkBytes int64 `json:"maxChunkBytes,omitempty"`
+	// NoThreads says not to read the names of threads: all are of a group that is
+	// not known.
+	NoThreads bool `json:"noThreads,omitempty"`
 	// Raw asks for what the recording says instead of what it stands for:
 	// values are samples, bytes of allocation, and ns of recorded waits; counts
 	// are events or, for wall, samples.
@@ -96,6 +99,7 @@ type state struct {
 	ticking    time.Duration // interval of samples whose tick is not known
 	builders   map[profile.Type]*profile.Builder
 	normalizer *profile.Normalizer
+	groups     *groups // nil: threads are not told apart
 }
 
 // cellFactor bounds the distinct stacks of one chunk and type, as a multiple
@@ -135,6 +139,9 @@ func newState(o *Options) *state {
 	s := &state{
 		unread: map[string]int64{}, builders: map[profile.Type]*profile.Builder{}, normalizer: profile.NewNormalizer(),
 		session: session{Settings: o.Settings, known: o.Settings != profile.Settings{Tick: o.Settings.Tick}},
+	}
+	if !o.NoThreads {
+		s.groups = newGroups()
 	}
 	for _, t := range profile.Types() {
 		if o.wants(t) {
@@ -269,13 +276,13 @@ func readChunk(buf []byte, c Chunk, o *Options, s *state) (damaged int64, err er
 	}
 	prelude := schema.readPrelude(buf)
 	s.enter(c, prelude, o)
-	reader := &chunkReader{header: h, schema: schema, prelude: prelude, session: &s.session, pools: pools, options: o, state: s}
+	reader := &chunkReader{header: h, schema: schema, prelude: prelude, session: &s.session, pools: pools, options: o, state: s, threads: newThreads(pools, s.groups)}
 	tallies := reader.openTallies()
 	reader.prepare()
 	reader.read(buf)
 	for _, t := range profile.Types() {
 		if tally := tallies[t]; tally != nil && (tally.total != sum{} || tally.losses != nil) {
-			newResolver(pools, s.builders[t], s.normalizer, h.ticksPerSecond).drain(tally)
+			newResolver(pools, s.builders[t], s, h.ticksPerSecond).drain(tally)
 		}
 	}
 	return reader.damaged, nil

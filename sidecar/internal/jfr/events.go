@@ -28,6 +28,7 @@ type chunkReader struct {
 	wallSample sum  // what a sample of elapsed time stands for that says no span
 	locks      lockClock
 	locked     map[uint64]bool // by class: whether threads that park on it wait for a lock
+	threads    *threads
 }
 
 // prepare works out what an event stands for, once for the chunk.
@@ -124,9 +125,8 @@ func (r *chunkReader) leaveOut(event string) error {
 // elapsed time. Where a session has both, async-profiler tells them apart by the
 // state of the thread; the JDK knows only running ones.
 func (r *chunkReader) executionSample(v *values) error {
-	stack := v.number[0]
-	if r.onlyWall || !r.pools.isCPUState(v.number[1]) {
-		return r.add(r.wall, stack, 0, r.wallSample)
+	if r.onlyWall || !r.pools.isCPUState(v.number[2]) {
+		return r.add(r.wall, v, 0, r.wallSample)
 	}
 	if r.prelude.cpu {
 		return r.leaveOut(besideCPUTime)
@@ -141,10 +141,10 @@ func (r *chunkReader) executionSample(v *values) error {
 		return nil
 	}
 	if r.tickless {
-		r.state.spacing.note(v.number[2], int64(v.number[3]), r.header.ticksPerSecond)
+		r.state.spacing.note(v.number[1], int64(v.number[3]), r.header.ticksPerSecond)
 		r.state.ticking = r.session.CPUInterval
 	}
-	return r.add(r.cpu, stack, 0, r.cpuSample)
+	return r.add(r.cpu, v, 0, r.cpuSample)
 }
 
 // answer is that to the question whether execution samples of a chunk go into
@@ -169,7 +169,7 @@ func (s *state) takes(e Event, anyEvent bool) answer {
 
 // cpuTimeSample is one of the JDK's sampler (JEP 509), which says its period.
 func (r *chunkReader) cpuTimeSample(v *values) error {
-	period := v.number[1]
+	period := v.number[2]
 	if period == 0 || period > uint64(r.locks.longest) {
 		return fmt.Errorf("sampling period of %d ticks", period)
 	}
@@ -177,7 +177,7 @@ func (r *chunkReader) cpuTimeSample(v *values) error {
 	if r.options.Raw {
 		w = sum{value: 1, raw: 1, count: 1}
 	}
-	return r.add(r.cpu, v.number[0], 0, w)
+	return r.add(r.cpu, v, 0, w)
 }
 
 // cpuTimeSamplesLost tells samples for which the JDK had no room. Their period is
@@ -193,7 +193,7 @@ func (r *chunkReader) cpuTimeSamplesLost(v *values) error {
 }
 
 func (r *chunkReader) wallClockSample(v *values) error {
-	n, span := int64(max(v.number[1], 1)), v.number[2]
+	n, span := int64(max(v.number[2], 1)), v.number[3]
 	if n < 1 || n > maxBatch || span > uint64(r.locks.longest) {
 		return fmt.Errorf("%d samples over %d ticks", n, span)
 	}
@@ -201,15 +201,15 @@ func (r *chunkReader) wallClockSample(v *values) error {
 	if n > 1 && span > 0 && !r.options.Raw {
 		w = sum{ticks: wallTicks(int64(span), n), raw: n, count: n}
 	}
-	return r.add(r.wall, v.number[0], 0, w)
+	return r.add(r.wall, v, 0, w)
 }
 
 // maxBatch is more than the samples of one event: async-profiler batches 1000.
 const maxBatch = 1 << 14
 
 func (r *chunkReader) allocInTLAB(v *values) error {
-	if v.number[2] == 0 {
-		v.number[2] = v.number[3]
+	if v.number[3] == 0 {
+		v.number[3] = v.number[4]
 	}
 	return r.allocation(v)
 }
@@ -224,17 +224,17 @@ func (r *chunkReader) allocSampled(v *values) error {
 // allocation is one of an object or, in its place, of a TLAB or of what was
 // allocated since the last sample.
 func (r *chunkReader) allocation(v *values) error {
-	size := v.number[2]
+	size := v.number[3]
 	if size > maxEventValue {
 		return fmt.Errorf("allocation of %d bytes", size)
 	}
-	return r.add(r.alloc, v.number[0], v.number[1], sum{value: int64(size), raw: int64(size), count: 1})
+	return r.add(r.alloc, v, v.number[2], sum{value: int64(size), raw: int64(size), count: 1})
 }
 
 // threadPark is a wait for a lock only if the thread waits for one: threads that
 // have nothing to do park as well.
 func (r *chunkReader) threadPark(v *values) error {
-	class := v.number[1]
+	class := v.number[2]
 	isLock, known := r.locked[class]
 	if !known {
 		isLock = isLockClass(r.pools.className(class))
@@ -260,7 +260,7 @@ func isLockClass(name []byte) bool {
 }
 
 func (r *chunkReader) contention(v *values) error {
-	ticks := v.number[2]
+	ticks := v.number[3]
 	if ticks > uint64(r.locks.longest) {
 		return fmt.Errorf("wait of %d ticks at %d ticks per second", ticks, r.header.ticksPerSecond)
 	}
@@ -271,16 +271,17 @@ func (r *chunkReader) contention(v *values) error {
 	case !r.session.known: // how long a wait below the threshold stands for is not known
 		w = sum{raw: w.raw, count: 1, unvalued: 1}
 	}
-	return r.add(r.lock, v.number[0], v.number[1], w)
+	return r.add(r.lock, v, v.number[2], w)
 }
 
-// add enters an event of a type.
-func (r *chunkReader) add(to *tally, stack, class uint64, w sum) error {
+// add enters an event of a type, the stack and thread of which are the first of its
+// values.
+func (r *chunkReader) add(to *tally, v *values, class uint64, w sum) error {
 	if to == nil {
 		return nil
 	}
 	beyond := r.options.MaxEvents > 0 && r.state.events >= r.options.MaxEvents
-	if !to.add(stack, class, &w, beyond) {
+	if !to.add(cellKey{v.number[0], class, r.threads.group(v.number[1])}, &w, beyond) {
 		return fmt.Errorf("a sum exceeds %d", int64(maxTotal))
 	}
 	r.state.events++

@@ -113,7 +113,7 @@ func FuzzChunk(f *testing.F) {
 func resolveAll(t *testing.T, p *pools) {
 	t.Helper()
 	b := profile.NewBuilder(profile.CPU, profile.DefaultLimits())
-	r := newResolver(p, b, profile.NewNormalizer(), 1e9)
+	r := newResolver(p, b, &state{normalizer: profile.NewNormalizer()}, 1e9)
 	for id := range uint64(1_000) {
 		if frames, ok := r.stack(id); ok {
 			b.Add(frames, profile.Amount{Value: 1, Count: 1})

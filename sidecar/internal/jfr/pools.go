@@ -22,6 +22,7 @@ type pools struct {
 	buf                             []byte
 	stacks, methods, classes        pool
 	symbols, frameTypes, stateNames pool
+	threads                         pool
 	frame                           *layout // slots: method, type
 	kinds                           []profile.Kind
 	defaultState                    uint64
@@ -83,6 +84,9 @@ func (p *pools) bind(l *layouts, t *def.TypeMap) (map[uint64]*pool, error) {
 		if want.to.layout = bound; bound != nil {
 			byType[uint64(t.NameMap[want.class].ID)] = want.to
 		}
+	}
+	if err := p.bindThreads(l, t, byType); err != nil {
+		return nil, err
 	}
 	frame, err := wantAll(l, t, "jdk.types.StackFrame", "method", "type")
 	p.frame = frame

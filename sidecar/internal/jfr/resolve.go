@@ -15,6 +15,7 @@ type resolver struct {
 	perSecond  int64 // ticks of the chunk's clock
 	builder    *profile.Builder
 	normalizer *profile.Normalizer
+	groups     *groups
 	methods    [profile.Omitted]table // by kind and method id: function + 1
 	classes    table                  // by class id: function + 1
 	frames     []uint32
@@ -24,8 +25,8 @@ type resolver struct {
 	overflow uint32
 }
 
-func newResolver(p *pools, b *profile.Builder, n *profile.Normalizer, perSecond int64) *resolver {
-	r := &resolver{pools: p, perSecond: perSecond, builder: b, normalizer: n, classes: newTable(p.classes.n)}
+func newResolver(p *pools, b *profile.Builder, s *state, perSecond int64) *resolver {
+	r := &resolver{pools: p, perSecond: perSecond, builder: b, normalizer: s.normalizer, groups: s.groups, classes: newTable(p.classes.n)}
 	for kind := range r.methods {
 		r.methods[kind] = newTable(p.methods.n)
 	}
@@ -64,7 +65,7 @@ func (r *resolver) drainCell(c *cell, unvalued profile.Reason) {
 		frames = append(frames, r.class(c.class))
 		r.frames = frames
 	}
-	r.builder.Add(frames, amount)
+	r.builder.AddIn(r.groups.name(c.group), frames, amount)
 	if frames[0]+1 == r.overflow {
 		r.builder.Note(profile.Shortened, profile.StorageOverflow, amount)
 	}

@@ -42,7 +42,8 @@ type event struct {
 }
 
 // eventReader says how an event is read: its fields, in the order of the slots
-// in which read finds them. A field with a question mark may be missing.
+// in which read finds them. A field with a question mark may be missing. Of a
+// sample the stack comes first, then the thread.
 type eventReader struct {
 	event  string
 	fields []string
@@ -63,15 +64,15 @@ const (
 
 func eventReaders() []eventReader {
 	return []eventReader{
-		{executionSample, []string{"stackTrace", "?state", "?sampledThread", "?startTime"}, (*chunkReader).executionSample},
-		{cpuTimeSample, []string{"stackTrace", "samplingPeriod"}, (*chunkReader).cpuTimeSample},
+		{executionSample, []string{"stackTrace", "?sampledThread", "?state", "?startTime"}, (*chunkReader).executionSample},
+		{cpuTimeSample, []string{"stackTrace", "?eventThread", "samplingPeriod"}, (*chunkReader).cpuTimeSample},
 		{"jdk.CPUTimeSamplesLost", []string{"lostSamples"}, (*chunkReader).cpuTimeSamplesLost},
-		{"profiler.WallClockSample", []string{"stackTrace", "samples", "?timeSpan"}, (*chunkReader).wallClockSample},
-		{inNewTLAB, []string{"stackTrace", "objectClass", "tlabSize", "?allocationSize"}, (*chunkReader).allocInTLAB},
-		{outsideTLAB, []string{"stackTrace", "objectClass", "allocationSize"}, (*chunkReader).allocation},
-		{allocSample, []string{"stackTrace", "objectClass", "weight"}, (*chunkReader).allocSampled},
-		{monitorEnter, []string{"stackTrace", "monitorClass", "duration"}, (*chunkReader).contention},
-		{threadPark, []string{"stackTrace", "parkedClass", "duration"}, (*chunkReader).threadPark},
+		{"profiler.WallClockSample", []string{"stackTrace", "?sampledThread", "samples", "?timeSpan"}, (*chunkReader).wallClockSample},
+		{inNewTLAB, []string{"stackTrace", "?eventThread", "objectClass", "tlabSize", "?allocationSize"}, (*chunkReader).allocInTLAB},
+		{outsideTLAB, []string{"stackTrace", "?eventThread", "objectClass", "allocationSize"}, (*chunkReader).allocation},
+		{allocSample, []string{"stackTrace", "?eventThread", "objectClass", "weight"}, (*chunkReader).allocSampled},
+		{monitorEnter, []string{"stackTrace", "?eventThread", "monitorClass", "duration"}, (*chunkReader).contention},
+		{threadPark, []string{"stackTrace", "?eventThread", "parkedClass", "duration"}, (*chunkReader).threadPark},
 	}
 }
 

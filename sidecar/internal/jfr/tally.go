@@ -2,12 +2,12 @@ package jfr
 
 import "github.com/podflame/podflame/backend/profile"
 
-// tally adds up the events of one type in one chunk by stack and, for
-// allocations and locks, class.
+// tally adds up the events of one type in one chunk by stack, thread group and,
+// for allocations and locks, class.
 type tally struct {
 	cells []cell
-	first table                // by stack id: index + 1 of its first cell
-	other map[[2]uint64]uint32 // the cells of further classes
+	first table              // by stack id: index + 1 of its first cell
+	other map[cellKey]uint32 // the cells of further classes and groups
 	max   int
 	lost  sum // beyond max cells
 	over  sum // beyond the limit of events
@@ -19,8 +19,15 @@ type tally struct {
 }
 
 type cell struct {
-	stack, class uint64
+	cellKey
 	sum
+}
+
+// cellKey is what is added up together: events of a stack and a class, both ids of
+// the chunk, in threads of a group.
+type cellKey struct {
+	stack, class uint64
+	group        uint32
 }
 
 // sum is what events of a stack add up to. What is measured in ticks of the
@@ -57,14 +64,14 @@ func newTally(stacks, max int) *tally {
 
 // add enters an event; one beyond the limit of events is only counted. It
 // reports false if the sum is not believed any more.
-func (t *tally) add(stack, class uint64, w *sum, beyond bool) bool {
+func (t *tally) add(key cellKey, w *sum, beyond bool) bool {
 	if !t.total.fits(w) {
 		return false
 	}
 	t.total.add(w)
 	if beyond {
 		t.over.add(w)
-	} else if c := t.cell(stack, class); c != nil {
+	} else if c := t.cell(key); c != nil {
 		c.add(w)
 	} else {
 		t.lost.add(w)
@@ -77,36 +84,35 @@ func (t *tally) lose(o profile.Outcome, r profile.Reason, a profile.Amount) {
 	t.losses = profile.AddLosses(t.losses, profile.Loss{Outcome: o, Reason: r, Value: a.Value, Count: a.Count})
 }
 
-func (t *tally) cell(stack, class uint64) *cell {
-	i := t.first.get(stack)
+func (t *tally) cell(key cellKey) *cell {
+	i := t.first.get(key.stack)
 	if i == 0 {
-		c := t.grow(stack, class)
+		c := t.grow(key)
 		if c != nil {
-			t.first.set(stack, uint32(len(t.cells)))
+			t.first.set(key.stack, uint32(len(t.cells)))
 		}
 		return c
 	}
-	if c := &t.cells[i-1]; c.class == class {
+	if c := &t.cells[i-1]; c.cellKey == key {
 		return c
 	}
-	key := [2]uint64{stack, class}
 	if i, ok := t.other[key]; ok {
 		return &t.cells[i]
 	}
-	c := t.grow(stack, class)
+	c := t.grow(key)
 	if c != nil {
 		if t.other == nil {
-			t.other = map[[2]uint64]uint32{}
+			t.other = map[cellKey]uint32{}
 		}
 		t.other[key] = uint32(len(t.cells) - 1)
 	}
 	return c
 }
 
-func (t *tally) grow(stack, class uint64) *cell {
+func (t *tally) grow(key cellKey) *cell {
 	if len(t.cells) >= t.max {
 		return nil
 	}
-	t.cells = append(t.cells, cell{stack: stack, class: class})
+	t.cells = append(t.cells, cell{cellKey: key})
 	return &t.cells[len(t.cells)-1]
 }

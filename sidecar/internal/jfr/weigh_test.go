@@ -158,10 +158,10 @@ func TestSampleWithoutItsStackIsALoss(t *testing.T) {
 	b := profile.NewBuilder(profile.CPU, profile.DefaultLimits())
 	tally := newTally(10, 10)
 	const missing = 1 << 40
-	if !tally.add(missing, 0, &sum{value: 70, raw: 7, count: 7}, false) {
+	if !tally.add(cellKey{stack: missing}, &sum{value: 70, raw: 7, count: 7}, false) {
 		t.Fatal("not added")
 	}
-	newResolver(pools, b, profile.NewNormalizer(), 1e9).drain(tally)
+	newResolver(pools, b, &state{normalizer: profile.NewNormalizer()}, 1e9).drain(tally)
 	_, c := b.Build()
 	want := []profile.Loss{{Outcome: profile.Dropped, Reason: profile.StackMissing, Value: 70, Count: 7}}
 	if diff := cmp.Diff(want, c.Losses); diff != "" || c.Check() != nil {

@@ -111,6 +111,7 @@ var readers = map[string]reader{
 	contract.LockThreshold:   readInterval("lock", contract.ParseLockThreshold, func(s *contract.Settings) *time.Duration { return &s.LockThreshold }),
 	contract.AllocInterval:   readInterval("alloc", contract.ParseAllocInterval, func(s *contract.Settings) *int64 { return &s.AllocInterval }),
 	contract.SampleRate:      readSetting(contract.ParseSampleRate, func(s *contract.Settings) *int { return &s.SampleRate }),
+	contract.Threads:         readSetting(contract.ParseThreads, func(s *contract.Settings) *bool { return &s.Threads }),
 	contract.Capture:         readWith(contract.ParseCapture, func(*annotations, contract.CaptureRequest) {}), // the sidecar's affair
 	contract.RunAsUser:       readUser,
 	contract.NativeSidecar:   readNative,

@@ -32,6 +32,7 @@ var (
 		contract.AllocInterval: {"1m", "1", "x"},
 		contract.LockThreshold: {"1ms", "0", "x"},
 		contract.SampleRate:    {"0", "50", "-1", "many"},
+		contract.Threads:       {"true", "false", "x"},
 		contract.RunAsUser:     {"0", "1001", "1001:1001", "0:5", "app", "-1", "1:2:3"},
 		contract.CPURequest:    quantityValues,
 		contract.CPULimit:      quantityValues,

@@ -138,6 +138,9 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	if len(s.Fixed) > 0 {
 		env = append(env, corev1.EnvVar{Name: contract.EnvFixedIntervals, Value: strings.Join(s.Fixed, ",")})
 	}
+	if !s.Threads {
+		env = append(env, corev1.EnvVar{Name: contract.EnvThreads, Value: "false"})
+	}
 	if plan.SignalLaunchers {
 		env = append(env, corev1.EnvVar{Name: contract.EnvSignalLaunchers, Value: "true"})
 	}
