@@ -66,7 +66,7 @@ func TestSharedStacksAreThoseOfTheWindow(t *testing.T) {
 			set := &shared.Sets[i]
 			var stacks []Stack
 			for _, s := range set.All() {
-				stacks = append(stacks, Stack{slices.Clone(s.Frames), s.Value, s.Count})
+				stacks = append(stacks, Stack{Frames: slices.Clone(s.Frames), Thread: s.Thread, Value: s.Value, Count: s.Count})
 			}
 			set.Stacks, set.Shared = stacks, nil
 		}

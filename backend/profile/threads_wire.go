@@ -113,9 +113,12 @@ func (d *decoder) threads(s *StackSet, c *threadColumns) error {
 	if c.nGroups > d.limits.MaxStacks {
 		return exceeded("stacks and thread groups of a set", c.nGroups, d.limits.MaxStacks)
 	}
-	apart := make([]Stack, 0, c.nGroups)
+	apart, shared := make([]Stack, 0, c.nGroups), []uint32(nil)
 	for i := range s.Stacks {
-		first := len(apart)
+		first, again := len(apart), s.Stacks[i].Frames // what a further group repeats of them
+		if s.Shared != nil {
+			shared, again = append(shared, s.Shared[i]), nil
+		}
 		further := next(&c.further)
 		if further > uint64(c.nGroups-first-(n-i)) {
 			return malformed("stack %d has %d further thread groups", i, further)
@@ -123,7 +126,7 @@ func (d *decoder) threads(s *StackSet, c *threadColumns) error {
 		rest := Amount{s.Stacks[i].Value, s.Stacks[i].Count}
 		apart = append(apart, s.Stacks[i])
 		for range further {
-			one := Stack{Frames: s.Stacks[i].Frames}
+			one := Stack{Frames: again}
 			if err := cmp.Or(quantity(next(&c.values), &one.Value), quantity(next(&c.counts), &one.Count)); err != nil {
 				return err
 			}
@@ -132,6 +135,9 @@ func (d *decoder) threads(s *StackSet, c *threadColumns) error {
 				return malformed("the thread groups of stack %d have more than the stack", i)
 			}
 			apart = append(apart, one)
+			if s.Shared != nil {
+				shared = append(shared, s.Shared[i]+uint32(len(s.Stacks[i].Frames)))
+			}
 		}
 		apart[first].Value, apart[first].Count = rest.Value, rest.Count
 		if err := nameGroups(apart[first:], c); err != nil {
@@ -141,7 +147,7 @@ func (d *decoder) threads(s *StackSet, c *threadColumns) error {
 	if len(apart) != c.nGroups {
 		return malformed("%d stacks and further thread groups for %d groups", len(apart), c.nGroups)
 	}
-	s.Stacks = apart
+	s.Stacks, s.Shared = apart, shared
 	return nil
 }
 

@@ -24,8 +24,9 @@ type batch struct {
 	types    []string
 	values   []int64
 	counts   []uint64
-	fresh    []int // stacks that were not written today
-	bytes    int   // of the frames of fresh stacks, packed
+	threads  []string // groups
+	fresh    []int    // stacks that were not written today
+	bytes    int      // of the frames of fresh stacks, packed
 }
 
 func newBatch(w *profile.Window) *batch {
@@ -40,7 +41,7 @@ func newBatch(w *profile.Window) *batch {
 		b.sets, b.ids = append(b.sets, set), append(b.ids, ids)
 		n := len(set.Stacks)
 		b.stackIDs, b.types = slices.Grow(b.stackIDs, n), slices.Grow(b.types, n)
-		b.values, b.counts = slices.Grow(b.values, n), slices.Grow(b.counts, n)
+		b.values, b.counts, b.threads = slices.Grow(b.values, n), slices.Grow(b.counts, n), slices.Grow(b.threads, n)
 		for _, stack := range set.All() {
 			frames = frames[:0]
 			for _, f := range stack.Frames {
@@ -50,14 +51,15 @@ func newBatch(w *profile.Window) *batch {
 			b.types = append(b.types, string(set.Type))
 			b.values = append(b.values, stack.Value)
 			b.counts = append(b.counts, uint64(max(stack.Count, 0)))
+			b.threads = append(b.threads, stack.Thread)
 		}
 	}
 	b.content = b.hash()
 	return b
 }
 
-// hash covers the samples and the amounts of the ledgers. It leaves out the words
-// of reasons, of which a newer backend may know more.
+// hash covers the samples and the amounts of the ledgers. It leaves out what a
+// newer backend may know more of: the words of reasons, and threads.
 func (b *batch) hash() uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -66,10 +68,14 @@ func (b *batch) hash() uint64 {
 		binary.LittleEndian.PutUint64(buffer[:], n)
 		_, _ = d.Write(buffer[:])
 	}
-	for i, id := range b.stackIDs {
-		number(id)
-		number(uint64(b.values[i]))
-		number(b.counts[i])
+	for i := 0; i < len(b.stackIDs); {
+		value, count, first := int64(0), uint64(0), i
+		for ; i < len(b.stackIDs) && b.stackIDs[i] == b.stackIDs[first] && b.types[i] == b.types[first]; i++ { // of all threads
+			value, count = value+b.values[i], count+b.counts[i]
+		}
+		number(b.stackIDs[first])
+		number(uint64(value))
+		number(count)
 	}
 	losses := func(list []profile.Loss) {
 		var sum profile.Loss
@@ -94,6 +100,7 @@ func (b *batch) hash() uint64 {
 // note finds out which stacks were not written today.
 func (b *batch) note(w *writtenIDs) {
 	b.fresh, b.bytes = w.missing(w.scope(b.day, "service "+b.window.Target.Service), b.stackIDs), 0
+	b.fresh = slices.CompactFunc(b.fresh, func(x, y int) bool { return b.stackIDs[x] == b.stackIDs[y] }) // once for all threads
 	for s := range b.freshStacks() {
 		b.bytes += 8 * len(s.frames)
 	}

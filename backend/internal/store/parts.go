@@ -21,19 +21,23 @@ const (
 	ByPod       Column = "pod"
 	ByContainer Column = "container"
 	ByNode      Column = "node"
+	ByThread    Column = "thread" // group, of samples: it is read from them, not from ledgers
 )
 
-// Part is what the targets of one version, pod, container or node stored.
+// Part is what the targets of one version, pod, container or node stored, or all
+// targets in threads of one group.
 type Part struct {
 	Name   string
 	Total  profile.Amount
 	Stored []profile.Amount // by cell
-	// Windows is the number of windows that came, by cell.
+	// Windows is the number of windows that came, by cell; of a thread group, of those
+	// that have samples of it.
 	Windows []int64
 }
 
 // Parts is Timeline with what each cell stored taken apart by a column, heaviest
-// part first. The parts of a cell sum to it.
+// part first. The parts of a cell sum to it. Threads that a selection chooses are
+// not looked at.
 func (s *Store) Parts(ctx context.Context, sel Selection, first time.Time, step time.Duration, by Column) ([]Cell, []Part, *Coverage, error) {
 	return s.timeline(ctx, sel, first, step, by)
 }
@@ -41,10 +45,20 @@ func (s *Store) Parts(ctx context.Context, sel Selection, first time.Time, step 
 // maxParts bounds the parts of a timeline.
 const maxParts = 2000
 
+func partsStatement(sel Selection, b *board, by Column, m moment) (string, params) {
+	if by != ByThread {
+		source, args := headersOf(sel, b.span, "", m)
+		return fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
+			", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.steps.cell("window_start"), by, source), args
+	}
+	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
+	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+", "+exact("sum(toInt128(count))")+
+		", uniqExact((series_id, window_start)) FROM (%s) GROUP BY cell, name",
+		b.steps.cell("window_start"), recentSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
+}
+
 func (r *read) parts(ctx context.Context, sel Selection, b *board, by Column, m moment) ([]Part, error) {
-	source, args := headersOf(sel, b.span, "", m)
-	statement := fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
-		", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.steps.cell("window_start"), by, source)
+	statement, args := partsStatement(sel, b, by, m)
 	index, list := map[string]int{}, []Part(nil)
 	err := r.query(ctx, statement, args, func(row driver.Rows) error {
 		var cell int64

@@ -21,6 +21,8 @@ func (sel *Selection) check(op string, s *Store) error {
 		err = fmt.Errorf("no service is named")
 	case typeErr != nil:
 		err = typeErr
+	case len(sel.Threads)+len(sel.NotThreads) > MaxSelected:
+		err = fmt.Errorf("%d thread groups are named, at most %d may be", len(sel.Threads)+len(sel.NotThreads), MaxSelected)
 	case len(sel.Series) > MaxSelected:
 		err = fmt.Errorf("%d targets are selected, at most %d may be", len(sel.Series), MaxSelected)
 	default:
@@ -89,10 +91,24 @@ func (k ServiceKey) params() params {
 	}
 }
 
-// rolledUp says that the roll-up can answer: it tells versions apart, and no
-// targets.
+// rolledUp says that the roll-up can answer: it tells versions apart, and neither
+// targets nor threads.
 func (sel *Selection) rolledUp() bool {
-	return len(sel.Series)+len(sel.Pods)+len(sel.Containers)+len(sel.Nodes) == 0
+	return len(sel.Series)+len(sel.Pods)+len(sel.Containers)+len(sel.Nodes) == 0 && !sel.someThreads()
+}
+
+func (sel *Selection) someThreads() bool { return len(sel.Threads)+len(sel.NotThreads) > 0 }
+
+// ofThreads is the condition on samples that they are of the chosen threads.
+func (sel *Selection) ofThreads(p params) (string, params) {
+	var all []string
+	if len(sel.Threads) > 0 {
+		all, p = append(all, "thread IN {threads:Array(String)}"), p.with("threads", sel.Threads)
+	}
+	if len(sel.NotThreads) > 0 {
+		all, p = append(all, "thread NOT IN {not_threads:Array(String)}"), p.with("not_threads", sel.NotThreads)
+	}
+	return strings.Join(all, " AND "), p
 }
 
 // narrowing is a list of names that a column of profiles must be in.

@@ -178,7 +178,7 @@ func TestScopeReadsNoMoreRows(t *testing.T) {
 	day := today().Truncate(24 * time.Hour)
 	for _, namespace := range []string{"bank", "shop"} {
 		for _, statement := range []string{
-			`INSERT INTO @.samples SELECT 'c1', '%s', concat('s', toString(intDiv(number, 60000))), 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, 100) %% 600), 60, 7, number %% 100 + 1, 1, 1, 0 FROM numbers(240000)`,
+			`INSERT INTO @.samples SELECT 'c1', '%s', concat('s', toString(intDiv(number, 60000))), 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, 100) %% 600), 60, 7, number %% 100 + 1, 1, 1, 0, '' FROM numbers(240000)`,
 			`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, types, stored_value, stored_count, recorded_end_ns)
 SELECT 'c1', '%s', concat('s', toString(intDiv(number, 600))), arrayJoin(['', 'cpu']) AS t, toDateTime(%d, 'UTC') + 60 * (number %% 600), 60, 7, toString(number), ['cpu'], if(t = '', 0, 100), if(t = '', 0, 100), 1 FROM numbers(2400)`,
 		} {

@@ -115,10 +115,17 @@ func (r *read) sumByStack(ctx context.Context, sel Selection, m moment, strict b
 	}
 	defer func() { _ = rows.Close() }()
 	var one calltree.Sum
-	var shown profile.Amount
-	var count uint64
+	var shown, chosen profile.Amount // of the chosen threads
+	var count, chosenCount uint64
+	columns, totals := []any{&one.Stack, &one.Value, &count}, []any{&one.Stack, &side.Total.Value, &count}
+	if sel.someThreads() {
+		var allValue int64
+		var allCount uint64
+		columns = append(columns, &allValue, &allCount)
+		totals = []any{&one.Stack, &chosen.Value, &chosenCount, &side.Total.Value, &count}
+	}
 	for rows.Next() {
-		if err := rows.Scan(&one.Stack, &one.Value, &count); err != nil {
+		if err := rows.Scan(columns...); err != nil {
 			return nil, Side{}, err
 		}
 		one.Count = int64(count)
@@ -128,11 +135,15 @@ func (r *read) sumByStack(ctx context.Context, sel Selection, m moment, strict b
 	if err := rows.Err(); err != nil {
 		return nil, Side{}, err
 	}
-	if err := rows.Totals(&one.Stack, &side.Total.Value, &count); err != nil && len(list) > 0 {
+	if err := rows.Totals(totals...); err != nil && len(list) > 0 {
 		return nil, Side{}, fmt.Errorf("read totals: %w", err)
 	}
-	side.Total.Count = int64(count)
-	side.Omitted = profile.Amount{Value: side.Total.Value - shown.Value, Count: side.Total.Count - shown.Count}
+	side.Total.Count, chosen.Count = int64(count), int64(chosenCount)
+	if !sel.someThreads() {
+		chosen = side.Total
+	}
+	side.Elsewhere = profile.Amount{Value: side.Total.Value - chosen.Value, Count: side.Total.Count - chosen.Count}
+	side.Omitted = profile.Amount{Value: chosen.Value - shown.Value, Count: chosen.Count - shown.Count}
 	side.OmittedStacks = max(side.OmittedStacks-int64(len(list)), 0)
 	return list, side, nil
 }
@@ -158,6 +169,10 @@ func (r *read) sumStatement(ctx context.Context, sel Selection, m moment, strict
 		}
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
+	columns := "stack_id, value, count"
+	if sel.someThreads() {
+		columns += ", thread"
+	}
 	fresh := m.at/1000 - freshFor
 	if strict {
 		fresh = from
@@ -173,23 +188,30 @@ func (r *read) sumStatement(ctx context.Context, sel Selection, m moment, strict
 	}
 	var sources []string
 	if len(settled) > 0 {
-		sources = append(sources, settledSamples(settled, narrow))
+		sources = append(sources, settledSamples(columns, settled, narrow))
 	}
 	if len(recent) > 0 {
-		sources = append(sources, recentSamples(recent, narrow, m))
+		sources = append(sources, recentSamples(columns, recent, narrow, m))
 	}
 	if len(hours) > 0 {
 		sources = append(sources, fmt.Sprintf("SELECT stack_id, value, count FROM @.samples_1h_by_version FINAL WHERE %s AND type = {type:String} AND hour IN (%s)%s",
 			scoped, dateTimes(hours), narrow))
 	}
-	return fmt.Sprintf(`SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (%s)
-GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT %d`, strings.Join(sources, " UNION ALL "), r.store.limits.Stacks), args, nil
+	union, limit := strings.Join(sources, " UNION ALL "), r.store.limits.Stacks
+	if !sel.someThreads() {
+		return fmt.Sprintf(`SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (%s)
+GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT %d`, union, limit), args, nil
+	}
+	chosen, args := sel.ofThreads(args)
+	return fmt.Sprintf(`SELECT stack_id, sumIf(value, %s) AS v, sumIf(count, %s) AS c, sum(value), sum(count) FROM (%s)
+GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT %d SETTINGS totals_mode = 'before_having'`,
+		chosen, chosen, union, limit), args, nil
 }
 
 // settledSamples takes all samples, of the targets that a selection is narrowed
 // to.
-func settledSamples(spans []seconds, narrow string) string {
-	statement := fmt.Sprintf("SELECT stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND (%s)", scoped, samplesInAny(spans))
+func settledSamples(columns string, spans []seconds, narrow string) string {
+	statement := fmt.Sprintf("SELECT %s FROM @.samples WHERE %s AND type = {type:String} AND (%s)", columns, scoped, samplesInAny(spans))
 	if narrow != "" {
 		statement += fmt.Sprintf(" AND series_id IN (SELECT series_id FROM @.profiles WHERE %s AND type IN ('', {type:String}) AND %s%s)",
 			scoped, startsIn("window_start", hull(spans)), narrow)
@@ -199,10 +221,10 @@ func settledSamples(spans []seconds, narrow string) string {
 
 // recentSamples takes the samples of windows that belong to the moment, of the
 // commits that their headers name.
-func recentSamples(spans []seconds, narrow string, m moment) string {
-	return fmt.Sprintf(`SELECT stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND (%s)
+func recentSamples(columns string, spans []seconds, narrow string, m moment) string {
+	return fmt.Sprintf(`SELECT %s FROM @.samples WHERE %s AND type = {type:String} AND (%s)
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s AND %s%s)`,
-		scoped, samplesInAny(spans), scoped, startsIn("window_start", hull(spans)), m.received(), narrow)
+		columns, scoped, samplesInAny(spans), scoped, startsIn("window_start", hull(spans)), m.received(), narrow)
 }
 
 func samplesInAny(spans []seconds) string {

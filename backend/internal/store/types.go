@@ -24,6 +24,9 @@ type Selection struct {
 	// empty list does not narrow. Each has at most MaxSelected entries.
 	Versions, Pods, Containers, Nodes []string
 	Series                            []uint64 // only these targets (see profile.Target.SeriesID), likewise
+	// Only samples of these thread groups, and none of those, for Sums; empty lists
+	// do not narrow. The empty name is the group that is not known.
+	Threads, NotThreads []string
 }
 
 // MaxSelected bounds each list of a Selection.
@@ -201,6 +204,8 @@ type Sums struct {
 type Side struct {
 	// Total is the sum over all stacks, also over those left out.
 	Total profile.Amount
+	// Elsewhere is what is in Total and not of the chosen threads.
+	Elsewhere profile.Amount
 	// Omitted is what is in Total and not in the tree: the lightest stacks
 	// beyond Limits.Stacks or Limits.CacheBytes, and stacks whose frames are no
 	// longer in the store.

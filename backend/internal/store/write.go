@@ -244,6 +244,7 @@ func (r *stackRows) flush(ctx context.Context) error {
 // sampleRows are columns of the table samples.
 type sampleRows struct {
 	clusters, namespaces, services, types []string
+	threads                               []string
 	starts                                []time.Time
 	seconds                               []uint32
 	series, stacks                        []uint64
@@ -258,6 +259,7 @@ func (r *sampleRows) add(b *batch, from, to int) {
 	r.starts, r.seconds, r.series = extend(r.starts, b.window.Start, n), extend(r.seconds, b.seconds(), n), extend(r.series, b.series, n)
 	r.types, r.stacks = append(r.types, b.types[from:to]...), append(r.stacks, b.stackIDs[from:to]...)
 	r.values, r.counts = append(r.values, b.values[from:to]...), append(r.counts, b.counts[from:to]...)
+	r.threads = append(r.threads, b.threads[from:to]...)
 }
 
 // insertSamples writes the samples of windows in bounded blocks.
@@ -283,8 +285,8 @@ func (s *Store) insertSamples(ctx context.Context, windows []*batch, id uint64) 
 }
 
 func (s *Store) sendSamples(ctx context.Context, r *sampleRows, id uint64) error {
-	return s.send(ctx, "INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count, commit_id)",
-		nil, r.clusters, r.namespaces, r.services, r.types, r.starts, r.seconds, r.series, r.stacks, r.values, r.counts, extend([]uint64(nil), id, len(r.stacks)))
+	return s.send(ctx, "INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count, commit_id, thread)",
+		nil, r.clusters, r.namespaces, r.services, r.types, r.starts, r.seconds, r.series, r.stacks, r.values, r.counts, extend([]uint64(nil), id, len(r.stacks)), r.threads)
 }
 
 // extend appends a value n times.
