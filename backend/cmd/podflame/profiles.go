@@ -64,8 +64,8 @@ func (c *topCmd) Help() string {
 
 // Validate is called by kong after parsing.
 func (c *topCmd) Validate() error {
-	if c.Service == "" && len(c.Versions)+len(c.Pods)+len(c.Container)+len(c.Nodes) > 0 {
-		return fmt.Errorf("--version, --pod, --container and --node narrow one service: name it")
+	if c.Service == "" && len(c.Versions)+len(c.Pods)+len(c.Container)+len(c.Nodes)+len(c.Threads)+len(c.NotThreads) > 0 {
+		return fmt.Errorf("--version, --pod, --container, --node, --thread and --exclude-thread narrow one service: name it")
 	}
 	return c.priceFlags.Validate()
 }

@@ -93,6 +93,13 @@ type filterFlags struct {
 	Include string `help:"Only samples with a function that matches: a part of its name, or /expression/."`
 	Exclude string `help:"Only samples without such a function."`
 	Package string `help:"Only samples with a function of this package or one below."`
+	threadFlags
+}
+
+// threadFlags choose thread groups.
+type threadFlags struct {
+	Threads    []string `name:"thread" sep:"none" placeholder:"GROUP" help:"Only samples of threads of these groups, such as http-nio-8080-exec-#."`
+	NotThreads []string `name:"exclude-thread" sep:"none" placeholder:"GROUP" help:"No samples of threads of these groups."`
 }
 
 // selection asks what the name stands for and returns what was chosen.
@@ -107,7 +114,7 @@ func (a *app) selection(ctx context.Context, b *backend, t targetFlags, f filter
 	}
 	out := client.Selection{
 		Key: found.Key, Span: span, Type: profile.Type(t.Type), Versions: t.Versions, Pods: t.Pods, Containers: t.Container, Nodes: t.Nodes,
-		Include: f.Include, Exclude: f.Exclude, Package: f.Package,
+		Include: f.Include, Exclude: f.Exclude, Package: f.Package, Threads: f.Threads, NotThreads: f.NotThreads,
 	}
 	if found.Pod != "" && !slices.Contains(out.Pods, found.Pod) {
 		out.Pods = append(out.Pods, found.Pod)

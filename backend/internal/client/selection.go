@@ -37,6 +37,7 @@ type Selection struct {
 	Span
 	Type                              profile.Type
 	Versions, Pods, Containers, Nodes []string
+	Threads, NotThreads               []string // groups
 	Include, Exclude, Package         string
 }
 
@@ -51,7 +52,7 @@ func (s Selection) Query() url.Values {
 			q.Set(name, value)
 		}
 	}
-	for name, values := range map[string][]string{"version": s.Versions, "pod": s.Pods, "container": s.Containers, "node": s.Nodes} {
+	for name, values := range map[string][]string{"version": s.Versions, "pod": s.Pods, "container": s.Containers, "node": s.Nodes, "thread": s.Threads, "excludeThread": s.NotThreads} {
 		if len(values) > 0 {
 			q[name] = values
 		}
@@ -61,7 +62,7 @@ func (s Selection) Query() url.Values {
 
 // Unfiltered is the selection without what only call trees know.
 func (s Selection) Unfiltered() Selection {
-	s.Include, s.Exclude, s.Package = "", "", ""
+	s.Include, s.Exclude, s.Package, s.Threads, s.NotThreads = "", "", "", nil, nil
 	return s
 }
 
@@ -115,6 +116,7 @@ func (s Selection) Title() string {
 		values []string
 	}{
 		{"version", s.Versions}, {"pod", s.Pods}, {"container", s.Containers}, {"node", s.Nodes},
+		{"thread", s.Threads}, {"without thread", s.NotThreads},
 		{"include", some(s.Include)}, {"exclude", some(s.Exclude)}, {"package", some(s.Package)},
 	} {
 		if len(part.values) > 0 {

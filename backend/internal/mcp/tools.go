@@ -130,9 +130,21 @@ func (t tools) services(ctx context.Context, c *Connection, in span) (string, er
 	return text, nil
 }
 
+// threads choose groups of threads of one service.
+type threads struct {
+	Threads        []string `json:"threads,omitempty" jsonschema:"only samples of threads of these groups, such as http-nio-8080-exec-#"`
+	ExcludeThreads []string `json:"exclude_threads,omitempty" jsonschema:"no samples of threads of these groups"`
+}
+
+func (t threads) of(s client.Selection) client.Selection {
+	s.Threads, s.NotThreads = t.Threads, t.ExcludeThreads
+	return s
+}
+
 type topInput struct {
 	selection
 	filter
+	threads
 	Order string `json:"order,omitempty" jsonschema:"self (the default) or total"`
 	Limit int    `json:"limit,omitempty" jsonschema:"the most functions, up to 100; 20 if not given"`
 }
@@ -142,6 +154,7 @@ func (t tools) top(ctx context.Context, c *Connection, in topInput) (string, err
 	if err != nil {
 		return "", err
 	}
+	s = in.of(s)
 	query := s.Query()
 	query.Set("limit", strconv.Itoa(count(in.Limit, 20, mostFunctions)))
 	query.Set("order", cmp.Or(in.Order, "self"))
@@ -189,6 +202,7 @@ func (t tools) fleet(ctx context.Context, c *Connection, in fleetInput) (string,
 type treeInput struct {
 	selection
 	filter
+	threads
 	LeastPercent float64 `json:"least_percent,omitempty" jsonschema:"share of the total that a line must have; 1 if not given"`
 	Depth        int     `json:"depth,omitempty" jsonschema:"the deepest frame; any if not given"`
 	Lines        int     `json:"lines,omitempty" jsonschema:"the most lines, up to 200; 60 if not given"`
@@ -199,6 +213,7 @@ func (t tools) tree(ctx context.Context, c *Connection, in treeInput) (string, e
 	if err != nil {
 		return "", err
 	}
+	s = in.of(s)
 	query := s.Query()
 	query.Set("nodes", strconv.Itoa(treeNodes))
 	a, err := client.Ask[api.Flame](ctx, c, "/api/v1/flame", query)

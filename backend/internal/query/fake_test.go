@@ -172,9 +172,12 @@ func (f *fakeStore) Sums(ctx context.Context, selections ...store.Selection) (*s
 	var lists [][]calltree.Sum
 	for _, sel := range selections {
 		set := merged(f.selected(sel), sel.Type)
-		lists = append(lists, enter(d, set))
+		chosen := ofThreads(set, sel)
+		lists = append(lists, enter(d, chosen))
+		total, inside := set.Total(), chosen.Total()
 		out.Sides = append(out.Sides, store.Side{
-			Total: set.Total().Add(f.omitted), Omitted: f.omitted, Excess: f.excess, Coverage: &store.Coverage{Account: f.account(sel)},
+			Elsewhere: profile.Amount{Value: total.Value - inside.Value, Count: total.Count - inside.Count},
+			Total:     total.Add(f.omitted), Omitted: f.omitted, Excess: f.excess, Coverage: &store.Coverage{Account: f.account(sel)},
 		})
 	}
 	out.Tree, _ = d.Tree(lists...)
@@ -240,6 +243,14 @@ func enter(d *calltree.Dictionary, set profile.StackSet) []calltree.Sum {
 	return sums
 }
 
+// ofThreads are the stacks of the chosen threads.
+func ofThreads(set profile.StackSet, sel store.Selection) profile.StackSet {
+	set.Stacks = slices.DeleteFunc(slices.Clone(set.Stacks), func(s profile.Stack) bool {
+		return len(sel.Threads) > 0 && !slices.Contains(sel.Threads, s.Thread) || slices.Contains(sel.NotThreads, s.Thread)
+	})
+	return set
+}
+
 // merged is what the stacks of windows must add up to.
 func merged(windows []*profile.Window, t profile.Type) profile.StackSet {
 	var sets []*profile.StackSet
@@ -285,6 +296,9 @@ func (f *fakeStore) Parts(ctx context.Context, sel store.Selection, first time.T
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if by == store.ByThread {
+		return cells, f.threads(sel, len(cells)), whole, nil
+	}
 	names := map[string]bool{}
 	for _, w := range f.selected(sel) {
 		names[map[store.Column]string{store.ByVersion: w.Target.Version, store.ByPod: w.Target.Pod}[by]] = true
@@ -307,6 +321,21 @@ func (f *fakeStore) Parts(ctx context.Context, sel store.Selection, first time.T
 	}
 	slices.SortFunc(parts, func(a, b store.Part) int { return int(b.Total.Value - a.Total.Value) })
 	return cells, parts, whole, nil
+}
+
+// threads are parts that have everything in their first cell.
+func (f *fakeStore) threads(sel store.Selection, cells int) (parts []store.Part) {
+	set := merged(f.selected(sel), sel.Type)
+	for _, s := range set.Stacks {
+		i := slices.IndexFunc(parts, func(p store.Part) bool { return p.Name == s.Thread })
+		if i < 0 {
+			i = len(parts)
+			parts = append(parts, store.Part{Name: s.Thread, Stored: make([]profile.Amount, cells), Windows: make([]int64, cells)})
+		}
+		parts[i].Total = parts[i].Total.Add(profile.Amount{Value: s.Value, Count: s.Count})
+		parts[i].Stored[0] = parts[i].Total
+	}
+	return parts
 }
 
 // fakeUploads is an ingest that did nothing.

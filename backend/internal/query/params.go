@@ -84,6 +84,9 @@ func (p *parser) base(r request, now time.Time, limits Limits) *request {
 	list("basePod", &base.sel.Pods)
 	list("baseContainer", &base.sel.Containers)
 	list("baseNode", &base.sel.Nodes)
+	if p.values.Has("baseThread") {
+		base.sel.Threads, given = p.threads("baseThread"), true
+	}
 	if p.values.Has("baseSeries") {
 		base.sel.Series, given = p.series("baseSeries"), true
 	}
@@ -130,13 +133,14 @@ func parse(takes params, query string, now time.Time, limits Limits) (request, e
 	r.sel.ServiceKey = store.ServiceKey{Cluster: p.text("cluster"), Namespace: p.text("namespace"), Service: p.text("service")}
 	r.sel.Versions, r.sel.Pods, r.sel.Containers, r.sel.Nodes = p.list("version", maxText), p.list("pod", maxText), p.list("container", maxText), p.list("node", maxText)
 	r.sel.Series = p.series("series")
+	r.sel.Threads, r.sel.NotThreads = p.threads("thread"), p.threads("excludeThread")
 	r.rng = p.timeRange("from", "to", now, limits)
 	r.sel.Range = store.Range{From: r.rng.From, To: r.rng.To}
 	r.filter = calltree.Filter{
 		Include: p.pattern("include"), Exclude: p.pattern("exclude"),
 		Package: strings.TrimSuffix(p.text("package"), "."), Path: p.list("path", maxFunction),
 	}
-	r.by = store.Column(p.choice("by", string(store.ByVersion), string(store.ByPod), string(store.ByContainer), string(store.ByNode)))
+	r.by = store.Column(p.choice("by", string(store.ByVersion), string(store.ByPod), string(store.ByContainer), string(store.ByNode), string(store.ByThread)))
 	r.parts = p.number("parts", limits.Parts, limits.MaxParts)
 	r.rows = p.number("rows", 0, limits.MaxRows)
 	r.points = p.number("points", limits.Points, limits.MaxPoints)
@@ -232,6 +236,17 @@ func (p *parser) list(name string, limit int) []string {
 		}
 	}
 	return out
+}
+
+// threads are the thread groups that a parameter names as people read them.
+func (p *parser) threads(name string) []string {
+	groups := p.list(name, maxText)
+	for i, group := range groups {
+		if group == profile.UnknownThreads {
+			groups[i] = ""
+		}
+	}
+	return groups
 }
 
 func (p *parser) pattern(name string) calltree.Pattern {

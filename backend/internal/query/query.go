@@ -107,16 +107,17 @@ func (q *Query) endpoints() []endpoint {
 		"cluster": optional, "namespace": optional, "service": required, "type": required, "from": required, "to": required,
 		"version": repeated, "pod": repeated, "container": repeated, "node": repeated, "series": optional,
 	}
-	stacks := selection.with(params{"include": optional, "exclude": optional, "package": optional, "path": repeated})
+	threads := params{"thread": repeated, "excludeThread": repeated}
+	stacks := selection.with(threads).with(params{"include": optional, "exclude": optional, "package": optional, "path": repeated})
 	sandwich := stacks.with(params{"nodes": optional, "function": required})
 	base := params{
 		"baseFrom": optional, "baseTo": optional, "baseCluster": optional, "baseNamespace": optional, "baseService": optional, "baseSeries": optional,
-		"baseVersion": repeated, "basePod": repeated, "baseContainer": repeated, "baseNode": repeated,
+		"baseVersion": repeated, "basePod": repeated, "baseContainer": repeated, "baseNode": repeated, "baseThread": repeated,
 	}
 	return []endpoint{
 		{path: "services", takes: params{"from": required, "to": required}, answer: q.services},
 		{path: "targets", takes: params{"cluster": optional, "namespace": optional, "service": optional}, answer: q.targets},
-		{path: "series", takes: selection.and("points", "by", "parts"), answer: q.series},
+		{path: "series", takes: selection.with(threads).and("points", "by", "parts"), answer: q.series},
 		{path: "heatmap", takes: selection.and("rows"), answer: q.heatmap},
 		{path: "flame", takes: stacks.and("nodes"), answer: q.flame},
 		{path: "callers", takes: sandwich, answer: q.callers},

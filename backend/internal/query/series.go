@@ -3,10 +3,12 @@ package query
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/profile"
 )
 
 func (q *Query) series(ctx context.Context, r request) (any, error) {
@@ -19,9 +21,16 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 	var cells []store.Cell
 	var parts []store.Part
 	var ledger *store.Coverage
-	if r.by == "" {
+	some := len(r.sel.Threads)+len(r.sel.NotThreads) > 0
+	switch {
+	case some && r.by != "" && r.by != store.ByThread:
+		return nil, api.Errorf(profile.BadParameter, "parameter by: a timeline of some threads is taken apart by thread, not by %s", r.by)
+	case some:
+		cells, parts, ledger, err = q.Samples.Parts(ctx, r.sel, first, step, store.ByThread)
+		parts = chosenThreads(parts, r.sel)
+	case r.by == "":
 		cells, ledger, err = q.Samples.Timeline(ctx, r.sel, first, step)
-	} else {
+	default:
 		cells, parts, ledger, err = q.Samples.Parts(ctx, r.sel, first, step, r.by)
 	}
 	if err != nil {
@@ -31,18 +40,46 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, others := partsOf(parts, r.parts)
+	all := points(cells)
+	if some {
+		sumOf(parts, cells, all)
+	}
+	if r.by == "" {
+		parts = nil
+	}
+	shown, others := partsOf(parts, r.parts, r.by)
 	return api.Series{
 		Range: r.rng, Type: r.sel.Type, Unit: r.sel.Type.Unit(), CountUnit: r.sel.Type.CountUnit(),
-		StepSeconds: int64(step / time.Second), Targets: ledger.Targets, Points: points(cells), Coverage: coverage,
+		StepSeconds: int64(step / time.Second), Targets: ledger.Targets, Points: all, Coverage: coverage,
 		By: string(r.by), Parts: shown, OtherParts: others,
 	}, nil
 }
 
+// chosenThreads are the parts of a timeline that are of the chosen threads.
+func chosenThreads(parts []store.Part, sel store.Selection) []store.Part {
+	return slices.DeleteFunc(parts, func(p store.Part) bool {
+		return len(sel.Threads) > 0 && !slices.Contains(sel.Threads, p.Name) || slices.Contains(sel.NotThreads, p.Name)
+	})
+}
+
+// sumOf gives the points of a timeline the sums of parts.
+func sumOf(parts []store.Part, cells []store.Cell, points []api.Point) {
+	for i := range points {
+		var sum profile.Amount
+		for _, p := range parts {
+			sum = sum.Add(p.Stored[i])
+		}
+		points[i].Value, points[i].Count, points[i].PerSecond = sum.Value, sum.Count, perSecond(cells[i].Time, sum)
+	}
+}
+
 // partsOf returns the heaviest parts and the number of the others.
-func partsOf(parts []store.Part, limit int) (shown []api.Part, others int) {
+func partsOf(parts []store.Part, limit int, by store.Column) (shown []api.Part, others int) {
 	shown = []api.Part{}
 	for _, p := range parts[:min(len(parts), limit)] {
+		if by == store.ByThread && p.Name == "" {
+			p.Name = profile.UnknownThreads
+		}
 		one := api.Part{Name: p.Name, Total: p.Total, Windows: p.Windows}
 		one.Values, one.Counts = amountColumns(p.Stored)
 		shown = append(shown, one)

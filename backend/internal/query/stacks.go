@@ -36,7 +36,7 @@ func (q *Query) stacks(ctx context.Context, requests ...request) (*stacks, error
 	}
 	out := &stacks{tree: sums.Tree, scanned: q.scanned(sums.Cost)}
 	for i, r := range requests {
-		one := side{Side: sums.Sides[i], rng: r.rng}
+		one := side{Side: sums.Sides[i], rng: r.rng, outside: sums.Sides[i].Elsewhere}
 		if one.coverage, err = q.explained(ctx, r, one.Coverage); err != nil {
 			return nil, err
 		}

@@ -60,11 +60,16 @@ func (r *read) blocks(ctx context.Context, sel Selection, groups, slices int) ([
 	from, to := sel.seconds()
 	slice := max((to-from+int64(slices)-1)/int64(slices), int64(time.Minute/time.Second))
 	chosen, args := sel.targets(sel.params().with("type", string(sel.Type)))
+	threads := ""
+	if sel.someThreads() {
+		threads, args = sel.ofThreads(args)
+		threads = " AND " + threads
+	}
 	limit := r.store.limits.BlockRows
 	statement := fmt.Sprintf(`SELECT toInt64(series_id %% %d) * %d + intDiv(toInt64(toUnixTimestamp(window_start)) - %d, %d) AS block, stack_id, sum(value), sum(count)
-FROM @.samples WHERE %s AND type = {type:String} AND %s
+FROM @.samples WHERE %s AND type = {type:String} AND %s%s
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s%s)`,
-		groups, slices, from, slice, scoped, samplesIn(seconds{from, to}), scoped, startsIn("window_start", seconds{from, to}), chosen)
+		groups, slices, from, slice, scoped, samplesIn(seconds{from, to}), threads, scoped, startsIn("window_start", seconds{from, to}), chosen)
 	statement += fmt.Sprintf(" GROUP BY block, stack_id ORDER BY block LIMIT %d", limit+1)
 	var blocks []Block
 	var lists [][]calltree.Sum

@@ -100,6 +100,15 @@ func reads(db *store.Store, span store.Range) map[string]func(context.Context) (
 			sums, err := db.Sums(ctx, sel)
 			return err == nil && sums.Sides[0].Total.Count > 0, err
 		}),
+		"Sums of threads": inNamespace(func(ctx context.Context, sel store.Selection) (bool, error) {
+			sel.Threads, sel.NotThreads = []string{""}, []string{"main"}
+			sums, err := db.Sums(ctx, sel)
+			return err == nil && sums.Tree.Size() > 0, err
+		}),
+		"Parts by thread": inNamespace(func(ctx context.Context, sel store.Selection) (bool, error) {
+			_, parts, _, err := db.Parts(ctx, sel, sel.From, time.Hour, store.ByThread)
+			return len(parts) > 0, err
+		}),
 		"Blocks": inNamespace(func(ctx context.Context, sel store.Selection) (seen bool, err error) {
 			_, err = db.Blocks(ctx, sel, 1, 1, func(store.Block) error { seen = true; return nil })
 			return seen, err

@@ -24,8 +24,8 @@ type Selection struct {
 	// empty list does not narrow. Each has at most MaxSelected entries.
 	Versions, Pods, Containers, Nodes []string
 	Series                            []uint64 // only these targets (see profile.Target.SeriesID), likewise
-	// Only samples of these thread groups, and none of those, for Sums; empty lists
-	// do not narrow. The empty name is the group that is not known.
+	// Only samples of these thread groups, and none of those, for Sums and Blocks;
+	// empty lists do not narrow. The empty name is the group that is not known.
 	Threads, NotThreads []string
 }
 

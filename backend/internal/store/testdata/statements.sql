@@ -138,6 +138,50 @@ SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.un
   SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id
 ) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
 
+---- Parts by thread
+SELECT cell, countIf(has), countIf(lost AND NOT has), sumIf(toInt64(length_s), lost AND NOT has), sum(prints), if(sum(cv) >= 9223372036854775807, -1, toInt64(sum(cv))), if(sum(cc) >= 9223372036854775807, -1, toInt64(sum(cc))), if(sum(sv) >= 9223372036854775807, -1, toInt64(sum(sv))), if(sum(sc) >= 9223372036854775807, -1, toInt64(sum(sc))), if(sum(r) >= 9223372036854775807, -1, toInt64(sum(r))), if(sum(span) >= 9223372036854775807, -1, toInt64(sum(span))),
+  sum(kn), if(sum(kc) >= 9223372036854775807, -1, toInt64(sum(kc))), if(sum(kp) >= 9223372036854775807, -1, toInt64(sum(kp))) FROM (
+  SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, max(duration_s) AS length_s, max(p.type != '' AND (recorded_end_ns > 0)) AS has,
+    max(p.type = '' AND empty(types) OR p.type != '' AND NOT (recorded_end_ns > 0)) AS lost, sum(cityHash64(series_id, window_start, received_at)) AS prints,
+    sum(toInt128(captured_value)) AS cv, sum(toInt128(captured_count)) AS cc, sum(toInt128(stored_value)) AS sv, sum(toInt128(stored_count)) AS sc,
+    sum(toInt128(raw)) AS r, sum(if(p.type != '', toInt128(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)), 0)) AS span,
+    countIf(p.type != '' AND kernel_cpu_ns >= 0) AS kn, sumIf(toInt128(kernel_cpu_ns), p.type != '' AND kernel_cpu_ns >= 0) AS kc,
+    sumIf(toInt128(captured_value), p.type != '' AND kernel_cpu_ns >= 0) AS kp
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, series_id, window_start
+) GROUP BY cell;
+
+SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
+
+SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, thread AS name, if(sum(toInt128(value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(value)))), if(sum(toInt128(count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(count)))), uniqExact((series_id, window_start)) FROM (SELECT series_id, window_start, thread, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
+ AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))
+ AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))) GROUP BY cell, name;
+
+SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>;
+
+SELECT toUnixTimestamp64Milli(now64(3));
+
+SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.until)), t.gone FROM (
+  SELECT series_id, toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + duration_s)) AS last,
+    toInt64(if(minIf(duration_s, (recorded_end_ns > 0)) > 0, minIf(duration_s, (recorded_end_ns > 0)), min(duration_s))) AS length, toInt64(toUnixTimestamp(min(jvm_start))) AS born, sumIf(cityHash64(series_id, window_start, received_at), window_start >= toDateTime(<time>, 'UTC')) AS prints
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id
+) AS w LEFT JOIN (
+  SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id
+) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
+
 ---- Services
 SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
 FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
@@ -248,6 +292,50 @@ SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.un
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id
+) AS w LEFT JOIN (
+  SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id
+) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
+
+---- Sums of threads
+SELECT cell, countIf(has), countIf(lost AND NOT has), sumIf(toInt64(length_s), lost AND NOT has), sum(prints), if(sum(cv) >= 9223372036854775807, -1, toInt64(sum(cv))), if(sum(cc) >= 9223372036854775807, -1, toInt64(sum(cc))), if(sum(sv) >= 9223372036854775807, -1, toInt64(sum(sv))), if(sum(sc) >= 9223372036854775807, -1, toInt64(sum(sc))), if(sum(r) >= 9223372036854775807, -1, toInt64(sum(r))), if(sum(span) >= 9223372036854775807, -1, toInt64(sum(span))),
+  sum(kn), if(sum(kc) >= 9223372036854775807, -1, toInt64(sum(kc))), if(sum(kp) >= 9223372036854775807, -1, toInt64(sum(kp))) FROM (
+  SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, max(duration_s) AS length_s, max(p.type != '' AND (recorded_end_ns > 0)) AS has,
+    max(p.type = '' AND empty(types) OR p.type != '' AND NOT (recorded_end_ns > 0)) AS lost, sum(cityHash64(series_id, window_start, received_at)) AS prints,
+    sum(toInt128(captured_value)) AS cv, sum(toInt128(captured_count)) AS cc, sum(toInt128(stored_value)) AS sv, sum(toInt128(stored_count)) AS sc,
+    sum(toInt128(raw)) AS r, sum(if(p.type != '', toInt128(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)), 0)) AS span,
+    countIf(p.type != '' AND kernel_cpu_ns >= 0) AS kn, sumIf(toInt128(kernel_cpu_ns), p.type != '' AND kernel_cpu_ns >= 0) AS kc,
+    sumIf(toInt128(captured_value), p.type != '' AND kernel_cpu_ns >= 0) AS kp
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, series_id, window_start
+) GROUP BY cell;
+
+SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
+
+SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>;
+
+SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS v, sumIf(count, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS c, sum(value), sum(count) FROM (SELECT stack_id, value, count, thread FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
+ AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
+GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT 200000 SETTINGS totals_mode = 'before_having';
+
+SELECT toUnixTimestamp64Milli(now64(3));
+
+SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.until)), t.gone FROM (
+  SELECT series_id, toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + duration_s)) AS last,
+    toInt64(if(minIf(duration_s, (recorded_end_ns > 0)) > 0, minIf(duration_s, (recorded_end_ns > 0)), min(duration_s))) AS length, toInt64(toUnixTimestamp(min(jvm_start))) AS born, sumIf(cityHash64(series_id, window_start, received_at), window_start >= toDateTime(<time>, 'UTC')) AS prints
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id
 ) AS w LEFT JOIN (
   SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id
 ) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
