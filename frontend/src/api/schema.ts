@@ -1166,6 +1166,10 @@ export interface components {
         container: string[];
         /** @description only targets on these nodes of the cluster; may be repeated */
         node: string[];
+        /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+        thread: string[];
+        /** @description no samples of threads of these groups, see thread; may be repeated */
+        excludeThread: string[];
         /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
         include: string;
         /** @description only samples without such a function, see include */
@@ -1331,10 +1335,14 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description most points to return */
                 points?: number;
                 /** @description take what was stored apart by this */
-                by?: "version" | "pod" | "container" | "node";
+                by?: "version" | "pod" | "container" | "node" | "thread";
                 /** @description the most parts to answer */
                 parts?: number;
             };
@@ -1419,6 +1427,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1469,6 +1481,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1521,6 +1537,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1573,6 +1593,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1593,6 +1617,7 @@ export interface operations {
                 basePod?: string[];
                 baseContainer?: string[];
                 baseNode?: string[];
+                baseThread?: string[];
             };
             header?: never;
             path?: never;
@@ -1633,6 +1658,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1652,6 +1681,7 @@ export interface operations {
                 basePod?: string[];
                 baseContainer?: string[];
                 baseNode?: string[];
+                baseThread?: string[];
             };
             header?: never;
             path?: never;
@@ -1692,6 +1722,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
@@ -1752,6 +1786,10 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                thread?: components["parameters"]["thread"];
+                /** @description no samples of threads of these groups, see thread; may be repeated */
+                excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
                 /** @description only samples without such a function, see include */
