@@ -15,8 +15,8 @@ import (
 
 // Intervals to which the budget leads at most. Beyond, amounts would not be right
 // any more: a thread that uses less CPU time than an interval in all its life has no
-// sample, and HotSpot counts the bytes of a thread's buffer again at each object
-// that it allocates outside of one, which shows from about 8 MiB on.
+// sample, and allocations of JDK 17 came out at 1.3 times the truth at 16 MiB and 1.6
+// times at 64 MiB (measured with objects of 64 KiB).
 const (
 	longestCPU   = 100 * time.Millisecond
 	longestAlloc = 4 << 20
