@@ -206,6 +206,10 @@ func (s *step) everyWindow(namespace, service string, from, to time.Time) {
 	if windows.Lost > 0 || windows.Stored != windows.Expected {
 		s.Errorf("%s: %d windows expected, %d stored, %d lost: %+v", service, windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
 	}
+	// A window that leaves the spool without its stacks is stored, too.
+	if got.Coverage.Dropped.Count > 0 {
+		s.Errorf("%s: %d samples were dropped: %+v", service, got.Coverage.Dropped.Count, got.Coverage.Losses)
+	}
 	s.measure("%s: %d windows expected, %d stored, over %.0f s", service, windows.Expected, windows.Stored, to.Sub(from).Seconds())
 	s.ledgerAddsUp(service, got)
 }

@@ -25,6 +25,7 @@ func terminal(t *testing.T) {
 	leftOut := workload{name: "left-out", namespace: labelledNamespace, annotations: contract.Enabled + `: "false"`,
 		spec: knownUser + "containers: [{name: app, image: " + images.BusyboxName + ", command: [sleep, \"86400\"]}]\n"}
 	if !require(t, stepLimit, group, "a service to ask for is profiled", func(s *step) {
+		shared.makeNamespaces(s)
 		shared.applyText(s, asked.manifest())
 		shared.applyText(s, leftOut.manifest())
 		pod := shared.readyPods(s, asked.namespace, "app=asked", 1)[0]

@@ -103,7 +103,7 @@ func (l *lab) applyWebhook(s *step) {
 	l.readyPods(s, systemNamespace, "app.kubernetes.io/name=podflame-webhook", 2) // those before serve until they are gone
 }
 
-var reasonInLog = regexp.MustCompile(`upload failed.*reason"?[=:]"?(\w+)`)
+var reasonInLog = regexp.MustCompile(`(upload failed|window rejected).*reason"?[=:]"?(\w+)`)
 
 // oldBackendAnswers waits until the new sidecar's windows are stored, or its log
 // says by which reason they are not.
@@ -119,7 +119,10 @@ func oldBackendAnswers(s *step) {
 		}
 		log, _, logErr := shared.Kubectl(s.ctx, nil, "logs", "--namespace", pod.Namespace, pod.Name, "--container", contract.ContainerName)
 		if found := reasonInLog.FindStringSubmatch(log); found != nil {
-			s.measure("the old backend refuses them: %s", found[1])
+			s.measure("the old backend refuses them: %s, %s", found[1], found[2])
+			if found[1] == "window rejected" {
+				s.Errorf("windows that the old backend refuses as %s lose their stacks at once", found[2])
+			}
 			return true, ""
 		}
 		return false, fmt.Sprintf("%+v %v %v", got.Total, err, logErr)
