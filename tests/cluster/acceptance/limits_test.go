@@ -164,7 +164,8 @@ func spoolFull(s *step) {
 	}
 	back()
 	s.samplesOf(faultNamespace, pod.Name, time.Now())
-	got := s.accounted(faultNamespace, pod.Name, began, time.Now().Add(-20*time.Second))
+	// The oldest began before the outage.
+	got := s.accounted(faultNamespace, pod.Name, began.Add(-30*time.Second), time.Now().Add(-20*time.Second))
 	told := slices.ContainsFunc(got.Coverage.Losses, func(l loss) bool { return l.Reason == "spool_full" && l.Count > 0 })
 	if !told {
 		s.Errorf("no loss says spool_full: %+v", got.Coverage.Losses)
