@@ -73,7 +73,7 @@ func Profiling() []Text {
 		{"unknown_reason", "The sidecar gave a reason that this backend does not know; reasons of a newer version are counted together", "Update the backend to the version of the sidecars"},
 
 		{"malformed", "The upload is no window", "Send what this version's sidecar sends"},
-		{"unsupported_format", "The upload has a format version that this backend does not know", "Update the backend"},
+		{"unsupported_format", "The upload is of a later version than this backend knows; it waits in the sidecar", "Update the backend"},
 		{"body_too_large", "The upload is larger than allowed", "Raise --max-body on the backend, or lower --max-stacks on the sidecar"},
 		{"decoded_too_large", "The upload decompresses to more than allowed", "Raise --max-decoded on the backend, or lower --max-stacks on the sidecar"},
 		{"limit_exceeded", "The upload exceeds a limit", "See the limit named in the message"},

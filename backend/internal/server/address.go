@@ -37,7 +37,7 @@ func limitAddresses(d Door, log *slog.Logger) net.Listener {
 		log: log.With("door", d.Name), seldom: rate.Sometimes{Interval: time.Minute}, open: map[string]int{},
 	}
 	if l.refused == nil {
-		l.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "unregistered"})
+		l.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "unregistered_total"})
 	}
 	return l
 }

@@ -237,7 +237,8 @@ func readLimited(path string, limit int64) ([]byte, error) {
 }
 
 // failure classifies an answer. Missing credentials are no reason to give a
-// window up: a token or a permission can be put right while it waits. Of answers
+// window up, nor is a backend that is older than the sidecar: a token, a permission
+// or the backend can be put right while it waits. Of answers
 // that are not the backend's own (a proxy's, say) only one is: that the window is
 // too large, for it stays so.
 func failure(res *http.Response, answer []byte) *Error {
@@ -260,6 +261,9 @@ func failure(res *http.Response, answer []byte) *Error {
 	e.Reason, e.Message = said.Code, fmt.Sprintf("%.*s", maxWords, said.Message)
 	if said.Hint != "" {
 		e.Message += fmt.Sprintf("; %.*s", maxWords, said.Hint)
+	}
+	if e.Reason == profile.UnsupportedFormat {
+		return e // an earlier backend's: the window waits for the one that knows it
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:

@@ -190,6 +190,7 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		retryAfter time.Duration
 	}{
 		"malformed":    {400, answer(profile.Malformed), Rejected, profile.Malformed, 0},
+		"too new":      {400, answer(profile.UnsupportedFormat), Unavailable, profile.UnsupportedFormat, 0},
 		"too large":    {413, answer(profile.BodyTooLarge), Rejected, profile.BodyTooLarge, 0},
 		"invalid":      {422, answer(profile.LedgerMismatch), Rejected, profile.LedgerMismatch, 0},
 		"forbidden":    {403, answer(profile.Forbidden), Unavailable, profile.Forbidden, 0},
