@@ -23,7 +23,7 @@ func NewRefused(registry prometheus.Registerer) *prometheus.CounterVec {
 type perAddress struct {
 	net.Listener
 	limit   int
-	refused prometheus.Counter
+	refused prometheus.Counter // may be nil
 	log     *slog.Logger
 	seldom  rate.Sometimes
 
@@ -32,14 +32,10 @@ type perAddress struct {
 }
 
 func limitAddresses(d Door, log *slog.Logger) net.Listener {
-	l := &perAddress{
+	return &perAddress{
 		Listener: d.Listener, limit: d.Limits.PerAddress, refused: d.Refused,
 		log: log.With("door", d.Name), seldom: rate.Sometimes{Interval: time.Minute}, open: map[string]int{},
 	}
-	if l.refused == nil {
-		l.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "unregistered_total"})
-	}
-	return l
 }
 
 // Accept implements net.Listener.
@@ -54,7 +50,9 @@ func (l *perAddress) Accept() (net.Conn, error) {
 			return &countedConn{Conn: conn, leave: func() { l.leave(address) }}, nil
 		}
 		_ = conn.Close()
-		l.refused.Inc()
+		if l.refused != nil {
+			l.refused.Inc()
+		}
 		l.seldom.Do(func() {
 			l.log.Warn("connections refused: their address has as many as one may have", "address", address, "limit", l.limit)
 		})
