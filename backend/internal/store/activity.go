@@ -283,6 +283,24 @@ func (r *read) gapsMayBe(ctx context.Context, all *activities, narrow string, ar
 	return strings.Join(list, " OR "), args, nil
 }
 
+// activeTarget is what a target did. Times are Unix s.
+type activeTarget struct {
+	Cluster   string   `ch:"cluster"`
+	Namespace string   `ch:"namespace"`
+	Service   string   `ch:"service"`
+	First     int64    `ch:"first"`
+	Last      int64    `ch:"last"`
+	Length    int64    `ch:"length"`
+	Born      int64    `ch:"born"`
+	Stored    int64    `ch:"stored"`
+	Lost      int64    `ch:"lost"`
+	LostS     int64    `ch:"lost_s"`
+	Prints    uint64   `ch:"prints"`
+	Until     int64    `ch:"until_s"`
+	Gone      uint8    `ch:"is_gone"`
+	Kinds     []string `ch:"kinds"`
+}
+
 // activeTargets counts the windows of each target as the timeline does. A target
 // counts for the types of its windows, or for those that its sidecar reports, or
 // for all if neither is known.
@@ -294,8 +312,9 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 	}
 	limit := r.store.limits.Counted
 	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
-	statement := fmt.Sprintf(`SELECT w.cluster, w.namespace, w.service, w.first, w.last, w.length, w.born, w.stored, w.lost, w.lost_s, w.prints,
-  toInt64(toUnixTimestamp(t.until)), t.gone, if(notEmpty(w.kinds), w.kinds, t.records) FROM (
+	statement := fmt.Sprintf(`SELECT w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
+  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints,
+  toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
   SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
     if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
     groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
@@ -306,27 +325,24 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id ORDER BY w.series_id LIMIT %d`,
 		within, within, within, within, rows, limit+1)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var key ServiceKey
-		l := life{now: m.at / 1000}
-		var gone uint8
-		var prints uint64
-		var kinds []string
-		var stored, lost, lostSeconds int64
-		if err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &l.first, &l.last, &l.length, &l.born, &stored, &lost, &lostSeconds, &prints, &l.until, &gone, &kinds); err != nil {
+		var one activeTarget
+		if err := row.ScanStruct(&one); err != nil {
 			return err
 		}
-		l.gone = gone > 0
-		read += prints
+		read += one.Prints
 		if all.targets++; all.targets > limit {
 			all.uncounted = true
 			return nil
 		}
-		if stored+lost > 0 {
+		key := ServiceKey{one.Cluster, one.Namespace, one.Service}
+		if one.Stored+one.Lost > 0 {
 			all.targetsOf[key]++
 		}
 		if boards := all.of[key]; boards != nil {
-			boards.any.count(stored, lost, lostSeconds)
-			boards.enter(l, kinds)
+			boards.any.count(one.Stored, one.Lost, one.LostS)
+			boards.enter(life{
+				now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: one.Until, gone: one.Gone > 0,
+			}, one.Kinds)
 		}
 		return nil
 	})

@@ -279,22 +279,28 @@ func heapBytes() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// history makes a day of the synthetic service inside ClickHouse, out of the
-// stacks of one real window, and rolls it up. Like in real profiles a stack is
-// the rarer the higher its number.
+// history makes a day of the synthetic service.
 func history(b *testing.B, s *store.Store, day time.Time) {
+	b.Helper()
+	hoursOfHistory(b, s, day, 24, benchPods)
+}
+
+// hoursOfHistory makes hours of the synthetic service inside ClickHouse, out of the
+// stacks of one real window, and rolls them up. Like in real profiles a stack is
+// the rarer the higher its number.
+func hoursOfHistory(b *testing.B, s *store.Store, day time.Time, hours, pods int) {
 	b.Helper()
 	m, all := newMaker("bench", 0), universe()
 	m.types, m.target.Version = nil, "v"
 	insert(b, s, minute(m, &all, day, benchUniverse))
 	ctx := context.Background()
-	for hour := range 24 {
+	for hour := range hours {
 		from := day.Add(time.Duration(hour) * time.Hour).Unix()
 		for _, statement := range []string{
 			fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count) WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
 SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% 60), 60, intDiv(number, %d * 60) + 1,
   ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
-FROM numbers(%d)`, day.Unix(), from, benchStacks, benchStacks, benchUniverse, hour, benchStacks*60*benchPods),
+FROM numbers(%d)`, day.Unix(), from, benchStacks, benchStacks, benchUniverse, hour, benchStacks*60*pods),
 			fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value, stored_count)
 SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']) AS t, window_start, 60, series_id, toString(series_id), 'v', ['cpu'], if(t = '', 0, sum(value)), if(t = '', 0, sum(count))
 FROM @.samples WHERE series_id < 1000000 AND toStartOfHour(window_start) = toDateTime(%d, 'UTC') GROUP BY series_id, window_start`, from),
@@ -304,7 +310,7 @@ FROM @.samples WHERE series_id < 1000000 AND toStartOfHour(window_start) = toDat
 			}
 		}
 	}
-	for done := 0; done < 24; {
+	for done := 0; done < hours; {
 		n, err := s.RollupDue(ctx, day.Add(25*time.Hour))
 		if err != nil {
 			b.Fatal(err)

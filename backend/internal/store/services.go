@@ -68,39 +68,55 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 	return list, nil
 }
 
+// serviceOfType is a row of the list of services, before types are put together.
+type serviceOfType struct {
+	Cluster       string   `ch:"cluster"`
+	Namespace     string   `ch:"namespace"`
+	Service       string   `ch:"service"`
+	Type          string   `ch:"type"`
+	Versions      []string `ch:"all_versions"`
+	Windows       uint64   `ch:"number"`
+	Print         uint64   `ch:"print"`
+	First         int64    `ch:"first_start"`
+	Last          int64    `ch:"last_end"`
+	StoredValue   int64    `ch:"sv"`
+	StoredCount   int64    `ch:"sc"`
+	CapturedValue int64    `ch:"cv"`
+	CapturedCount int64    `ch:"cc"`
+}
+
 // services reads a row for each service and type; the one of the type ” counts
 // windows. It returns the fingerprint of the headers as well.
 func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment) (list []Service, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArray(%d)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), `+
-		exact("sum(toInt128(stored_value))")+`, `+exact("sum(toInt128(stored_count))")+`, `+
-		exact("sum(toInt128(captured_value))")+`, `+exact("sum(toInt128(captured_count))")+`
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArray(%d)(versions) AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
+		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc, `+
+		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc
 FROM (%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
 		MaxVersions, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var one Service
-		var of string
-		var windows, prints uint64
-		var first, last int64
-		var stored, captured profile.Amount
-		err := row.Scan(&one.Cluster, &one.Namespace, &one.Service, &of, &one.Versions, &windows, &prints, &first, &last,
-			&stored.Value, &stored.Count, &captured.Value, &captured.Count)
-		if err != nil {
+		var one serviceOfType
+		if err := row.ScanStruct(&one); err != nil {
 			return err
 		}
-		read += prints
-		if of == "" {
+		read += one.Print
+		key := ServiceKey{one.Cluster, one.Namespace, one.Service}
+		if one.Type == "" {
 			slices.Sort(one.Versions)
-			one.Windows, one.FirstStart, one.LastEnd = int64(windows), time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()
-			list = append(list, one)
+			list = append(list, Service{
+				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows),
+				FirstStart: time.Unix(one.First, 0).UTC(), LastEnd: time.Unix(one.Last, 0).UTC(),
+			})
 			return nil
 		}
-		if n := len(list); n > 0 && list[n-1].ServiceKey == one.ServiceKey {
-			lost := profile.Amount{Value: captured.Value - stored.Value, Count: captured.Count - stored.Count}
-			list[n-1].Types = append(list[n-1].Types, TypeTotal{Type: profile.Type(of), Stored: stored, Lost: lost})
+		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
+			list[n-1].Types = append(list[n-1].Types, TypeTotal{
+				Type: profile.Type(one.Type), Stored: profile.Amount{Value: one.StoredValue, Count: one.StoredCount},
+				Lost: profile.Amount{Value: one.CapturedValue - one.StoredValue, Count: one.CapturedCount - one.StoredCount},
+			})
 		}
-		return r.checkSums(stored.Value, stored.Count, captured.Value, captured.Count)
+		return r.checkSums(one.StoredValue, one.StoredCount, one.CapturedValue, one.CapturedCount)
 	})
 	return list, read, err
 }

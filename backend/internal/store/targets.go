@@ -99,21 +99,54 @@ func (s *Store) WindowLength(ctx context.Context, key ServiceKey) (time.Duration
 	return time.Duration(<-answer) * time.Second, nil
 }
 
+// storedTarget is what a row of targetColumns holds, with the time of the report.
+type storedTarget struct {
+	Cluster      string    `ch:"cluster"`
+	Namespace    string    `ch:"namespace"`
+	Service      string    `ch:"service"`
+	SeriesID     uint64    `ch:"series_id"`
+	Version      string    `ch:"version"`
+	Pod          string    `ch:"pod"`
+	PodUID       string    `ch:"pod_uid"`
+	Node         string    `ch:"node"`
+	Container    string    `ch:"container"`
+	PID          uint32    `ch:"pid"`
+	JVMStart     time.Time `ch:"jvm_start"`
+	JVMVersion   string    `ch:"jvm_version"`
+	MainClass    string    `ch:"main_class"`
+	State        string    `ch:"state"`
+	Reason       string    `ch:"reason"`
+	Detail       string    `ch:"detail"`
+	Since        time.Time `ch:"since"`
+	Session      string    `ch:"session"`
+	WindowS      uint32    `ch:"window_s"`
+	Events       []string  `ch:"events"`
+	Profiler     string    `ch:"profiler"`
+	Sidecar      string    `ch:"sidecar"`
+	Extra        string    `ch:"extra"`
+	SpoolWindows int64     `ch:"spool_windows"`
+	SpoolBytes   int64     `ch:"spool_bytes"`
+	SpoolOldest  time.Time `ch:"spool_oldest"`
+	LastWindow   time.Time `ch:"last_window"`
+	ReportedAt   time.Time `ch:"reported_at"`
+}
+
 func scanTarget(row driver.Rows) (TargetStatus, error) {
-	var t TargetStatus
-	var pid uint32
-	var length uint32
-	var reason string
-	var events []string
-	err := row.Scan(&t.Cluster, &t.Namespace, &t.Service, &t.SeriesID, &t.Version, &t.Pod, &t.PodUID, &t.Node, &t.Container, &pid,
-		&t.JVMStart, &t.JVMVersion, &t.MainClass,
-		&t.State, &reason, &t.Detail, &t.Since, &t.Session, &length, &events, &t.Profiler, &t.Sidecar, &t.Extra,
-		&t.SpoolWindows, &t.SpoolBytes, &t.SpoolOldest, &t.LastEnd, &t.ReportedAt)
-	t.PID, t.Reason = int(pid), profile.Reason(reason)
-	t.JVMStart, t.Since, t.SpoolOldest, t.LastEnd = orZero(t.JVMStart), orZero(t.Since), orZero(t.SpoolOldest), orZero(t.LastEnd)
-	t.WindowLength = time.Duration(length) * time.Second
-	for _, name := range events {
+	var r storedTarget
+	if err := row.ScanStruct(&r); err != nil {
+		return TargetStatus{}, err
+	}
+	t := TargetStatus{
+		Target: profile.Target{
+			Cluster: r.Cluster, Namespace: r.Namespace, Service: r.Service, Version: r.Version, Pod: r.Pod, PodUID: r.PodUID,
+			Node: r.Node, Container: r.Container, PID: int(r.PID), JVMStart: orZero(r.JVMStart), JVMVersion: r.JVMVersion, MainClass: r.MainClass,
+		},
+		SeriesID: r.SeriesID, State: r.State, Reason: profile.Reason(r.Reason), Detail: r.Detail, Since: orZero(r.Since),
+		Session: r.Session, WindowLength: time.Duration(r.WindowS) * time.Second, Profiler: r.Profiler, Sidecar: r.Sidecar, Extra: r.Extra,
+		SpoolWindows: r.SpoolWindows, SpoolBytes: r.SpoolBytes, SpoolOldest: orZero(r.SpoolOldest), LastEnd: orZero(r.LastWindow), ReportedAt: r.ReportedAt,
+	}
+	for _, name := range r.Events {
 		t.Events = append(t.Events, profile.Type(name))
 	}
-	return t, err
+	return t, nil
 }

@@ -57,7 +57,7 @@ FROM (SELECT cluster, namespace, service, type, window_start AS start, [version]
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) WHERE type != '' GROUP BY cluster, namespace, service, type, cell;
 
-SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
+SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions) AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc
 FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
   toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
@@ -75,8 +75,9 @@ FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
 
-SELECT w.cluster, w.namespace, w.service, w.first, w.last, w.length, w.born, w.stored, w.lost, w.lost_s, w.prints,
-  toInt64(toUnixTimestamp(t.until)), t.gone, if(notEmpty(w.kinds), w.kinds, t.records) FROM (
+SELECT w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
+  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints,
+  toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
   SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
     if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
     groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, start >= toDateTime(<time>, 'UTC')) AS stored, sumIf(rows.lost, start >= toDateTime(<time>, 'UTC')) AS lost, sumIf(rows.lost_s, start >= toDateTime(<time>, 'UTC')) AS lost_s,
@@ -183,7 +184,7 @@ SELECT w.first, w.last, w.length, w.born, w.prints, toInt64(toUnixTimestamp(t.un
 ) AS t ON t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
 
 ---- Services
-SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions), sum(windows), sumIf(prints, type = ''), min(first), max(last), if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))), if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count))))
+SELECT cluster, namespace, service, type, groupUniqArrayArray(100)(versions) AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc
 FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
   toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
