@@ -95,7 +95,7 @@ function Session({ target: { state, reason } }: { target: Target }) {
         {state.profilerVersion ? `async-profiler ${state.profilerVersion}` : 'profiler of unknown version'},
         engine {state.engine || 'unknown'}, windows of {formatDuration(state.windowSeconds * 1e9)}
       </div>
-      {!reason && state.detail && <div className="muted small">{state.detail}</div>}
+      {!reason && state.detail && <div className="muted small session-detail">{state.detail}</div>}
       <div className="muted small">
         <code>{state.session.slice(0, 12)}</code>
         {state.adopted && ', adopted from an earlier sidecar'}
