@@ -29,7 +29,7 @@ func (q *Query) asError(ctx context.Context, err error) *api.Error {
 	case store.Unavailable, store.UnknownOutcome:
 		return api.Errorf(profile.StoreUnavailable, "ClickHouse did not answer").Because(err).Retry(max(e.RetryAfter, 2*time.Second))
 	case store.TooExpensive, store.SumTooLarge:
-		return api.Errorf(e.Reason(), "%v", e.Err).Because(err)
+		return api.Errorf(e.Reason(), "%s", e.Said()).Because(err)
 	case store.BadSelection:
 		return api.Errorf(profile.BadParameter, "%v", e.Err).Because(err)
 	}

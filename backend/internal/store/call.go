@@ -105,6 +105,7 @@ func (s *Store) reading(ctx context.Context, op string, run func(ctx context.Con
 	// The server gives up first and says why.
 	err := s.bounded(ctx, s.limits.QueryTimeout+time.Second, func(ctx context.Context) error { return run(ctx, r) })
 	if err = classify(op, reading, err); err != nil {
+		s.limits.explain(err)
 		if !errors.Is(err, context.Canceled) { // that the caller left says nothing of ClickHouse
 			s.metrics.failed(err)
 		}
@@ -112,6 +113,22 @@ func (s *Store) reading(ctx context.Context, op string, run func(ctx context.Con
 	}
 	r.cost.Elapsed = time.Since(began)
 	return r.cost, nil
+}
+
+// explain says which limit of a query ClickHouse has found exceeded.
+func (l Limits) explain(err error) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != TooExpensive {
+		return
+	}
+	switch e.Code {
+	case 158:
+		e.Exceeded = fmt.Sprintf("it would read more than %d rows (--query-rows)", l.QueryRows)
+	case 159, 160:
+		e.Exceeded = fmt.Sprintf("it would take longer than %s (--query-timeout)", l.QueryTimeout)
+	case queryMemory:
+		e.Exceeded = fmt.Sprintf("it would use more than %d bytes of memory (--query-memory)", l.QueryMemory)
+	}
 }
 
 // query runs one query and calls each for each row. Statements write @. in

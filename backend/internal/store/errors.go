@@ -73,7 +73,16 @@ type Error struct {
 	Code       int32         // of ClickHouse, or 0
 	RetryAfter time.Duration // proposal, for retryable classes
 	Hint       string        // what to do next, may be empty
+	Exceeded   string        // limit of ours that ClickHouse enforced, in our words; may be empty
 	Err        error
+}
+
+// Said is the cause for people: not in the words of ClickHouse where ours are known.
+func (e *Error) Said() string {
+	if e.Exceeded != "" {
+		return e.Exceeded
+	}
+	return e.Err.Error()
 }
 
 // Error implements error.

@@ -76,6 +76,9 @@ func TestExpensiveQueries(t *testing.T) {
 	}
 	_, err := s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
 	wantClass(t, "rows", err, store.TooExpensive, "narrow the time range")
+	if e, ok := errors.AsType[*store.Error](err); ok && e.Said() != "it would read more than 100 rows (--query-rows)" {
+		t.Errorf("people are told %q", e.Said())
+	}
 }
 
 func TestBadSelections(t *testing.T) {
