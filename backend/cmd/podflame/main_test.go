@@ -122,7 +122,7 @@ func startBackend(t *testing.T, people *auth.People) (string, *regressions.Watch
 		c.Limits.QueryTimeout = time.Minute
 	})
 	limits := query.DefaultLimits()
-	limits.Timeout = 2 * time.Minute
+	limits.Timeout, limits.HealthWait = 2*time.Minute, time.Minute // the machine may be busy
 	log, registry := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	people.Audit, people.Metrics = auth.NewAudit(log), auth.NewMetrics(registry)
 	in := ingest.New(ingest.Config{Store: db, Senders: auth.Anyone{}, Limits: ingest.DefaultLimits(), Log: log, Registry: registry})

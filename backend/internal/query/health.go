@@ -22,6 +22,8 @@ func (q *Query) ingestHealth(ctx context.Context, _ request) (any, error) {
 	case s.WriteError != "":
 		out.Store.Available = false
 		out.Store.Reason, out.Store.Message = profile.StoreUnavailable, s.WriteError
+	case s.Error != "":
+		out.Store.Message = "ClickHouse is too busy for its figures: " + s.Error
 	}
 	if q.Ended != nil {
 		out.Store.Ended = q.Ended()
@@ -49,6 +51,7 @@ func (q *Query) storeHealth(ctx context.Context) store.Health { return q.health.
 type healthMemory struct {
 	prober Prober
 	keep   time.Duration
+	wait   time.Duration
 	now    func() time.Time
 	asking singleflight.Group
 
@@ -57,11 +60,8 @@ type healthMemory struct {
 	last  store.Health
 }
 
-// healthTimeout is what a page that shows the health may wait for the store.
-const healthTimeout = 2500 * time.Millisecond
-
-func newHealthMemory(prober Prober, keep time.Duration, now func() time.Time) *healthMemory {
-	return &healthMemory{prober: prober, keep: keep, now: now}
+func newHealthMemory(prober Prober, limits Limits, now func() time.Time) *healthMemory {
+	return &healthMemory{prober: prober, keep: limits.HealthFor, wait: limits.HealthWait, now: now}
 }
 
 func (m *healthMemory) get(ctx context.Context) store.Health {
@@ -70,7 +70,7 @@ func (m *healthMemory) get(ctx context.Context) store.Health {
 	}
 	answer := m.asking.DoChan("", func() (any, error) {
 		// One who hangs up must not make the store look dead to the others.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.wait)
 		defer cancel()
 		h := m.prober.Health(ctx)
 		m.mu.Lock()

@@ -23,6 +23,7 @@ type Limits struct {
 	FleetNames   int           // functions that such a table keeps in mind
 	SparkPoints  int           // of the timelines in a list of services
 	HealthFor    time.Duration // for which the state of the store is remembered
+	HealthWait   time.Duration // how long a page that shows it waits for the store
 }
 
 // DefaultLimits returns the limits of the design.
@@ -47,5 +48,6 @@ func DefaultLimits() Limits {
 		FleetNames:   200_000,
 		SparkPoints:  30,
 		HealthFor:    2 * time.Second,
+		HealthWait:   2500 * time.Millisecond,
 	}
 }

@@ -81,7 +81,7 @@ func New(cfg Config) *Query {
 		waiting: semaphore.NewWeighted(int64(cfg.Limits.Waiting)),
 		fleets:  semaphore.NewWeighted(1),
 		metrics: newMetrics(cfg.Registry, cfg.Limits),
-		health:  newHealthMemory(cfg.Prober, cfg.Limits.HealthFor, cfg.Now),
+		health:  newHealthMemory(cfg.Prober, cfg.Limits, cfg.Now),
 	}
 }
 

@@ -34,22 +34,27 @@ func (l *latency) get() (last, mean time.Duration) {
 }
 
 // Health asks ClickHouse how it is. It returns within Limits.QueryTimeout and a
-// second, and has no error: being unreachable is a state.
+// second, and has no error: being unreachable is a state, and so is being too busy
+// for all figures.
 func (s *Store) Health(ctx context.Context) Health {
-	answer := make(chan Health, 1) // not shared with a read that was given up
+	answers := make(chan Health, 2) // not shared with a read that was given up
 	_, err := s.reading(own(ctx), "ask ClickHouse how it is", func(ctx context.Context, r *read) error {
-		var h Health
+		h := Health{Reachable: true}
+		if err := r.versionOf(ctx, &h); err != nil {
+			return err
+		}
+		answers <- h
 		if err := r.health(ctx, &h); err != nil {
 			return err
 		}
-		answer <- h
+		answers <- h
 		return nil
 	})
 	var h Health
-	if err == nil {
-		h = <-answer
-		h.Reachable = true
-	} else {
+	for range len(answers) {
+		h = <-answers
+	}
+	if err != nil {
 		h.Error = err.Error()
 	}
 	if err := s.writable(&h.Room); err != nil {
@@ -83,17 +88,17 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-func (r *read) health(ctx context.Context, h *Health) error {
-	err := r.query(ctx, "SELECT version(), toUInt64(uptime())", nil, func(row driver.Rows) error {
+func (r *read) versionOf(ctx context.Context, h *Health) error {
+	return r.query(ctx, "SELECT version(), toUInt64(uptime())", nil, func(row driver.Rows) error {
 		var seconds uint64
 		err := row.Scan(&h.Version, &seconds)
 		h.Uptime = time.Duration(seconds) * time.Second
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	err = r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts
+}
+
+func (r *read) health(ctx context.Context, h *Health) error {
+	err := r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts
 WHERE active AND database = {database:String} GROUP BY table ORDER BY table`, params{clickhouse.Named("database", r.store.database)},
 		func(row driver.Rows) error {
 			var t TableHealth

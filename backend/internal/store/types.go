@@ -222,7 +222,7 @@ type Side struct {
 // Health is the state of ClickHouse as the store sees it.
 type Health struct {
 	Reachable bool
-	Error     string // why not
+	Error     string // why not, or why figures are missing
 	Version   string
 	Uptime    time.Duration
 	Tables    []TableHealth

@@ -65,6 +65,7 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
       <section>
         <h2>ClickHouse</h2>
         {!store.available && <p className="bad">{store.message || store.reason}</p>}
+        {store.available && store.message && <p className="muted">{store.message}</p>}
         <StoreEnded ended={store.ended} />
         <dl className="facts">
           <dt>Server</dt>
