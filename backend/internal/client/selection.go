@@ -52,12 +52,19 @@ func (s Selection) Query() url.Values {
 			q.Set(name, value)
 		}
 	}
-	for name, values := range map[string][]string{"version": s.Versions, "pod": s.Pods, "container": s.Containers, "node": s.Nodes, "thread": s.Threads, "excludeThread": s.NotThreads} {
+	s.choose(q)
+	return q
+}
+
+// choose adds what is chosen out of a service, which API and page name alike.
+func (s Selection) choose(q url.Values) {
+	for name, values := range map[string][]string{
+		"version": s.Versions, "pod": s.Pods, "container": s.Containers, "node": s.Nodes, "thread": s.Threads, "excludeThread": s.NotThreads,
+	} {
 		if len(values) > 0 {
 			q[name] = values
 		}
 	}
-	return q
 }
 
 // Unfiltered is the selection without what only call trees know.
@@ -88,7 +95,8 @@ func (s Selection) Base(query url.Values, base Selection) url.Values {
 	return query
 }
 
-// Link is the address under which a person sees the selection in a browser.
+// Link is the address under which a person sees the selection in a browser. The
+// page searches for what is included, and knows no function or package to leave out.
 func (s Selection) Link(server string) string {
 	q := s.Span.Query()
 	for name, value := range map[string]string{
@@ -101,9 +109,7 @@ func (s Selection) Link(server string) string {
 	if s.Type != profile.CPU {
 		q.Set("type", string(s.Type))
 	}
-	if len(s.Versions) == 1 { // the page shows one, or all
-		q.Set("version", s.Versions[0])
-	}
+	s.choose(q)
 	return server + "/profile?" + q.Encode()
 }
 
