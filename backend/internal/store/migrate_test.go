@@ -23,7 +23,8 @@ func TestRollupFromBeforeVersions(t *testing.T) {
 	}
 	old := openAt(t, 11)
 	for _, table := range []string{"samples", "profiles", "stacks", "functions"} {
-		exec(t, old, "INSERT INTO @."+table+now.SQL(" SELECT * FROM @."+table))
+		columns := map[string]string{"samples": "* EXCEPT (thread)"}[table]
+		exec(t, old, "INSERT INTO @."+table+now.SQL(" SELECT "+cmp.Or(columns, "*")+" FROM @."+table))
 	}
 	hour := today().Truncate(time.Hour).Unix()
 	exec(t, old, `INSERT INTO @.samples_1h (cluster, namespace, service, type, bucket, stack_id, value, count, version)
@@ -77,7 +78,7 @@ func TestDataFromBeforeCommits(t *testing.T) {
 
 	old := openAt(t, 10)
 	for _, table := range []string{"samples", "profiles", "stacks", "functions"} {
-		columns := map[string]string{"samples": "* EXCEPT (commit_id)", "profiles": "* EXCEPT (commit_id, content)"}[table]
+		columns := map[string]string{"samples": "* EXCEPT (commit_id, thread)", "profiles": "* EXCEPT (commit_id, content)"}[table]
 		statement := old.SQL("INSERT INTO @."+table) + now.SQL(" SELECT "+cmp.Or(columns, "*")+" FROM @."+table)
 		exec(t, old, statement)
 	}
