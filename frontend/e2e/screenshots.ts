@@ -40,6 +40,7 @@ const SHOTS: Shot[] = [
   },
   { name: 'profile-first', path: profile('checkout', '&range=1h') },
   { name: 'profile-line', path: profile('checkout', '&range=1h&timeline=line&up=1&color=package') },
+  { name: 'profile-threads', path: profile('checkout', '&range=1h&timeline=threads&thread=(other)') },
   { name: 'profile-heat', path: profile('checkout', '&range=1h&timeline=heat&grey=jdk') },
   {
     name: 'profile-steps',

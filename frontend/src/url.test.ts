@@ -25,6 +25,8 @@ describe('url', () => {
       pod: ['check=out-7c9d'],
       container: ['app'],
       node: ['node-1', 'node-2'],
+      thread: ['http-nio-#-exec-#', '(unknown)'],
+      excludeThread: ['GC Thread #', '(other)'],
       view: 'sandwich',
       timeline: 'heat',
       upward: true,

@@ -15,8 +15,8 @@ export type Screen =
 export type View = 'both' | 'flame' | 'top' | 'sandwich'
 /** What the colour of a frame stands for: its kind of code, or its package. */
 export type Coloring = 'kind' | 'package'
-/** What the timeline draws: nothing but the fate of each window, the values, or each window as a cell. */
-export type TimelineView = 'slim' | 'line' | 'heat'
+/** What the timeline draws: nothing but the fate of each window, the values, each window as a cell, or none but lists thread groups. */
+export type TimelineView = 'slim' | 'line' | 'heat' | 'threads'
 export type ServicesOrder = 'cost' | 'trouble' | 'name'
 
 /** Relative to now, or between two instants (Unix seconds, `to` exclusive). */
@@ -34,6 +34,10 @@ export const ALL = '*'
 /** What a profile is narrowed to: any of the values of each, or all where none is given. */
 export const FILTERS = ['version', 'pod', 'container', 'node'] as const
 export type Filter = (typeof FILTERS)[number]
+
+/** Of samples, not of targets: only those of some thread groups, or those of all but some. */
+export const THREAD_FILTERS = ['thread', 'excludeThread'] as const
+export type ThreadFilter = (typeof THREAD_FILTERS)[number]
 
 /** The other side of a comparison, "A". An empty part is as on this side, "B". */
 export interface Base {
@@ -62,6 +66,8 @@ export interface UrlState {
   pod: string[]
   container: string[]
   node: string[] // of the cluster
+  thread: string[] // groups
+  excludeThread: string[]
   base: Base
   scale: Scale
   compare: CompareView
@@ -133,7 +139,7 @@ export const NO_BASE: Base = {
 const COUNT = /^\d{1,12}$/
 const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 const VIEWS: readonly View[] = ['both', 'flame', 'top', 'sandwich']
-const TIMELINES: readonly TimelineView[] = ['slim', 'line', 'heat']
+const TIMELINES: readonly TimelineView[] = ['slim', 'line', 'heat', 'threads']
 const COLORINGS: readonly Coloring[] = ['kind', 'package']
 const MAX_STEPS = 20
 const FLAGS = ['', '1'] as const
@@ -160,6 +166,8 @@ export function parseUrl(pathname: string, search: string, hash: string): UrlSta
     pod: read.texts('pod'),
     container: read.texts('container'),
     node: read.texts('node'),
+    thread: read.texts('thread'),
+    excludeThread: read.texts('excludeThread'),
     base: read.base(),
     scale: read.oneOf('scale', SCALES),
     compare: read.oneOf('compare', COMPARE_VIEWS),
@@ -305,7 +313,9 @@ export function formatUrl(state: UrlState): string {
   }
   put('type', state.type, TYPES[0])
   put('series', state.series)
-  for (const name of FILTERS) for (const value of state[name]) params.append(name, value)
+  for (const name of [...FILTERS, ...THREAD_FILTERS]) {
+    for (const value of state[name]) params.append(name, value)
+  }
   for (const value of state.base.version) params.append('baseVersion', value)
   for (const value of state.base.pod) params.append('basePod', value)
   putBase(state.base, put)
@@ -348,8 +358,8 @@ export function linkTo(current: UrlState, screen: Screen, change: Partial<UrlSta
 
 /** What is on screen, as side B of a comparison with side A. Without a base the screen chooses the time before. */
 export function compareLink(current: UrlState, base: Partial<Base> = {}): string {
-  const { cluster, namespace, service, type, version, pod, series } = current
-  const selection = { cluster, namespace, service, type, version, pod, series }
+  const { cluster, namespace, service, type, version, pod, series, thread, excludeThread } = current
+  const selection = { cluster, namespace, service, type, version, pod, series, thread, excludeThread }
   return linkTo(current, 'compare', { ...selection, base: { ...NO_BASE, ...base } })
 }
 

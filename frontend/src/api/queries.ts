@@ -32,6 +32,8 @@ export interface Scope {
   pod: string[]
   container: string[]
   node: string[]
+  thread: string[]
+  excludeThread: string[]
   series: string
 }
 
@@ -72,7 +74,20 @@ export function useInjection(now: number, filter: Pick<Scope, 'namespace' | 'ser
 }
 
 export function useSeries(scope: Scope, range: Between): Answer<Series> {
-  return useScoped<Series>('/api/v1/series', scope, { ...range, by: 'version' })
+  const some = scope.thread.length + scope.excludeThread.length > 0 // which are not told apart by version
+  return useScoped<Series>('/api/v1/series', scope, { ...range, by: some ? undefined : 'version' })
+}
+
+const MOST_THREADS = 50
+
+/** The heaviest thread groups of a range and their sums, whichever of them are chosen. */
+export function useThreads(scope: Scope, range: Between, enabled: boolean): Answer<Series> {
+  const params = { ...range, by: 'thread', points: 1, parts: MOST_THREADS }
+  return useScoped<Series>('/api/v1/series', ofAllThreads(scope), params, enabled)
+}
+
+function ofAllThreads(scope: Scope): Scope {
+  return { ...scope, thread: [], excludeThread: [] }
 }
 
 export function useFlame(scope: Scope, range: Between, nodes: number): Answer<Flame> {
@@ -92,8 +107,9 @@ export function useAround(
   return useScoped<Flame>(`/api/v1/${side}`, scope, params, enabled && fn !== '')
 }
 
+/** Always of all threads: the sums of windows do not tell them apart. */
 export function useHeatmap(scope: Scope, range: Between, enabled: boolean): Answer<Heatmap> {
-  return useScoped<Heatmap>('/api/v1/heatmap', scope, { ...range }, enabled)
+  return useScoped<Heatmap>('/api/v1/heatmap', ofAllThreads(scope), { ...range }, enabled)
 }
 
 /** `base` holds the parameters of the other side. */
@@ -148,7 +164,8 @@ function onlyScope(scope: Scope): Params {
   const given = (values: string[]) => (values.length > 0 ? values : undefined)
   const [version, pod] = [given(scope.version), given(scope.pod)]
   const [container, node] = [given(scope.container), given(scope.node)]
-  return { cluster, namespace, service, type, version, pod, container, node, series }
+  const [thread, excludeThread] = [given(scope.thread), given(scope.excludeThread)]
+  return { cluster, namespace, service, type, version, pod, container, node, series, thread, excludeThread }
 }
 
 function useScoped<T>(path: string, given: Scope, params: Params, enabled = true): Answer<T> {

@@ -4,12 +4,17 @@ interface Props {
   several: string // what the chosen are, to stand after their number
   chosen: string[]
   options: string[]
+  ordered?: boolean // the options are, and not by name
+  textOf?: (name: string) => string
   onChange(chosen: string[]): void
 }
 
+const same = (name: string) => name
+
 /** One, several or all of what there is. A choice takes the place of the former; what is added to it has a group of its own. */
-export function Choices({ label, all, several, chosen, options, onChange }: Props) {
-  const known = [...new Set([...options, ...chosen])].filter(Boolean).sort()
+export function Choices({ label, all, several, chosen, options, ordered, textOf = same, onChange }: Props) {
+  const known = [...new Set([...options, ...chosen])].filter(Boolean)
+  if (!ordered) known.sort()
   const others = chosen.length > 0 ? known.filter(name => !chosen.includes(name)) : []
   const choose = (value: string) => {
     const [what, name] = [value.slice(0, value.indexOf(' ')), value.slice(value.indexOf(' ') + 1)]
@@ -30,7 +35,7 @@ export function Choices({ label, all, several, chosen, options, onChange }: Prop
       <option value="">{all}</option>
       {known.map(name => (
         <option key={name} value={`only ${name}`}>
-          {name}
+          {textOf(name)}
         </option>
       ))}
       {others.length > 0 && (

@@ -114,6 +114,7 @@ function useCommands(url: UrlState, text: string): Command[] {
     })
     const { cluster, namespace, service } = url
     const here = { cluster, namespace, service, type: url.type }
+    const threads = { thread: url.thread, excludeThread: url.excludeThread }
     const ofHere: Command[] =
       service === ''
         ? []
@@ -123,7 +124,7 @@ function useCommands(url: UrlState, text: string): Command[] {
               group: 'Screens',
               label: 'What changed',
               detail: service,
-              run: go(linkTo(url, 'changes', here)),
+              run: go(linkTo(url, 'changes', { ...here, ...threads })),
             },
             { group: 'Screens', label: 'Compare', detail: service, run: go(compareLink(url)) },
           ]

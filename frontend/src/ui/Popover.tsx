@@ -5,11 +5,12 @@ interface Props {
   label?: string
   className?: string
   bodyClass?: string
+  onOpen?: (open: boolean) => void
   children: (close: () => void) => ReactNode
 }
 
 /** A button that opens a panel below it. Escape and a click elsewhere close it. */
-export function Popover({ summary, label, className = '', bodyClass = '', children }: Props) {
+export function Popover({ summary, label, className = '', bodyClass = '', onOpen, children }: Props) {
   const ref = useRef<HTMLDetailsElement>(null)
   const close = () => {
     if (ref.current) ref.current.open = false
@@ -33,7 +34,7 @@ export function Popover({ summary, label, className = '', bodyClass = '', childr
     }
   }, [])
   return (
-    <details className={`popover ${className}`} ref={ref}>
+    <details className={`popover ${className}`} ref={ref} onToggle={e => onOpen?.(e.currentTarget.open)}>
       <summary className="button" aria-label={label}>
         {summary}
       </summary>

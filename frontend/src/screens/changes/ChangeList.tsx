@@ -56,9 +56,9 @@ interface RowProps {
 }
 
 function Row({ url, answer, change: c, most }: RowProps) {
-  const { cluster, namespace, service, type } = url
+  const { cluster, namespace, service, type, thread, excludeThread } = url
   const { short, scope } = splitName(c.name, kindNumber(c.kind))
-  const of = { cluster, namespace, service, type, fn: c.name }
+  const of = { cluster, namespace, service, type, thread, excludeThread, fn: c.name }
   return (
     <tr>
       <th scope="row" title={c.name}>

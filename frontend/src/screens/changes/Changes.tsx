@@ -5,6 +5,7 @@ import { formatCount, formatPercent } from '../../profile/units'
 import { CopyLink } from '../../ui/CopyLink'
 import { CoverageBar } from '../../ui/Coverage'
 import { Empty, Failure, Loading } from '../../ui/Empty'
+import { FilterList } from '../../ui/FilterChips'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { Link } from '../../ui/Link'
 import { useLive, useResolved } from '../../ui/live'
@@ -12,7 +13,7 @@ import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
 import { TypeChoice } from '../../ui/TypeChoice'
 import { formatBetween } from '../../ui/time'
-import { formatUrl, linkTo, NO_BASE, type UrlState } from '../../url'
+import { formatUrl, linkTo, NO_BASE, THREAD_FILTERS, type UrlState } from '../../url'
 import { doubtsOfSide } from '../compare/doubts'
 import { baseParams, sidesOf } from '../compare/sides'
 import { Doubts } from '../compare/Verdict'
@@ -22,6 +23,9 @@ import { VerdictCard } from './VerdictCard'
 
 const MOST = 500
 const DAY = 86_400
+
+/** What narrows both sides and is not said of each. */
+const OF_BOTH = ['pod', 'container', 'node', ...THREAD_FILTERS] as const
 
 /** Which functions of a service take another share than before, told from chance. */
 export function Changes({ url }: { url: UrlState }) {
@@ -36,6 +40,7 @@ export function Changes({ url }: { url: UrlState }) {
         <AsOf answer={answer} />
       </Head>
       <StaleNotice answer={answer} />
+      <FilterList url={url} names={OF_BOTH} />
       <VerdictCard url={url} />
       {answer.data ? (
         <div className={answer.old ? 'profile-body old' : 'profile-body'} aria-busy={answer.old}>
@@ -58,7 +63,8 @@ interface HeadProps {
 }
 
 function Head({ url, range, children }: HeadProps) {
-  const { cluster, namespace, service, type } = url
+  const { cluster, namespace, service, type, thread, excludeThread } = url
+  const of = { cluster, namespace, service, type, thread, excludeThread }
   const automatic = isAutomatic(url)
   return (
     <div className="screen-head">
@@ -66,7 +72,7 @@ function Head({ url, range, children }: HeadProps) {
         <nav className="muted small" aria-label="Breadcrumb">
           <Link href={linkTo(url, 'services')}>Services</Link>
           {' / '}
-          <Link href={linkTo(url, 'profile', { cluster, namespace, service, type })}>{service}</Link>
+          <Link href={linkTo(url, 'profile', of)}>{service}</Link>
         </nav>
         <h1>What changed</h1>
       </div>
@@ -171,12 +177,10 @@ function levelText({ level }: Answer): string {
 }
 
 function CompareButton({ url, answer }: { url: UrlState; answer: Answer }) {
-  const { cluster, namespace, service, type } = url
+  const { cluster, namespace, service, type, thread, excludeThread } = url
+  const of = { cluster, namespace, service, type, thread, excludeThread }
   return (
-    <Link
-      className="button"
-      href={linkTo(url, 'compare', { cluster, namespace, service, type, ...baseOf(answer) })}
-    >
+    <Link className="button" href={linkTo(url, 'compare', { ...of, ...baseOf(answer) })}>
       Compare A and B
     </Link>
   )

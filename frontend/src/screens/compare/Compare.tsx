@@ -5,6 +5,7 @@ import { type Comparison, compare } from '../../profile/compare'
 import { DecodeError } from '../../profile/decode'
 import { CopyLink } from '../../ui/CopyLink'
 import { Empty, Failure, Loading } from '../../ui/Empty'
+import { FilterList } from '../../ui/FilterChips'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
@@ -12,12 +13,15 @@ import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { useShortcuts } from '../../ui/shortcuts'
 import { TypeChoice } from '../../ui/TypeChoice'
-import { formatUrl, linkTo, type Scale, type UrlState } from '../../url'
+import { formatUrl, linkTo, type Scale, THREAD_FILTERS, type UrlState } from '../../url'
 import { CompareTimeline } from './CompareTimeline'
 import { CompareWorkspace } from './CompareWorkspace'
 import { SideCard } from './SideCard'
 import { around, baseParams, type Sides, sidesOf, swapped } from './sides'
 import { Verdict } from './Verdict'
+
+/** What narrows both sides and is in neither card. */
+const OF_BOTH = ['container', 'node', ...THREAD_FILTERS] as const
 
 /** Two selections beside each other: A, the base, and B, what it is compared to. */
 export function Compare({ url }: { url: UrlState }) {
@@ -37,6 +41,7 @@ export function Compare({ url }: { url: UrlState }) {
         <AsOf answer={answer} />
       </Head>
       <StaleNotice answer={answer} />
+      <FilterList url={url} names={OF_BOTH} />
       <div className="sides">
         <SideCard name="base" url={url} sides={sides} diff={answer.data} {...lists} />
         <SideCard name="head" url={url} sides={sides} diff={answer.data} {...lists} />
@@ -79,7 +84,8 @@ interface HeadProps {
 }
 
 function Head({ url, sides, onSwap, children }: HeadProps) {
-  const { cluster, namespace, service, type } = url
+  const { cluster, namespace, service, type, thread, excludeThread } = url
+  const of = { cluster, namespace, service, type, thread, excludeThread }
   const fixed = { ...url, range: { kind: 'between', ...sides.head.range } as const }
   const base = { ...sides.given, range: { kind: 'between', ...sides.base.range } as const }
   return (
@@ -88,7 +94,7 @@ function Head({ url, sides, onSwap, children }: HeadProps) {
         <nav className="muted small" aria-label="Breadcrumb">
           <Link href={linkTo(url, 'services')}>Services</Link>
           {' / '}
-          <Link href={linkTo(url, 'profile', { cluster, namespace, service, type })}>{service}</Link>
+          <Link href={linkTo(url, 'profile', of)}>{service}</Link>
         </nav>
         <h1>Compare</h1>
       </div>

@@ -14,6 +14,15 @@ import { around, type Sides, sameService } from './sides'
 
 const PLOT = 60
 const HEIGHT = 80
+const ALL_OF_SERVICE = {
+  version: [],
+  pod: [],
+  container: [],
+  node: [],
+  series: '',
+  thread: [],
+  excludeThread: [],
+}
 
 /** The service of B around both ranges. One drag chooses the range of A, the next that of B. */
 export function CompareTimeline({ url, sides }: { url: UrlState; sides: Sides }) {
@@ -22,7 +31,7 @@ export function CompareTimeline({ url, sides }: { url: UrlState; sides: Sides })
   const [wider, setWider] = useState(0)
   const fit = around(sides.base.range, sides.head.range, now)
   const shown = widen(fit, wider, now)
-  const series = useSeries({ ...url, version: [], pod: [], container: [], node: [], series: '' }, shown)
+  const series = useSeries({ ...url, ...ALL_OF_SERVICE }, shown)
   const choose = (range: Between) => {
     change(rangeChange(sides, armed, range))
     setArmed(armed === 'base' ? 'head' : 'base')

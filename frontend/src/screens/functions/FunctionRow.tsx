@@ -2,8 +2,9 @@ import type { FleetFunction, FleetTop } from '../../api/types'
 import { kindNumber } from '../../profile/decode'
 import { moneyOf } from '../../profile/fleet'
 import { splitName } from '../../profile/names'
-import { formatCount, formatShare, formatValue } from '../../profile/units'
+import { formatCount, formatValue } from '../../profile/units'
 import { Link } from '../../ui/Link'
+import { ShareBar } from '../../ui/ShareBar'
 import { linkTo, type UrlState } from '../../url'
 
 export function FunctionRow({ url, answer, row }: { url: UrlState; answer: FleetTop; row: FleetFunction }) {
@@ -39,18 +40,5 @@ export function FunctionRow({ url, answer, row }: { url: UrlState; answer: Fleet
         <span className="muted small"> {namespace}</span>
       </td>
     </tr>
-  )
-}
-
-const WIDTH = 96
-
-function ShareBar({ value, whole }: { value: number; whole: number }) {
-  return (
-    <div className="share-bar">
-      <svg width={WIDTH} height={8} aria-hidden="true">
-        <rect width={whole > 0 ? (WIDTH * value) / whole : 0} height={8} />
-      </svg>
-      <span>{formatShare(value, whole)}</span>
-    </div>
   )
 }

@@ -93,6 +93,6 @@ export function FlamePane(props: Props) {
 function rootLabel(model: Model): string {
   const { flame, amount, byCount, changed } = model
   const total = formatValue(flame.unit, shownTotal(model))
-  const what = changed ? 'shown' : 'all'
+  const what = changed || flame.outside.count > 0 ? 'shown' : 'all'
   return byCount ? `${what}: ${total}, values unknown` : `${what}: ${total} ${amount}`
 }

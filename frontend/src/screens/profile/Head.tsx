@@ -1,8 +1,9 @@
 import { useState } from 'react'
 import type { Answer } from '../../api/answer'
-import type { Flame, ProfileType, Target } from '../../api/types'
+import type { Flame, ProfileType, Series, Target } from '../../api/types'
 import { shownState, targetName } from '../../profile/targets'
-import { TYPE_LABELS } from '../../profile/units'
+import { chosen, threadList } from '../../profile/threads'
+import { formatPercent, TYPE_LABELS } from '../../profile/units'
 import { Choices } from '../../ui/Choices'
 import { AsOf } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
@@ -11,7 +12,16 @@ import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
 import { stateStyle } from '../../ui/Status'
-import { FILTERS, type Filter, formatUrl, linkTo, type UrlState } from '../../url'
+import {
+  FILTERS,
+  type Filter,
+  formatUrl,
+  linkTo,
+  THREAD_FILTERS,
+  type ThreadFilter,
+  type UrlState,
+} from '../../url'
+import { HowToGet } from './Threads'
 
 const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 
@@ -19,9 +29,11 @@ interface Props {
   url: UrlState
   answer: Answer<Flame>
   targets: Target[]
+  threads: Answer<Series>
+  onChoose(choosing: boolean): void // the thread groups are wanted
 }
 
-export function Head({ url, answer, targets }: Props) {
+export function Head({ url, answer, targets, threads, onChoose }: Props) {
   return (
     <div className="screen-head profile-head">
       <div className="profile-name">
@@ -45,7 +57,7 @@ export function Head({ url, answer, targets }: Props) {
       <span className="spacer" />
       <NewData />
       <AsOf answer={answer} />
-      <Filters url={url} targets={targets} />
+      <Filters {...{ url, targets, threads, onChoose }} />
       <CopyLink url={url} />
     </div>
   )
@@ -67,16 +79,18 @@ function NewData() {
   )
 }
 
-function Filters({ url, targets }: Omit<Props, 'answer'>) {
-  const set = FILTERS.filter(name => url[name].length > 0).length + (url.series === '' ? 0 : 1)
+function Filters({ url, targets, threads, onChoose }: Omit<Props, 'answer'>) {
+  const all = [...FILTERS, ...THREAD_FILTERS]
+  const set = all.filter(name => url[name].length > 0).length + (url.series === '' ? 0 : 1)
   return (
     <Popover
       className="filters"
       bodyClass="filters-body"
-      label={set === 0 ? 'Filters' : `Filters, ${set} set`}
+      onOpen={onChoose}
+      label={set === 0 ? 'Filters' : `Filters ${set} set`}
       summary={
         <>
-          Filters{set > 0 && <span className="count">{set}</span>}
+          Filters {set > 0 && <span className="count">{set}</span>}
           <Icon name="down" />
         </>
       }
@@ -87,6 +101,7 @@ function Filters({ url, targets }: Omit<Props, 'answer'>) {
             <Choice key={name} name={name} url={url} targets={targets} />
           ))}
           <TargetChoice url={url} targets={targets} />
+          <ThreadChoices url={url} threads={threads} />
         </>
       )}
     </Popover>
@@ -116,7 +131,42 @@ function Choice({ name, url, targets }: ChoiceProps) {
   )
 }
 
-function TargetChoice({ url, targets }: Omit<Props, 'answer'>) {
+const THREAD_WORDS: Record<ThreadFilter, { label: string; none: string }> = {
+  thread: { label: 'Threads', none: 'All thread groups' },
+  excludeThread: { label: 'Without', none: 'None left out' },
+}
+
+/** The heaviest groups of the range first, with their share of all threads. */
+function ThreadChoices({ url, threads }: Pick<Props, 'url' | 'threads'>) {
+  const list = threads.data && threadList(threads.data)
+  const textOf = (name: string) => {
+    const group = list?.groups.find(one => one.name === name)
+    return list && group ? `${name}, ${formatPercent(group.amount, list.total)}` : name
+  }
+  return (
+    <>
+      {THREAD_FILTERS.map(name => (
+        <div key={name} className="filter">
+          {THREAD_WORDS[name].label}
+          <Choices
+            label={name === 'thread' ? 'Thread group' : 'Without thread group'}
+            all={THREAD_WORDS[name].none}
+            several="thread groups"
+            chosen={url[name]}
+            options={list?.groups.map(group => group.name) ?? []}
+            ordered
+            textOf={textOf}
+            onChange={names => change({ ...chosen(url, name, names), zoom: [] })}
+          />
+        </div>
+      ))}
+      {threads.error && <p className="small warn">Thread groups: {threads.error.message}</p>}
+      {list && list.total > 0 && !list.told && <HowToGet />}
+    </>
+  )
+}
+
+function TargetChoice({ url, targets }: Pick<Props, 'url' | 'targets'>) {
   const known = targets.some(t => t.series === url.series)
   return (
     <label>

@@ -3,14 +3,15 @@ import { shortName } from '../../profile/names'
 import type { Step, StepKind } from '../../profile/transform'
 import { pathTo, ROOT } from '../../profile/tree'
 import { formatPercent, formatValue } from '../../profile/units'
-import { Icon } from '../../ui/Icon'
+import { Chip, countFilters, FilterChips } from '../../ui/FilterChips'
 import { change } from '../../ui/location'
-import { FILTERS, type UrlState } from '../../url'
+import { FILTERS, THREAD_FILTERS, type UrlState } from '../../url'
 import { type Model, shownTotal } from './model'
 
 /** Of a deep path only the first and the last frames are written out. */
 const HEAD = 1
 const TAIL = 3
+const CHIPS = [...FILTERS, ...THREAD_FILTERS]
 
 export const STEP_LABELS: Record<StepKind, string> = {
   focus: 'Only with',
@@ -44,18 +45,10 @@ export function PathLine({ url, model, zoom }: { url: UrlState; model: Model; zo
 }
 
 function Chips({ url, model }: { url: UrlState; model: Model }) {
-  const filters = FILTERS.flatMap(name => url[name].map(value => ({ name, value })))
-  if (filters.length + url.steps.length + url.fold.length === 0) return null
+  if (countFilters(url, CHIPS) + url.steps.length + url.fold.length === 0) return null
   return (
     <ul className="chips" aria-label="Filters">
-      {filters.map(({ name, value }) => (
-        <Chip
-          key={`${name} ${value}`}
-          label={name}
-          value={value}
-          onRemove={() => change({ [name]: url[name].filter(other => other !== value) })}
-        />
-      ))}
+      <FilterChips url={url} names={CHIPS} />
       {url.steps.map((step, i) => (
         <Chip
           key={`${step.kind}:${step.name}`}
@@ -88,24 +81,6 @@ function Chips({ url, model }: { url: UrlState; model: Model }) {
 function stepName({ profile }: Model, { kind, name }: Step): string {
   const fn = profile.functions.indexOf(name)
   return kind === 'library' || fn < 0 ? name : shortName(name, profile.kinds[fn])
-}
-
-interface ChipProps {
-  label: string
-  value: string
-  title?: string
-  onRemove(): void
-}
-
-function Chip({ label, value, title = value, onRemove }: ChipProps) {
-  return (
-    <li className="chip" title={title}>
-      <span className="muted">{label}</span> <span className="chip-value">{value}</span>
-      <button type="button" aria-label={`Take back: ${label} ${value}`} onClick={onRemove}>
-        <Icon name="bad" />
-      </button>
-    </li>
-  )
 }
 
 function Crumbs({ model, zoom }: { model: Model; zoom: number }) {

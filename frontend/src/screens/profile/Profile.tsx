@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { useFlame, useHeatmap, useSeries, useTargets } from '../../api/queries'
+import { useFlame, useHeatmap, useSeries, useTargets, useThreads } from '../../api/queries'
 import { emptinessOf } from '../../profile/emptiness'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { StaleNotice } from '../../ui/Freshness'
@@ -18,20 +18,23 @@ export function Profile({ url }: { url: UrlState }) {
   const series = useSeries(url, range)
   const flame = useFlame(url, range, url.nodes)
   const heatmap = useHeatmap(url, range, url.timeline === 'heat')
+  const [choosing, setChoosing] = useState(false)
+  const threads = useThreads(url, range, choosing || url.timeline === 'threads')
   const targets = useTargets(now, url)
   const model = useModel(flame)
   const [ledgerOpen, setLedgerOpen] = useState(false)
   const known = targets.data?.targets ?? NO_TARGETS
   return (
     <>
-      <Head url={url} answer={flame} targets={known} />
+      <Head url={url} answer={flame} targets={known} threads={threads} onChoose={setChoosing} />
       <StaleNotice answer={flame} />
       {series.data && (
         <Timeline
+          url={url}
           series={series.data}
           targets={known}
-          view={url.timeline}
           heatmap={heatmap}
+          threads={threads}
           old={series.old}
         />
       )}

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
-import type { Flame } from '../../api/types'
+import type { Amount, Flame } from '../../api/types'
+import { someThreads } from '../../profile/threads'
 import {
   formatCount,
   formatDuration,
@@ -29,14 +30,14 @@ export function Summary({ flame, url, open, onToggle }: Props) {
     <details className="ledger-line card" open={open} onToggle={e => onToggle(e.currentTarget.open)}>
       <summary>
         <Icon name="down" className="chevron" />
-        <Line flame={flame} />
+        <Line flame={flame} url={url} />
       </summary>
       <dl
         className="summary"
         title={`${formatCount(scanned.rows)} rows read in ${Math.round(scanned.elapsedMs)} ms`}
       >
         <Fact
-          name="Total"
+          name={someThreads(url) ? 'Total of all threads' : 'Total'}
           value={
             unknown(flame)
               ? 'not known'
@@ -45,9 +46,14 @@ export function Summary({ flame, url, open, onToggle }: Props) {
         >
           {rateText(flame)}
         </Fact>
+        {someThreads(url) && (
+          <Fact name="Chosen threads" value={chosenText(flame)}>
+            {chosenShare(flame)} of all threads
+          </Fact>
+        )}
         <KernelAccount {...flame} />
         {flame.total.count > 0 && (
-          <Fact name={capitalised(flame.countUnit)} value={formatCount(flame.total.count)}>
+          <Fact name={capitalised(flame.countUnit)} value={formatCount(chosenOf(flame).count)}>
             in the graph below
           </Fact>
         )}
@@ -66,7 +72,7 @@ export function Summary({ flame, url, open, onToggle }: Props) {
 }
 
 /** Total, rate and windows; then everything that keeps the figures from being the whole truth. */
-function Line({ flame }: { flame: Flame }) {
+function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
   const { coverage, omitted, total, type, unit } = flame
   const { windows, truncated, dropped, notCaptured, notices } = coverage
   const lost = truncated.count + dropped.count
@@ -74,6 +80,12 @@ function Line({ flame }: { flame: Flame }) {
   const told = notices.filter(notice => notice.outcome !== 'shortened')
   return (
     <span className="ledger-parts">
+      {someThreads(url) && (
+        <>
+          <strong>{chosenText(flame)} in the chosen threads</strong>
+          <span className="muted">{chosenShare(flame)} of all threads, which have</span>
+        </>
+      )}
       <strong>
         {unknown(flame) ? 'Total not known' : `${formatValue(unit, total.value)} ${TYPE_LABELS[type].amount}`}
       </strong>
@@ -117,6 +129,21 @@ function Fact({ name, value, children }: { name: string; value: ReactNode; child
       </dd>
     </div>
   )
+}
+
+/** What of the total is in the threads that the screen is narrowed to. */
+function chosenOf({ total, outside }: Flame): Amount {
+  return { value: total.value - outside.value, count: total.count - outside.count }
+}
+
+function chosenText(flame: Flame): string {
+  const { value, count } = chosenOf(flame)
+  return unknown(flame) ? `${formatCount(count)} ${flame.countUnit}` : formatValue(flame.unit, value)
+}
+
+function chosenShare(flame: Flame): string {
+  const of = unknown(flame) ? 'count' : 'value'
+  return formatPercent(chosenOf(flame)[of], flame.total[of])
 }
 
 /** Samples without a value: their number is known, and nothing else. */

@@ -3,13 +3,15 @@ import type { Answer } from '../../api/answer'
 import type { Heatmap, Series, Target } from '../../api/types'
 import { type Mark, marksOf } from '../../profile/marks'
 import { countByStatus, rateOf, STATUS_LABELS } from '../../profile/series'
+import { someThreads } from '../../profile/threads'
 import { formatCount, formatRate, TYPE_LABELS } from '../../profile/units'
 import { change } from '../../ui/location'
 import { formatClock, formatClockShort, formatDay, formatInstant } from '../../ui/time'
 import { useWidth } from '../../ui/width'
-import type { TimelineView } from '../../url'
+import type { TimelineView, UrlState } from '../../url'
 import { Heat } from './Heat'
 import { StatusCell } from './StatusCell'
+import { Threads } from './Threads'
 import { TimelineTip } from './TimelineTip'
 import { gaps, linePaths, type Shape, SLIM, shapeOf, TALL, ticks } from './timelineShape'
 import { useDrag } from './useDrag'
@@ -18,22 +20,29 @@ const VIEWS: readonly (readonly [TimelineView, string])[] = [
   ['slim', 'Slim'],
   ['line', 'Line'],
   ['heat', 'Heatmap'],
+  ['threads', 'Threads'],
 ]
 
 interface Props {
+  url: UrlState
   series: Series
   targets: Target[]
-  view: TimelineView
   heatmap: Answer<Heatmap>
+  threads: Answer<Series>
   old: boolean
 }
 
-/** The value over time, and below it what became of each window; or each window as a cell. A drag chooses a range. */
-export function Timeline({ series, targets, view, heatmap, old }: Props) {
+/** The value over time, and below it what became of each window; or each window as a cell; or the thread groups. A drag chooses a range. */
+export function Timeline({ url, series, targets, heatmap, threads, old }: Props) {
+  const view = url.timeline
   return (
     <figure className={`timeline card is-${view} ${old ? 'old' : ''}`}>
       <figcaption className="timeline-caption small">
-        {view !== 'slim' && <Caption series={series} />}
+        {(view === 'line' || view === 'heat') && <Caption series={series} />}
+        {view === 'heat' && someThreads(url) && (
+          <span className="warn">of all threads: the sums of windows do not tell them apart</span>
+        )}
+        {view === 'threads' && <span className="strong">{TYPE_LABELS[series.type].tab} by thread group</span>}
         <span className="segments" role="group" aria-label="Timeline">
           {VIEWS.map(([shown, label]) => (
             <button
@@ -47,7 +56,9 @@ export function Timeline({ series, targets, view, heatmap, old }: Props) {
           ))}
         </span>
       </figcaption>
-      {view !== 'heat' ? (
+      {view === 'threads' ? (
+        <Threads url={url} answer={threads} />
+      ) : view !== 'heat' ? (
         <Line series={series} targets={targets} slim={view === 'slim'} />
       ) : heatmap.data ? (
         <Heat heatmap={heatmap.data} />

@@ -2,6 +2,7 @@ import { type RefObject, useDeferredValue, useMemo, useRef, useState } from 'rea
 import { useTop } from '../../api/queries'
 import type { FlameView } from '../../flame/view'
 import { matchedAmount, matchFunctions, matchingNodes, parseQuery } from '../../profile/search'
+import { someThreads } from '../../profile/threads'
 import { findPath, ROOT } from '../../profile/tree'
 import { formatCount, formatPercent, formatValue } from '../../profile/units'
 import { useHold } from '../../ui/live'
@@ -16,6 +17,7 @@ import { Legend } from './Legend'
 import { type Model, shownTotal, useChanged, useColors } from './model'
 import { namesTo, PathLine } from './PathLine'
 import { Sandwich } from './Sandwich'
+import { NoThreads } from './Threads'
 import { TopPane } from './TopPane'
 
 const VIEWS: readonly (readonly [View, string])[] = [
@@ -112,7 +114,9 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
         <ExportMenu url={url} range={range} model={model} zoom={zoom} stored={stored} view={view} />
       </div>
       <PathLine url={url} model={model} zoom={zoom} />
-      {shownTotal(model) === 0 && model.changed ? (
+      {answered.tree.size <= 1 && someThreads(url) ? (
+        <NoThreads url={url} />
+      ) : shownTotal(model) === 0 && model.changed ? (
         <FiltersLeaveNothing />
       ) : (
         <div className="panes">

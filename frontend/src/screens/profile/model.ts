@@ -82,6 +82,7 @@ function countsAsValues(flame: Flame): Flame {
     unit: flame.countUnit,
     values: flame.counts,
     total: { value: count, count },
+    outside: { value: flame.outside.count, count: flame.outside.count },
     omitted: { ...flame.omitted, value: flame.omitted.count },
   }
 }
