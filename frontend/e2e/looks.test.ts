@@ -22,3 +22,13 @@ test('the card of a frame lies over nothing but the graph at 390 px', async () =
   expect(graphs.height).toBeGreaterThan(300)
   expect(graphs.bottom).toBeLessThanOrEqual(table.top)
 })
+
+test('the table alone has its names, and a notice its place, at 390 px', async () => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await open('/profile?cluster=prod-eu&namespace=shop&service=checkout&range=1h&view=top')
+  const name = page.locator('.top tbody th').first()
+  expect(await name.evaluate(e => e.clientWidth)).toBeGreaterThan(90)
+  await open('/profile?service=pricing&range=1h')
+  await page.locator('.notice-part').first().waitFor()
+  expect(await page.locator('.ledger-line').evaluate(e => e.clientHeight)).toBeLessThan(120)
+})
