@@ -94,7 +94,7 @@ type Function struct {
 // Stack is a call stack of the threads of one group, with what was measured in it.
 type Stack struct {
 	Frames []uint32 // root first; indexes into StackSet.Functions
-	Thread string   // group of threads, as ThreadGroup names it; empty: not known
+	Thread string   `json:",omitempty"` // group of threads, as ThreadGroup names it; empty: not known
 	Value  int64    // in Type.Unit, at least 0
 	Count  int64    // in Type.CountUnit, at least 0
 }
