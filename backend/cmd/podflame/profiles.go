@@ -38,14 +38,6 @@ func answer[T any](ctx context.Context, a *app, b *backend, o outputFlag, path s
 	return &out, a.print(text(&out))
 }
 
-// linked ends a text with its link, if there is one that lasts.
-func linked(text string, b *backend, s client.Selection) string {
-	if b.link() == "" {
-		return text
-	}
-	return text + "link: " + s.Link(b.link()) + "\n"
-}
-
 type topCmd struct {
 	Service string `arg:"" optional:"" predictor:"service" help:"Service, namespace/service, pod, pod/NAME, or a workload such as deploy/NAME; all services if not said."`
 	narrowFlags
@@ -81,7 +73,7 @@ func (c *topCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		_, err = answer(ctx, a, b, c.outputFlag, "/api/v1/top", c.rows(s.Query()), func(t *api.Top) string {
-			return linked(report.Top(t, s.Title(), a.style()), b, s)
+			return client.Linked(report.Top(t, s.Title(), a.style()), b.link(), s)
 		})
 		return err
 	})
@@ -105,11 +97,7 @@ func (c *topCmd) fleet(ctx context.Context, a *app) error {
 	}
 	return a.ask(ctx, func(ctx context.Context, b *backend) error {
 		_, err := answer(ctx, a, b, c.outputFlag, "/api/v1/fleet/top", c.rows(f.Query()), func(t *api.FleetTop) string {
-			text := report.Fleet(t, f.Title(), c.price(), a.style())
-			if b.link() != "" {
-				text += "link: " + f.Link(b.link()) + "\n"
-			}
-			return text
+			return client.Linked(report.Fleet(t, f.Title(), c.price(), a.style()), b.link(), f)
 		})
 		return err
 	})
@@ -186,7 +174,7 @@ func (c *flameCmd) answer(ctx context.Context, a *app, b *backend, s client.Sele
 		style = report.Style{}
 	}
 	options := report.TreeOptions{Least: c.Least / 100, Lines: c.Lines, Depth: c.Depth}
-	return []byte(linked(report.Tree(&flame, s.Title(), options, style), b, s)), nil
+	return []byte(client.Linked(report.Tree(&flame, s.Title(), options, style), b.link(), s)), nil
 }
 
 // export asks for a file and, as a file holds no coverage that people see, for

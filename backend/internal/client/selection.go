@@ -113,6 +113,15 @@ func (s Selection) Link(server string) string {
 	return server + "/profile?" + q.Encode()
 }
 
+// Linked ends a text with the address under which a person sees what it is about,
+// if there is a server to look at.
+func Linked(text, server string, about interface{ Link(server string) string }) string {
+	if server == "" {
+		return text
+	}
+	return text + "link: " + about.Link(server) + "\n"
+}
+
 // Title says what an answer is about.
 func (s Selection) Title() string {
 	var b strings.Builder

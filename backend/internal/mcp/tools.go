@@ -90,13 +90,6 @@ func kindOf(said string) (profile.Type, error) {
 	return kind, nil
 }
 
-func (c *Connection) linked(text string, s client.Selection) string {
-	if c.Link == "" {
-		return text
-	}
-	return text + "link: " + s.Link(c.Link) + "\n"
-}
-
 // count is a number that is asked for, within limits.
 func count(asked, standard, most int) int {
 	if asked <= 0 {
@@ -162,7 +155,7 @@ func (t tools) top(ctx context.Context, c *Connection, in topInput) (string, err
 	if err != nil {
 		return "", err
 	}
-	return c.linked(report.Top(a, s.Title(), report.Style{}), s), nil
+	return client.Linked(report.Top(a, s.Title(), report.Style{}), c.Link, s), nil
 }
 
 type fleetInput struct {
@@ -192,11 +185,7 @@ func (t tools) fleet(ctx context.Context, c *Connection, in fleetInput) (string,
 	if err != nil {
 		return "", err
 	}
-	text := report.Fleet(a, f.Title(), report.Price{}, report.Style{})
-	if c.Link != "" {
-		text += "link: " + f.Link(c.Link) + "\n"
-	}
-	return text, nil
+	return client.Linked(report.Fleet(a, f.Title(), report.Price{}, report.Style{}), c.Link, f), nil
 }
 
 type treeInput struct {
@@ -221,7 +210,7 @@ func (t tools) tree(ctx context.Context, c *Connection, in treeInput) (string, e
 		return "", err
 	}
 	options := report.TreeOptions{Least: cmp.Or(max(in.LeastPercent, 0), 1) / 100, Lines: count(in.Lines, 60, mostLines), Depth: max(in.Depth, 0)}
-	return c.linked(report.Tree(a, s.Title(), options, report.Style{}), s), nil
+	return client.Linked(report.Tree(a, s.Title(), options, report.Style{}), c.Link, s), nil
 }
 
 type diffInput struct {
@@ -258,7 +247,7 @@ func (t tools) diff(ctx context.Context, c *Connection, in diffInput) (string, e
 	if err != nil {
 		return "", err
 	}
-	return c.linked(report.Diff(a, base.Title(), s.Title(), count(in.Limit, 20, mostFunctions), false, report.Style{}), s), nil
+	return client.Linked(report.Diff(a, base.Title(), s.Title(), count(in.Limit, 20, mostFunctions), false, report.Style{}), c.Link, s), nil
 }
 
 func (t tools) sides(ctx context.Context, c *Connection, in diffInput) (s, base client.Selection, err error) {
@@ -280,7 +269,7 @@ func (t tools) changes(ctx context.Context, c *Connection, in diffInput) (string
 	if err != nil {
 		return "", err
 	}
-	return c.linked(report.Changes(a, s.Title(), report.Style{}), s), nil
+	return client.Linked(report.Changes(a, s.Title(), report.Style{}), c.Link, s), nil
 }
 
 type regressionsInput struct {
@@ -312,7 +301,7 @@ func (t tools) coverage(ctx context.Context, c *Connection, in selection) (strin
 	if err != nil {
 		return "", err
 	}
-	return c.linked(s.Title()+"\n"+report.Coverage(*a, s.Type, report.Style{}), s), nil
+	return client.Linked(s.Title()+"\n"+report.Coverage(*a, s.Type, report.Style{}), c.Link, s), nil
 }
 
 type targetsInput struct {

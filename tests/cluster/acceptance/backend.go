@@ -2,15 +2,14 @@ package acceptance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/podflame/podflame/tests/cluster/kube"
+	"github.com/podflame/podflame/tests/internal/stack"
 )
 
 // backend is the API as a person reaches it: through kubectl port-forward.
@@ -21,9 +20,6 @@ type backend struct {
 
 // systemNamespace is where the manifests install to.
 const systemNamespace = "podflame-system"
-
-// maxAnswer bounds what is read of an answer of the API.
-const maxAnswer = 64 << 20
 
 // address forwards the port again when its pod has gone.
 func (b *backend) address(ctx context.Context) (string, error) {
@@ -59,18 +55,7 @@ func (b *backend) get(ctx context.Context, path string, query url.Values, out an
 		_ = b.forward.Close() // next time by a new one
 		return fmt.Errorf("get %s: %w", path, err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read answer of %s: %w", path, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("get %s: %s: %s", path, response.Status, body)
-	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("decode answer of %s: %w", path, err)
-	}
-	return nil
+	return stack.ReadAnswer(response, path, out)
 }
 
 // Parts of the API's answers that the claims are about.

@@ -2,9 +2,7 @@ package acceptance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/tests/cluster/images"
+	"github.com/podflame/podflame/tests/internal/stack"
 )
 
 // faultNamespace holds the victim: a Java service behind a Service.
@@ -323,12 +322,11 @@ func (l *lab) audit(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the audit: %w", err)
 	}
-	defer response.Body.Close()
 	var report struct {
 		Findings []struct{ Namespace, Pod, Reason string }
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&report); err != nil {
-		return nil, fmt.Errorf("decode the audit: %w", err)
+	if err := stack.ReadAnswer(response, "/audit", &report); err != nil {
+		return nil, err
 	}
 	var found []string
 	for _, f := range report.Findings {

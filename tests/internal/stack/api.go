@@ -25,6 +25,12 @@ func (b *Backend) Get(ctx context.Context, path string, query url.Values, out an
 	if err != nil {
 		return fmt.Errorf("get %s: %w", path, err)
 	}
+	return ReadAnswer(res, path, out)
+}
+
+// ReadAnswer reads the JSON answer to a request for path into out, and closes it.
+// An answer other than 200 is an error with its body.
+func ReadAnswer(res *http.Response, path string, out any) error {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
