@@ -17,9 +17,15 @@ export function CopyLink({ href }: { href: string }) {
   }
   const text = { copied: 'Copied', refused: 'Not allowed', none: 'Copy link' }[copied ?? 'none']
   return (
-    <button type="button" className="button" onClick={copy} title="A link to this view with its ranges fixed">
+    <button
+      type="button"
+      className="button copy-link"
+      aria-label={text}
+      onClick={copy}
+      title="A link to this view with its time fixed"
+    >
       <Icon name={copied === 'copied' ? 'ok' : 'link'} />
-      {text}
+      <span className="label">{text}</span>
     </button>
   )
 }

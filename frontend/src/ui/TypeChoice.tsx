@@ -6,9 +6,9 @@ import { Link } from './Link'
 const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 
 /** The same view of another type of profile. */
-export function TypeChoice({ url }: { url: UrlState }) {
+export function TypeChoice({ url, className = 'segments scroll-x' }: { url: UrlState; className?: string }) {
   return (
-    <nav className="segments scroll-x" aria-label="Profile type">
+    <nav className={className} aria-label="Profile type">
       {TYPES.map(type => (
         <Link
           key={type}

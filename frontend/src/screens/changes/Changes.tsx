@@ -11,7 +11,7 @@ import { Link } from '../../ui/Link'
 import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
-import { TypeChoice } from '../../ui/TypeChoice'
+import { ServiceHead } from '../../ui/ServiceHead'
 import { formatBetween } from '../../ui/time'
 import { formatUrl, linkTo, NO_BASE, THREAD_FILTERS, type UrlState } from '../../url'
 import { doubtsOfSide } from '../compare/doubts'
@@ -63,20 +63,9 @@ interface HeadProps {
 }
 
 function Head({ url, range, children }: HeadProps) {
-  const { cluster, namespace, service, type, thread, excludeThread } = url
-  const of = { cluster, namespace, service, type, thread, excludeThread }
   const automatic = isAutomatic(url)
   return (
-    <div className="screen-head">
-      <div>
-        <nav className="muted small" aria-label="Breadcrumb">
-          <Link href={linkTo(url, 'services')}>Services</Link>
-          {' / '}
-          <Link href={linkTo(url, 'profile', of)}>{service}</Link>
-        </nav>
-        <h1>What changed</h1>
-      </div>
-      <TypeChoice url={url} />
+    <ServiceHead url={url} title="What changed">
       <div className="segments" role="group" aria-label="Compared to">
         <button type="button" aria-pressed={automatic} onClick={() => change({ base: NO_BASE, version: [] })}>
           Version before
@@ -92,7 +81,7 @@ function Head({ url, range, children }: HeadProps) {
       <span className="spacer" />
       {children}
       <CopyLink href={formatUrl({ ...url, range: { kind: 'between', ...range } })} />
-    </div>
+    </ServiceHead>
   )
 }
 

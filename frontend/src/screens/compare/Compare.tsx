@@ -8,12 +8,11 @@ import { Empty, Failure, Loading } from '../../ui/Empty'
 import { FilterList } from '../../ui/FilterChips'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
-import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
+import { ServiceHead } from '../../ui/ServiceHead'
 import { useShortcuts } from '../../ui/shortcuts'
-import { TypeChoice } from '../../ui/TypeChoice'
-import { formatUrl, linkTo, type Scale, THREAD_FILTERS, type UrlState } from '../../url'
+import { formatUrl, type Scale, THREAD_FILTERS, type UrlState } from '../../url'
 import { CompareTimeline } from './CompareTimeline'
 import { CompareWorkspace } from './CompareWorkspace'
 import { SideCard } from './SideCard'
@@ -84,27 +83,16 @@ interface HeadProps {
 }
 
 function Head({ url, sides, onSwap, children }: HeadProps) {
-  const { cluster, namespace, service, type, thread, excludeThread } = url
-  const of = { cluster, namespace, service, type, thread, excludeThread }
   const fixed = { ...url, range: { kind: 'between', ...sides.head.range } as const }
   const base = { ...sides.given, range: { kind: 'between', ...sides.base.range } as const }
   return (
-    <div className="screen-head">
-      <div>
-        <nav className="muted small" aria-label="Breadcrumb">
-          <Link href={linkTo(url, 'services')}>Services</Link>
-          {' / '}
-          <Link href={linkTo(url, 'profile', of)}>{service}</Link>
-        </nav>
-        <h1>Compare</h1>
-      </div>
-      <TypeChoice url={url} />
+    <ServiceHead url={url} title="Compare">
       <span className="spacer" />
       {children}
       <button type="button" className="button" onClick={onSwap} title="A becomes B, and B becomes A (x)">
         <Icon name="conflict" /> Swap sides
       </button>
       <CopyLink href={formatUrl({ ...fixed, base })} />
-    </div>
+    </ServiceHead>
   )
 }

@@ -1,10 +1,10 @@
-import { useState } from 'react'
 import type { Answer } from '../../api/answer'
-import type { Flame, ProfileType, Series, Target } from '../../api/types'
+import type { Flame, Series, Target } from '../../api/types'
 import { shownState, targetName } from '../../profile/targets'
 import { chosen, threadList } from '../../profile/threads'
-import { formatPercent, TYPE_LABELS } from '../../profile/units'
+import { formatPercent } from '../../profile/units'
 import { Choices } from '../../ui/Choices'
+import { CopyLink } from '../../ui/CopyLink'
 import { AsOf } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
@@ -12,6 +12,7 @@ import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
 import { stateStyle } from '../../ui/Status'
+import { TypeChoice } from '../../ui/TypeChoice'
 import {
   FILTERS,
   type Filter,
@@ -23,8 +24,6 @@ import {
 } from '../../url'
 import { HowToGet } from './Threads'
 
-const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
-
 interface Props {
   url: UrlState
   answer: Answer<Flame>
@@ -34,6 +33,7 @@ interface Props {
 }
 
 export function Head({ url, answer, targets, threads, onChoose }: Props) {
+  const range = useResolved(url.range)
   return (
     <div className="screen-head profile-head">
       <div className="profile-name">
@@ -43,22 +43,12 @@ export function Head({ url, answer, targets, threads, onChoose }: Props) {
         </nav>
         <h1>{url.service}</h1>
       </div>
-      <nav className="tabs" aria-label="Profile type">
-        {TYPES.map(type => (
-          <Link
-            key={type}
-            href={formatUrl({ ...url, type, zoom: [], fn: '' })}
-            aria-current={type === url.type ? 'page' : undefined}
-          >
-            {TYPE_LABELS[type].tab}
-          </Link>
-        ))}
-      </nav>
+      <TypeChoice url={url} className="tabs" />
       <span className="spacer" />
       <NewData />
       <AsOf answer={answer} />
       <Filters {...{ url, targets, threads, onChoose }} />
-      <CopyLink url={url} />
+      <CopyLink href={formatUrl({ ...url, range: { kind: 'between', ...range } })} />
     </div>
   )
 }
@@ -187,34 +177,5 @@ function TargetChoice({ url, targets }: Pick<Props, 'url' | 'targets'>) {
         {url.series !== '' && !known && <option value={url.series}>{url.series}, no longer reporting</option>}
       </select>
     </label>
-  )
-}
-
-/** A shared link shows what its sender saw, so its range is fixed. */
-function CopyLink({ url }: { url: UrlState }) {
-  const range = useResolved(url.range)
-  const [copied, setCopied] = useState<'copied' | 'refused'>()
-  const copy = async () => {
-    const href = window.location.origin + formatUrl({ ...url, range: { kind: 'between', ...range } })
-    try {
-      await navigator.clipboard.writeText(href)
-      setCopied('copied')
-    } catch {
-      setCopied('refused') // no permission, or no secure context
-    }
-    window.setTimeout(() => setCopied(undefined), 2000)
-  }
-  const text = { copied: 'Copied', refused: 'Not allowed', none: 'Copy link' }[copied ?? 'none']
-  return (
-    <button
-      type="button"
-      className="button copy-link"
-      aria-label={text}
-      onClick={copy}
-      title="A link to this view with its range fixed"
-    >
-      <Icon name={copied === 'copied' ? 'ok' : 'link'} />
-      <span className="label">{text}</span>
-    </button>
   )
 }
