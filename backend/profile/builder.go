@@ -41,7 +41,6 @@ type Builder struct {
 	shortened []Reason // by function: why it is not whole, or empty
 	index     map[Function]uint32
 	stacks    []Stack
-	folded    bool             // some thread groups are OtherThreads
 	full      bool             // there were too many stacks to tell threads apart,
 	untold    string           // and this is the group of all
 	byHash    map[uint64]int32 // first stack of a chain
@@ -251,7 +250,7 @@ func (b *Builder) BuildNoted() (StackSet, Coverage, [][]Loss) {
 	b.padNotes()
 	b.limitThreads()
 	b.truncate()
-	b.noteFolded()
+	b.noteOther()
 	set := StackSet{Type: b.coverage.Type, Functions: b.functions, Stacks: b.stacks}
 	set.canonical(b.notes)
 	for _, of := range b.notes {

@@ -45,7 +45,7 @@ func (b *Builder) foldThreads(keep int) bool {
 		delete(sums, light)
 	}
 	stacks, notes := b.stacks, b.notes
-	b.stacks, b.notes, b.next, b.folded = nil, nil, nil, true
+	b.stacks, b.notes, b.next = nil, nil, nil
 	clear(b.byHash)
 	for i, s := range stacks {
 		if _, kept := sums[s.Thread]; !kept && (s.Thread != "" || keep == 0) {
@@ -77,11 +77,9 @@ func (b *Builder) mixed() bool {
 	return other && unknown
 }
 
-// noteFolded notes the samples whose thread group is not told.
-func (b *Builder) noteFolded() {
-	if !b.folded {
-		return
-	}
+// noteOther notes the samples whose thread group is not told: those that were
+// folded, and those that came so, of more names than ThreadGroups remembers.
+func (b *Builder) noteOther() {
 	for i := range b.stacks {
 		if s := &b.stacks[i]; s.Thread == OtherThreads {
 			b.last = i
