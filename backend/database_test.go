@@ -33,7 +33,7 @@ func TestReadyWhateverHealthCosts(t *testing.T) {
 	if _, err := s.Insert(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	if h := s.Health(t.Context()); h.Reachable {
+	if h := s.Health(t.Context()); !h.Reachable || h.Error == "" {
 		t.Fatal("the health was to be more than a query may read")
 	}
 	err := ready(t.Context())

@@ -100,7 +100,7 @@ func (c *serveCmd) sites(db *database, g gates, registry *prometheus.Registry, l
 	return sites{
 		people: server.Site{
 			Sessions: auth.NewSessions(g.people), Guarded: server.Parts{read, watch, audit}, Guard: g.people.Guard, Protect: g.people.Protect, UI: ui, Log: log, Panics: panics,
-			Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, version) },
+			Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, version, time.Now) },
 		},
 		sidecars:   server.Site{Uploads: in, Log: log, Panics: panics},
 		watch:      watch,

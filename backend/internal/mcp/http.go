@@ -22,14 +22,14 @@ const maxInner = 32 << 20
 // Handler serves assistants by streamable HTTP, without sessions: each request
 // stands for itself. Tools ask the API as the caller, with his credentials, so
 // he is let in and limited there as anywhere. Host and Origin are the business
-// of whoever serves it.
-func Handler(apiHandler http.Handler, version string) http.Handler {
+// of whoever serves it. Ranges that tools are asked for end at now.
+func Handler(apiHandler http.Handler, version string, now func() time.Time) http.Handler {
 	schemas := sdk.NewSchemaCache()
 	return sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
 		inner := &inProcess{handler: apiHandler, caller: r}
 		return New(Config{
 			Connect: func(context.Context) (*Connection, error) { return &Connection{API: inner, Link: origin(r)}, nil },
-			Version: version, Now: time.Now, Schemas: schemas,
+			Version: version, Now: now, Schemas: schemas,
 		})
 	}, &sdk.StreamableHTTPOptions{
 		Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxRequest, PropagateRequestCancellation: true,

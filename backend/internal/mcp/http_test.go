@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 	watch := regressions.New(regressions.Config{Catalog: db, Comparer: read, Limits: regressions.DefaultLimits(), Log: log, Registry: registry})
 	handler, err := server.Site{
 		Uploads: in, Guarded: server.Parts{read, watch}, Guard: people.Guard, Protect: people.Protect, Log: log, Panics: server.NewPanics(registry),
-		Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, "test") },
+		Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, "test", w.now) },
 	}.Handler()
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +76,10 @@ func newWorld(t *testing.T) *world {
 	w.fill(t)
 	return w
 }
+
+// now is when tools are asked: half a minute after the last window, however long
+// the test takes.
+func (w *world) now() time.Time { return w.end.Add(30 * time.Second) }
 
 // fill uploads what a cart in namespace a and a vault in namespace b did.
 func (w *world) fill(t *testing.T) {
