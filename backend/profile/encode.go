@@ -14,6 +14,14 @@ const magic = "PFW1"
 // ContentType is the media type of an encoded window.
 const ContentType = "application/vnd.podflame.window"
 
+// FormatHeader is on every answer to an upload: the format that the backend knows.
+// Version 0.1 had no such header, and calls a window malformed that is only later
+// than itself.
+const FormatHeader = "Podflame-Format"
+
+// Format is what a backend of this version says in FormatHeader.
+const Format = magic
+
 // Encode returns the wire form of a window, described in window.proto. Stack
 // sets must be canonical, as Build and Merge return them. Equal windows
 // have equal encodings.

@@ -83,6 +83,7 @@ func (in *Ingest) Routes(r gin.IRouter) {
 // web pages from writing through a user's browser.
 func (in *Ingest) handle(mediaType string, next func(*gin.Context, auth.Sender) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		c.Header(profile.FormatHeader, profile.Format)
 		sender, err := in.Senders.Sender(c.Request)
 		if err == nil && c.ContentType() != mediaType {
 			err = api.Errorf(profile.Malformed, "Content-Type is %.80q, not %q", c.ContentType(), mediaType)

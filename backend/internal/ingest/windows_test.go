@@ -127,7 +127,11 @@ func TestBadUploads(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHarness(t, c.limits)
-			e := apitest.Refused(t, h.Post(t, "/api/v1/windows", profile.ContentType, c.body), c.status, c.code)
+			w := h.Post(t, "/api/v1/windows", profile.ContentType, c.body)
+			if got := w.Header().Get(profile.FormatHeader); got != profile.Format {
+				t.Errorf("the refusal says format %q, want %q: the sidecar would take this backend for an outdated one", got, profile.Format)
+			}
+			e := apitest.Refused(t, w, c.status, c.code)
 			if c.status == 413 && (e.Limit <= 0 || e.Actual <= e.Limit) {
 				t.Errorf("no limit and actual value in %+v", e)
 			}

@@ -13,7 +13,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Store one window. Answered only after ClickHouse has it. */
+        /**
+         * Store one window. Answered only after ClickHouse has it.
+         * @description Every answer to an upload has a header Podflame-Format with the format that this backend knows. A sidecar that sees none waits for a later backend.
+         */
         post: operations["putWindow"];
         delete?: never;
         options?: never;

@@ -236,6 +236,15 @@ func readLimited(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// outdated says whether a backend refuses what only a later one knows. Version 0.1
+// took for faults of the window what it did not know of it.
+func outdated(res *http.Response, said profile.Reason) bool {
+	if said == profile.UnsupportedFormat {
+		return true
+	}
+	return res.Header.Get(profile.FormatHeader) == "" && (said == profile.Malformed || said == profile.LedgerMismatch)
+}
+
 // failure classifies an answer. Missing credentials are no reason to give a
 // window up, nor is a backend that is older than the sidecar: a token, a permission
 // or the backend can be put right while it waits. Of answers
@@ -262,8 +271,9 @@ func failure(res *http.Response, answer []byte) *Error {
 	if said.Hint != "" {
 		e.Message += fmt.Sprintf("; %.*s", maxWords, said.Hint)
 	}
-	if e.Reason == profile.UnsupportedFormat {
-		return e // an earlier backend's: the window waits for the one that knows it
+	if outdated(res, e.Reason) {
+		e.Reason = profile.UnsupportedFormat
+		return e // the window waits for a backend that knows it
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:

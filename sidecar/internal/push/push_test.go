@@ -189,29 +189,37 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		reason     profile.Reason
 		retryAfter time.Duration
 	}{
-		"malformed":    {400, answer(profile.Malformed), Rejected, profile.Malformed, 0},
-		"too new":      {400, answer(profile.UnsupportedFormat), Unavailable, profile.UnsupportedFormat, 0},
-		"too large":    {413, answer(profile.BodyTooLarge), Rejected, profile.BodyTooLarge, 0},
-		"invalid":      {422, answer(profile.LedgerMismatch), Rejected, profile.LedgerMismatch, 0},
-		"forbidden":    {403, answer(profile.Forbidden), Unavailable, profile.Forbidden, 0},
-		"overloaded":   {429, answer(profile.Overloaded), Retryable, profile.Overloaded, 7 * time.Second},
-		"store down":   {503, answer(profile.StoreUnavailable), Unavailable, profile.StoreUnavailable, 7 * time.Second},
-		"proxy's 413":  {413, "<html>Request Entity Too Large</html>", Rejected, profile.BodyTooLarge, 0},
-		"proxy's 503":  {503, "<html>", Unavailable, profile.BackendUnreached, 7 * time.Second},
-		"proxy's 400":  {400, "<html>Bad Request</html>", Unavailable, profile.BackendUnreached, 0},
-		"proxy's 502":  {502, "", Unavailable, profile.BackendUnreached, 0},
-		"proxy's 200":  {200, "<html>Welcome</html>", Unavailable, profile.BackendUnreached, 0},
-		"empty 200":    {200, "", Unavailable, profile.BackendUnreached, 0},
-		"other's JSON": {200, `{"status":"ok"}`, Unavailable, profile.BackendUnreached, 0},
-		"endless code": {400, answer(profile.Reason(strings.Repeat("x", 5000))), Unavailable, profile.BackendUnreached, 0},
-		"redirect":     {302, "", Unavailable, profile.BackendUnreached, 0},
-		"large answer": {500, strings.Repeat("x", 1<<20), Unavailable, profile.BackendUnreached, 0},
+		"malformed":      {400, answer(profile.Malformed), Rejected, profile.Malformed, 0},
+		"malformed, 0.1": {400, answer(profile.Malformed), Unavailable, profile.UnsupportedFormat, 0},
+		"invalid, 0.1":   {422, answer(profile.LedgerMismatch), Unavailable, profile.UnsupportedFormat, 0},
+		"too large, 0.1": {413, answer(profile.BodyTooLarge), Rejected, profile.BodyTooLarge, 0},
+		"too new":        {400, answer(profile.UnsupportedFormat), Unavailable, profile.UnsupportedFormat, 0},
+		"too large":      {413, answer(profile.BodyTooLarge), Rejected, profile.BodyTooLarge, 0},
+		"invalid":        {422, answer(profile.LedgerMismatch), Rejected, profile.LedgerMismatch, 0},
+		"forbidden":      {403, answer(profile.Forbidden), Unavailable, profile.Forbidden, 0},
+		"overloaded":     {429, answer(profile.Overloaded), Retryable, profile.Overloaded, 7 * time.Second},
+		"store down":     {503, answer(profile.StoreUnavailable), Unavailable, profile.StoreUnavailable, 7 * time.Second},
+		"proxy's 413":    {413, "<html>Request Entity Too Large</html>", Rejected, profile.BodyTooLarge, 0},
+		"proxy's 503":    {503, "<html>", Unavailable, profile.BackendUnreached, 7 * time.Second},
+		"proxy's 400":    {400, "<html>Bad Request</html>", Unavailable, profile.BackendUnreached, 0},
+		"proxy's 502":    {502, "", Unavailable, profile.BackendUnreached, 0},
+		"proxy's 200":    {200, "<html>Welcome</html>", Unavailable, profile.BackendUnreached, 0},
+		"empty 200":      {200, "", Unavailable, profile.BackendUnreached, 0},
+		"other's JSON":   {200, `{"status":"ok"}`, Unavailable, profile.BackendUnreached, 0},
+		"endless code":   {400, answer(profile.Reason(strings.Repeat("x", 5000))), Unavailable, profile.BackendUnreached, 0},
+		"redirect":       {302, "", Unavailable, profile.BackendUnreached, 0},
+		"large answer":   {500, strings.Repeat("x", 1<<20), Unavailable, profile.BackendUnreached, 0},
 	}
+	// Version 0.1 does not say which format it knows.
+	old := map[string]bool{"malformed, 0.1": true, "invalid, 0.1": true, "too large, 0.1": true}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if test.retryAfter > 0 {
 					w.Header().Set("Retry-After", fmt.Sprint(int(test.retryAfter.Seconds())))
+				}
+				if !old[name] {
+					w.Header().Set(profile.FormatHeader, profile.Format)
 				}
 				w.WriteHeader(test.status)
 				_, _ = io.WriteString(w, test.body)
