@@ -45,7 +45,7 @@ func compared(b *strings.Builder, a *api.Diff, seconds, whole [2]float64, limit 
 	}
 	t.write(b, s)
 	if n := len(rows) - limit; n > 0 {
-		fmt.Fprintf(b, "omitted: %s that differ less\n", plural(n, "function"))
+		fmt.Fprintf(b, "omitted: %s (smaller changes)\n", plural(n, "function"))
 	}
 	if a.OmittedNodes > 0 {
 		fmt.Fprintf(b, "omitted: %s of the tree, with %s of the base and %s of the head\n", plural(a.OmittedNodes, "node"),
@@ -151,7 +151,7 @@ func Changes(a *api.Changes, what string, s Style) string {
 		shares(&b, s, a.Changes)
 	}
 	if a.Omitted > 0 {
-		fmt.Fprintf(&b, "omitted: %s, which are smaller\n", plural(a.Omitted, "change"))
+		fmt.Fprintf(&b, "omitted: %s (smaller)\n", plural(a.Omitted, "change"))
 	}
 	coverage(&b, s, "coverage of base", a.Base.Coverage, a.Type)
 	coverage(&b, s, "coverage of head", a.Head.Coverage, a.Type)

@@ -31,7 +31,7 @@ func Services(a *api.Services, p Price, limit int, s Style) string {
 	}
 	t.write(&b, s)
 	if n := len(list) - limit; n > 0 {
-		fmt.Fprintf(&b, "omitted: %s that take less\n", plural(n, "service"))
+		fmt.Fprintf(&b, "omitted: %s (lighter)\n", plural(n, "service"))
 	}
 	if p.PerCoreHour > 0 {
 		fmt.Fprintf(&b, "all together: %.3g CPUs, %s a month of 730 h at %s per core-hour, if it goes on so\n", fleet.cores, p.month(fleet.cores), p.say(p.PerCoreHour))
@@ -167,7 +167,7 @@ func Targets(a *api.Targets, now time.Time, limit int, s Style) string {
 	}
 	t.write(&b, s)
 	if n := len(list) - limit; n > 0 {
-		fmt.Fprintf(&b, "omitted: %s, which are in less trouble\n", plural(n, "target"))
+		fmt.Fprintf(&b, "omitted: %s (in less trouble)\n", plural(n, "target"))
 	}
 	remedies(&b, s, list[:min(len(list), limit)])
 	if a.Truncated {

@@ -79,7 +79,7 @@ func diff() *api.Diff {
 func TestTexts(t *testing.T) {
 	broken := diff()
 	broken.Head.Coverage.Windows, broken.Head.Coverage.RecordedSeconds = api.Windows{Expected: 10}, 0
-	for name, text := range map[string]string{
+	golden(t, map[string]string{
 		"tree":         Tree(flame(), "cpu of shop/shop", TreeOptions{Least: 0.005, Lines: 50}, Style{}),
 		"tree.cut":     Tree(flame(), "cpu of shop/shop", TreeOptions{Least: 0.25, Lines: 3}, Style{Width: 60}),
 		"tree.colour":  Tree(flame(), "cpu of shop/shop", TreeOptions{Lines: 50}, Style{Colour: true}),
@@ -89,7 +89,13 @@ func TestTexts(t *testing.T) {
 		"health.away": Health(&api.IngestHealth{Since: noon, Store: api.StoreHealth{Mode: "external", Reason: profile.StoreUnavailable, Message: "connection refused", Ended: &api.StoreEnded{Count: 2, Last: noon, How: "signal: killed"}},
 			Rejected: []api.ReasonCount{{ReasonText: profile.Explain(profile.BodyTooLarge), Count: 3}}}, Style{}),
 		"flame.svg": SVG(flame(), `cpu of "shop" <&>`),
-	} {
+	})
+}
+
+// golden holds texts against their files.
+func golden(t *testing.T, texts map[string]string) {
+	t.Helper()
+	for name, text := range texts {
 		path := filepath.Join("testdata", name+".txt")
 		if *update {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
