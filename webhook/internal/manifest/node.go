@@ -142,7 +142,11 @@ func (w *work) mergeMapping(n *yaml.Node, before, after map[string]any) error {
 			n.Content[i+1] = value
 			continue
 		}
-		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, value)
+		name, err := encode(key)
+		if err != nil {
+			return err
+		}
+		n.Content = append(n.Content, name, value)
 	}
 	return nil
 }
