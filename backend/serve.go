@@ -14,6 +14,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/ingest"
 	"github.com/podflame/podflame/backend/internal/injection"
 	"github.com/podflame/podflame/backend/internal/mcp"
+	"github.com/podflame/podflame/backend/internal/pyroscope"
 	"github.com/podflame/podflame/backend/internal/query"
 	"github.com/podflame/podflame/backend/internal/regressions"
 	"github.com/podflame/podflame/backend/internal/server"
@@ -101,6 +102,9 @@ func (c *serveCmd) sites(db *database, g gates, registry *prometheus.Registry, l
 		people: server.Site{
 			Sessions: auth.NewSessions(g.people), Guarded: server.Parts{read, watch, audit}, Guard: g.people.Guard, Protect: g.people.Protect, UI: ui, Log: log, Panics: panics,
 			Assistants: func(api http.Handler) http.Handler { return mcp.Handler(api, version, time.Now) },
+			Foreign: func(api http.Handler) server.Routes {
+				return pyroscope.New(pyroscope.Config{API: api, Registry: registry})
+			},
 		},
 		sidecars:   server.Site{Uploads: in, Log: log, Panics: panics},
 		watch:      watch,

@@ -1,11 +1,8 @@
 package mcp
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -26,7 +23,7 @@ const maxInner = 32 << 20
 func Handler(apiHandler http.Handler, version string, now func() time.Time) http.Handler {
 	schemas := sdk.NewSchemaCache()
 	return sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
-		inner := &inProcess{handler: apiHandler, caller: r}
+		inner := &client.InProcess{Handler: apiHandler, Caller: r, Limit: maxInner}
 		return New(Config{
 			Connect: func(context.Context) (*Connection, error) { return &Connection{API: inner, Link: origin(r)}, nil },
 			Version: version, Now: now, Schemas: schemas,
@@ -43,52 +40,4 @@ func origin(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
-}
-
-// inProcess asks the API in this process, as somebody else's request would.
-type inProcess struct {
-	handler http.Handler
-	caller  *http.Request
-}
-
-// Get implements client.API.
-func (p *inProcess) Get(ctx context.Context, path string, query url.Values) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("make request for %s: %w", path, err)
-	}
-	r.Header = p.caller.Header.Clone()
-	for _, name := range []string{"Content-Type", "Content-Length", "Accept-Encoding"} { // of the message, not of this
-		r.Header.Del(name)
-	}
-	r.Host, r.RemoteAddr, r.TLS = p.caller.Host, p.caller.RemoteAddr, p.caller.TLS
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	p.handler.ServeHTTP(w, r)
-	if w.tooLarge {
-		return nil, fmt.Errorf("the answer of %s has more than %d bytes: ask for less", path, maxInner)
-	}
-	return w.body.Bytes(), client.Refusal(w.status, w.body.Bytes())
-}
-
-// answer keeps what a handler writes.
-type answer struct {
-	header   http.Header
-	status   int
-	body     bytes.Buffer
-	tooLarge bool
-}
-
-// Header implements http.ResponseWriter.
-func (a *answer) Header() http.Header { return a.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (a *answer) WriteHeader(status int) { a.status = status }
-
-// Write implements http.ResponseWriter.
-func (a *answer) Write(p []byte) (int, error) {
-	if a.body.Len()+len(p) > maxInner {
-		a.tooLarge = true
-		return 0, http.ErrBodyNotAllowed
-	}
-	return a.body.Write(p)
 }

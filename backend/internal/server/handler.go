@@ -42,6 +42,8 @@ type Site struct {
 	// Assistants serves those whom Guard lets pass; what it asks api for is asked
 	// as the caller. Nil serves none.
 	Assistants func(api http.Handler) http.Handler
+	// Foreign serves them what other tools ask for, likewise. Nil serves none.
+	Foreign    func(api http.Handler) Routes
 	Protect    func(http.Handler) http.Handler
 	UI         http.Handler
 	Operations *Operations
@@ -81,6 +83,9 @@ func (s Site) Handler() (http.Handler, error) {
 		s.Guarded.Routes(guarded)
 		if s.Assistants != nil {
 			guarded.POST("/api/v1/mcp", gin.WrapH(s.Assistants(engine)))
+		}
+		if s.Foreign != nil {
+			s.Foreign(engine).Routes(guarded)
 		}
 	}
 	engine.NoRoute(s.noRoute)
