@@ -41,7 +41,7 @@ build_servers() {
 install_node() {
 	missing=
 	for needed in containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins \
-		nft:nftables iptables:iptables conntrack:conntrack socat:socat ethtool:ethtool ip:iproute2 busybox:busybox-static; do
+		nft:nftables iptables:iptables ipset:ipset conntrack:conntrack socat:socat ethtool:ethtool ip:iproute2 busybox:busybox-static; do
 		PATH=$PATH:/usr/sbin command -v "${needed%%:*}" >/dev/null || missing="$missing ${needed#*:}"
 	done
 	[ -n "$missing" ] || { say "node: have containerd, runc and the CNI plugins"; return; }

@@ -233,3 +233,46 @@ func (l *lab) dropped(s *step, pod *corev1.Pod) (windows float64) {
 	}
 	return windows
 }
+
+// recordingsFull has the application write into the volume of its recordings until
+// that is larger than Kubernetes lets it be: the pod is evicted, as for any emptyDir.
+func recordingsFull(s *step) {
+	began := time.Now()
+	s.samplesSince(began)
+	pod := shared.victim(s)
+	filler := fmt.Sprintf("/proc/%d/root%s/app/filler", shared.agent(s, pod), contract.RecordingsPath)
+	file, err := os.Create(filler)
+	s.must(err)
+	defer file.Close()
+	limit := sizeLimit(s, pod, contract.RecordingsVolume)
+	s.must(syscall.Fallocate(int(file.Fd()), 0, 0, limit+1<<20))
+	filled := time.Now()
+	s.until("the kubelet evicts the pod", func() (bool, string) {
+		now, err := shared.Client.CoreV1().Pods(faultNamespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
+		s.must(err)
+		return now.Status.Reason == "Evicted", now.Status.Message
+	})
+	s.measure("evicted after %.0f s", time.Since(filled).Seconds())
+	s.must(shared.Client.CoreV1().Pods(faultNamespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{})) // what is left of it
+	shared.readyPods(s, faultNamespace, victimSelector, 1)
+	s.samplesSince(filled)
+	got := s.accounted(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
+	windows := got.Coverage.Windows
+	if windows.Lost > 0 && len(got.Coverage.Losses) == 0 {
+		s.Errorf("%d windows are lost without a reason", windows.Lost)
+	}
+	s.measure("windows expected %d, stored %d, lost %d; losses %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+	s.ledgerAddsUp("victim", got)
+}
+
+// sizeLimit is that of the first volume with a prefix.
+func sizeLimit(s *step, pod *corev1.Pod, prefix string) int64 {
+	s.Helper()
+	for _, volume := range pod.Spec.Volumes {
+		if strings.HasPrefix(volume.Name, prefix) && volume.EmptyDir != nil && volume.EmptyDir.SizeLimit != nil {
+			return volume.EmptyDir.SizeLimit.Value()
+		}
+	}
+	s.Fatalf("pod %s has no volume %s with a limit", pod.Name, prefix)
+	return 0
+}

@@ -71,7 +71,6 @@ func run(m *testing.M) (code int, err error) {
 		return 1, fmt.Errorf("make a folder for the cluster: %w", err)
 	}
 	defer os.RemoveAll(directory)
-	started := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	l, err := newLab(ctx, directory)
@@ -82,11 +81,17 @@ func run(m *testing.M) (code int, err error) {
 	l.deadline = time.Now().Add(runLimit)
 	shared = l
 	code = m.Run()
-	l.report.Seconds = time.Since(started).Seconds()
 	if len(l.report.Results) == 0 {
 		return code, nil
 	}
-	return code, l.report.Write(l.reportFolder())
+	return code, l.writeReport(false)
+}
+
+// writeReport stores what was seen until now: a run of an hour that is broken off
+// has something to tell, too.
+func (l *lab) writeReport(unfinished bool) error {
+	l.report.Seconds, l.report.Unfinished = time.Since(l.report.Started).Seconds(), unfinished
+	return l.report.Write(l.reportFolder())
 }
 
 // reportFolder is the repository's for a whole run: make says so.
@@ -189,8 +194,16 @@ func (l *lab) newReport(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("describe the commit: %w", err)
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
-	machine := fmt.Sprintf("%s/%s, %d cores, load average at the start %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:1], ""))
+	machine := fmt.Sprintf("%s/%s, %d cores, cgroup v%d, load average at the start %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cgroupVersion(), strings.Join(strings.Fields(string(load))[:1], ""))
 	return &Report{Started: time.Now(), Version: strings.TrimSpace(string(version)), Kubernetes: server.GitVersion, Machine: machine}, nil
+}
+
+// cgroupVersion is that of this host's memory limits.
+func cgroupVersion() int {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return 2
+	}
+	return 1
 }
 
 // step is a test that is a claim of the report.
@@ -241,6 +254,9 @@ func require(t *testing.T, limit time.Duration, group, text string, check func(s
 			s.result.Passed, s.result.Seconds = !t.Failed() && !t.Skipped(), time.Since(s.started).Seconds()
 			if !t.Skipped() {
 				shared.report.add(s.result)
+				if err := shared.writeReport(true); err != nil {
+					s.T.Error(err)
+				}
 			}
 		}()
 		check(s)

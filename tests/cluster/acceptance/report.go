@@ -23,6 +23,7 @@ type Report struct {
 	Kubernetes string    `json:"kubernetes"`
 	Machine    string    `json:"machine"`
 	Seconds    float64   `json:"seconds"`
+	Unfinished bool      `json:"unfinished,omitempty"` // the run went on, or was broken off
 	Results    []*Result `json:"results"`
 }
 
@@ -84,6 +85,9 @@ func (r *Report) text() string {
 	}
 	fmt.Fprintf(&out, "# Acceptance on a real cluster\n\nWritten by `make acceptance`; do not edit.\n\n")
 	fmt.Fprintf(&out, "%d of %d claims hold. %s, %.0f s.\n\n", passed, len(r.Results), r.Started.UTC().Format("2006-01-02 15:04 UTC"), r.Seconds)
+	if r.Unfinished {
+		fmt.Fprintf(&out, "**The run was broken off after these claims.**\n\n")
+	}
 	fmt.Fprintf(&out, "- Podflame %s\n- Kubernetes %s\n- %s\n", r.Version, r.Kubernetes, r.Machine)
 	group := ""
 	for _, result := range r.Results {

@@ -42,6 +42,14 @@ func TestReportSaysWhatHolds(t *testing.T) {
 	}
 }
 
+func TestReportOfABrokenRunSaysSo(t *testing.T) {
+	report := &Report{Unfinished: true}
+	report.add(&Result{Group: "Install", Claim: "ready", Passed: true})
+	if text := report.text(); !strings.Contains(text, "broken off") {
+		t.Errorf("the text does not say that the run was broken off:\n%s", text)
+	}
+}
+
 func TestLongCellsAreCut(t *testing.T) {
 	if got := cell(strings.Repeat("ä", cellLimit)); len(got) > cellLimit+5 || !strings.HasSuffix(got, " …") {
 		t.Errorf("%d bytes: %s", len(got), got)

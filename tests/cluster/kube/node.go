@@ -191,6 +191,11 @@ func (n *Node) Inside(ctx context.Context, arguments ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "nsenter", append([]string{"--target", strconv.Itoa(n.InitPID), "--mount"}, arguments...)...)
 }
 
+// InNetwork is such a command that is in the node's network, too.
+func (n *Node) InNetwork(ctx context.Context, arguments ...string) *exec.Cmd {
+	return n.Inside(ctx, append([]string{"--net"}, arguments...)...)
+}
+
 // Path is where this host sees a file of the node.
 func (n *Node) Path(inside string) string {
 	return fmt.Sprintf("/proc/%d/root%s", n.InitPID, inside)
