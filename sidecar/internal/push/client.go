@@ -271,9 +271,12 @@ func failure(res *http.Response, answer []byte) *Error {
 	if said.Hint != "" {
 		e.Message += fmt.Sprintf("; %.*s", maxWords, said.Hint)
 	}
-	if outdated(res, e.Reason) {
+	if outdated(res, e.Reason) { // the window waits for a backend that knows it
+		if e.Reason != profile.UnsupportedFormat {
+			e.Message += fmt.Sprintf("; a backend of version 0.1 calls a later window %s: update it", e.Reason)
+		}
 		e.Reason = profile.UnsupportedFormat
-		return e // the window waits for a backend that knows it
+		return e
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
