@@ -64,6 +64,8 @@ func Profiling() []Text {
 		{"kernel_cpu_differs", "The profile holds more than 10 % more or less CPU time than the kernel charged to the process, and ticks do not explain it", "Look for lost samples in the ledger; report it if there are none"},
 		{"bursts_undersampled", "The profile holds 10 to 50 % less CPU time than the kernel charged to the process: threads that run in bursts shorter than a tick of the kernel, or that end within an interval, are sampled less often than they run", "Take the kernel's account for the total, and set the CPU interval to 5 ticks or more: 20ms where CONFIG_HZ is 250"},
 		{"sampling_adapted", "From this window on samples are taken at another interval, so that a JVM has no more of them than the sampling budget allows; amounts stay comparable, numbers of samples do not", "Ask for an interval with profiling.io/cpu-interval, alloc-interval or lock-threshold, or for another rate with profiling.io/sample-rate"},
+		{"sampling_bounded", "The JVM has more samples than the sampling budget asks for, as the interval may not be longer: amounts would not be right any more", "Accept what they cost, ask for another rate with profiling.io/sample-rate, or allow a longer interval with --longest-alloc-interval, --longest-cpu-interval or --longest-lock-threshold of the sidecar"},
+		{"alloc_shares_estimated", "Before Java 25 the JVM's sampler of allocations takes large objects that do not fit into a thread's buffer too seldom, and little ones of the same thread too often (JDK-8356372): totals are right within some percent, shares of objects of different sizes within some 40 %", "Compare objects of one size with each other, or profile on Java 25"},
 		{"virtual_thread_locks_unrecorded", "Virtual threads ran, and the profiler cannot record their waits for locks", "Read the absence of a lock wait as not known, not as none"},
 		{"spool_full", "The sidecar's disk queue was full, the oldest windows were dropped", "Look why uploads fail, or raise --spool-bytes"},
 		{"spool_expired", "Windows waited longer for upload than they are kept", "Look why uploads fail, or raise --spool-age"},
@@ -121,7 +123,7 @@ func Profiling() []Text {
 // alarm by themselves.
 func (c Code) Routine() bool {
 	switch c {
-	case "jvm_starting", "jvm_exited", "profiler_skipped", "profiler_stall", "sampling_adapted", "window_not_yet_arrived":
+	case "jvm_starting", "jvm_exited", "profiler_skipped", "profiler_stall", "sampling_adapted", "sampling_bounded", "alloc_shares_estimated", "window_not_yet_arrived":
 		return true
 	}
 	return false

@@ -77,6 +77,9 @@ type LimitFlags struct {
 	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
 	ChangeInterval time.Duration `env:"PODFLAME_CHANGE_INTERVAL" default:"1m" help:"Time between two changes of a JVM's settings by annotation."`
 	AdaptInterval  time.Duration `env:"PODFLAME_ADAPT_INTERVAL" default:"10m" help:"Time between two changes of a JVM's intervals by --sample-rate. The first one does not wait."`
+	LongestCPU     string        `name:"longest-cpu-interval" env:"PODFLAME_LONGEST_CPU_INTERVAL" default:"100ms" help:"Longest CPU interval that --sample-rate leads to."`
+	LongestAlloc   string        `name:"longest-alloc-interval" env:"PODFLAME_LONGEST_ALLOC_INTERVAL" help:"Longest interval of allocations that --sample-rate leads to. Default: 4m, and 64m on Java 25 and later, before which longer ones make totals wrong."`
+	LongestLock    string        `name:"longest-lock-threshold" env:"PODFLAME_LONGEST_LOCK_THRESHOLD" default:"10s" help:"Longest lock threshold that --sample-rate leads to."`
 	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
 
 	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
@@ -115,8 +118,28 @@ func (c *RunCmd) settings() (contract.Settings, error) {
 	return s, err
 }
 
+// longest are the bounds of the sampling budget.
+func (c *RunCmd) longest() (l agent.Longest, err error) {
+	if l.CPU, err = contract.ParseCPUInterval(c.LongestCPU); err != nil {
+		return l, fmt.Errorf("--longest-cpu-interval: %w", err)
+	}
+	if l.Lock, err = contract.ParseLockThreshold(c.LongestLock); err != nil {
+		return l, fmt.Errorf("--longest-lock-threshold: %w", err)
+	}
+	if c.LongestAlloc != "" {
+		if l.Alloc, err = contract.ParseAllocInterval(c.LongestAlloc); err != nil {
+			return l, fmt.Errorf("--longest-alloc-interval: %w", err)
+		}
+	}
+	return l, nil
+}
+
 func (c *RunCmd) agentConfig() (agent.Config, error) {
 	settings, err := c.settings()
+	if err != nil {
+		return agent.Config{}, err
+	}
+	longest, err := c.longest()
 	if err != nil {
 		return agent.Config{}, err
 	}
@@ -128,7 +151,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	limits.RetryInterval, limits.CommandTimeout, limits.Renew = c.RetryInterval, c.CommandTimeout, c.Renew
 	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
 	limits.ExitGrace, limits.UnreadWait, limits.CrashWindow = c.ExitGrace, c.UnreadWait, c.CrashWindow
-	limits.ChangeInterval, limits.AdaptInterval = c.ChangeInterval, c.AdaptInterval
+	limits.ChangeInterval, limits.AdaptInterval, limits.Longest = c.ChangeInterval, c.AdaptInterval, longest
 	return agent.Config{
 		Target: profile.Target{
 			Cluster: c.Cluster, Namespace: c.Namespace, Service: c.Service, Version: c.Version,

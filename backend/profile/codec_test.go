@@ -33,7 +33,7 @@ func genWindow(t *rapid.T) *Window {
 	}
 	if rapid.Bool().Draw(t, "kernel's account") {
 		w.KernelCPU = new(time.Duration(rapid.Int64Range(0, maxQuantity).Draw(t, "kernel CPU")))
-		w.Settings.Tick = 4 * time.Millisecond
+		w.Settings.Tick, w.Settings.Java = 4*time.Millisecond, 17
 	}
 	for _, typ := range Types() {
 		if !rapid.Bool().Draw(t, string(typ)) {

@@ -254,6 +254,10 @@ func (d *decoder) settings(b []byte, s *Settings) error {
 			s.WallInterval = time.Duration(f.varint)
 		case 6:
 			err = quantity(f.varint, (*int64)(&s.Tick))
+		case 7:
+			var java int64
+			err = quantity(f.varint, &java)
+			s.Java = int(java)
 		}
 		return err
 	})

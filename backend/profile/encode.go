@@ -72,7 +72,8 @@ func appendSettings(b []byte, s *Settings) []byte {
 	b = appendInt(b, 3, s.AllocInterval)
 	b = appendInt(b, 4, int64(s.LockThreshold))
 	b = appendInt(b, 5, int64(s.WallInterval))
-	return appendInt(b, 6, int64(s.Tick))
+	b = appendInt(b, 6, int64(s.Tick))
+	return appendInt(b, 7, int64(s.Java))
 }
 
 func appendStackSet(b []byte, s *StackSet) []byte {

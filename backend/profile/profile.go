@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -216,6 +218,26 @@ type Settings struct {
 	// Tick is the tick of the kernel that ran the JVM: the least CPU time
 	// between two samples of the engines ctimer and itimer.
 	Tick time.Duration `json:",omitempty"`
+	// Java is the feature version of the JVM, by which allocations are weighed; 0:
+	// not known.
+	Java int `json:",omitempty"`
+}
+
+// maxJavaFeature is higher than any version of Java is believed to be.
+const maxJavaFeature = 1000
+
+// JavaFeature is the feature version in the version of a JVM such as 17.0.9+11; 0:
+// not known.
+func JavaFeature(version string) int {
+	end := strings.IndexFunc(version, func(c rune) bool { return c < '0' || c > '9' })
+	if end < 0 {
+		end = len(version)
+	}
+	n, err := strconv.Atoi(version[:end])
+	if err != nil || n > maxJavaFeature {
+		return 0
+	}
+	return n
 }
 
 // Set returns the stack set of a type, or nil.

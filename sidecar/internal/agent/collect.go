@@ -116,6 +116,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	window.KernelCPU = w.account.Between(window.Recorded.Start, window.Recorded.End)
 	window.NoticeKernelCPU()
 	noticeAdapted(window, r)
+	w.noticeBounded(window)
 	window.Losses = profile.AddLosses(window.Losses, part.Losses...)
 	if part.Unfinished > 0 {
 		window.Losses = profile.AddLosses(window.Losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: part.Unfinished})

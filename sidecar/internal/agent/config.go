@@ -63,6 +63,38 @@ type Limits struct {
 	CrashWindow    time.Duration // a JVM that dies this soon after a command is taken as killed by it
 	ChangeInterval time.Duration // between two changes of one JVM's settings by annotation
 	AdaptInterval  time.Duration // between two changes of one JVM's intervals by the sampling budget
+	Longest        Longest       // intervals that the sampling budget leads to
+}
+
+// Longest are the longest intervals that the sampling budget leads to.
+type Longest struct {
+	CPU   time.Duration
+	Alloc int64 // 0: LongestAlloc or, where the JVM's sampler is exact, LongestExactAlloc
+	Lock  time.Duration
+}
+
+// Beyond its longest interval an amount would not be right any more: a thread that
+// uses less CPU time than an interval in all its life has no sample, and before Java
+// 25 allocations come out at up to 1.3 times the truth at 16 MiB and 1.6 times at 64
+// MiB (measured on 17 with objects of 64 KiB; JDK-8356372). On 25 they are right at
+// any interval.
+const (
+	LongestCPU        = 100 * time.Millisecond
+	LongestAlloc      = 4 << 20
+	LongestExactAlloc = 64 << 20
+	LongestLock       = 10 * time.Second
+	exactAllocSince   = 25 // version of Java
+)
+
+// alloc is the longest interval of allocations on a version of Java.
+func (l Longest) alloc(java int) int64 {
+	switch {
+	case l.Alloc > 0:
+		return l.Alloc
+	case java >= exactAllocSince:
+		return LongestExactAlloc
+	}
+	return LongestAlloc
 }
 
 // DefaultLimits are those of a pod.
@@ -72,7 +104,7 @@ func DefaultLimits() Limits {
 		RetryInterval: 30 * time.Second, CommandTimeout: asprof.DefaultTimeout, Renew: 30 * time.Minute,
 		ProfilerMemory: 64 << 20, ChunkSize: 16 << 20, MaxRecording: 64 << 20, MinFree: 16 << 20,
 		ExitGrace: 20 * time.Second, UnreadWait: time.Minute, CrashWindow: 5 * time.Second, ChangeInterval: time.Minute,
-		AdaptInterval: 10 * time.Minute,
+		AdaptInterval: 10 * time.Minute, Longest: Longest{CPU: LongestCPU, Lock: LongestLock},
 	}
 }
 

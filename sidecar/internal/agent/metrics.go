@@ -18,6 +18,7 @@ type metrics struct {
 	lost     *prometheus.CounterVec // seconds that nobody profiled, by reason
 	crashes  prometheus.Counter
 	adapt    *prometheus.CounterVec // changes of intervals by the sampling budget, by event and direction
+	bounded  *prometheus.CounterVec // windows with more samples than the sampling budget, by event
 	time     prometheus.Gauge       // seconds by which the account of time is wrong
 }
 
@@ -48,7 +49,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		crashes:  f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_jvm_crashes_total", Help: "JVMs that died shortly after a profiler command."}),
 	}
 	m.adapt = f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_sampling_changes_total", Help: "Changes of a JVM's sampling interval by the sampling budget."}, []string{"event", "interval"})
+	m.bounded = f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_sampling_bounded_windows_total", Help: "Windows with more samples than the sampling budget, whose interval may not be longer."}, []string{"event"})
 	for _, event := range contract.Budgeted() {
+		m.bounded.WithLabelValues(event)
 		m.adapt.WithLabelValues(event, longer)
 		m.adapt.WithLabelValues(event, shorter)
 	}

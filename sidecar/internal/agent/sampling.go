@@ -13,22 +13,13 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/session"
 )
 
-// Intervals to which the budget leads at most. Beyond, amounts would not be right
-// any more: a thread that uses less CPU time than an interval in all its life has no
-// sample, and allocations of JDK 17 came out at 1.3 times the truth at 16 MiB and 1.6
-// times at 64 MiB (measured with objects of 64 KiB).
-const (
-	longestCPU   = 100 * time.Millisecond
-	longestAlloc = 4 << 20
-	longestLock  = 10 * time.Second
-)
-
 // rules are those of contract.Budgeted.
-func rules(s contract.Settings) map[string]budget.Rule {
+func (w *worker) rules() map[string]budget.Rule {
+	s, longest := w.settings, w.config.Limits.Longest
 	all := map[string]budget.Rule{
-		"cpu":   {Asked: int64(s.CPUInterval), Longest: int64(longestCPU)},
-		"alloc": {Asked: s.AllocInterval, Longest: longestAlloc},
-		"lock":  {Asked: int64(s.LockThreshold), Longest: int64(longestLock)},
+		"cpu":   {Asked: int64(s.CPUInterval), Longest: int64(longest.CPU)},
+		"alloc": {Asked: s.AllocInterval, Longest: longest.alloc(profile.JavaFeature(w.target.JVMVersion))},
+		"lock":  {Asked: int64(s.LockThreshold), Longest: int64(longest.Lock)},
 	}
 	for event, r := range all {
 		if slices.Contains(s.Events, event) && !slices.Contains(s.Fixed, event) {
@@ -41,9 +32,7 @@ func rules(s contract.Settings) map[string]budget.Rule {
 
 // sampling are the settings with the intervals that the budget has led to.
 func (w *worker) sampling() contract.Settings {
-	s := w.settings
-	r := rules(s)
-	p := w.marker.Pace
+	s, r, p := w.settings, w.rules(), w.marker.Pace
 	s.CPUInterval = time.Duration(r["cpu"].Bound(p.CPU))
 	s.AllocInterval = r["alloc"].Bound(p.Alloc)
 	s.LockThreshold = time.Duration(r["lock"].Bound(p.Lock))
@@ -72,7 +61,7 @@ func (w *worker) adapt() {
 	if w.session() == "" || !p.Changed.IsZero() && w.clock.Now().Sub(p.Changed) < w.config.Limits.AdaptInterval {
 		return
 	}
-	before, r := w.sampling(), rules(w.settings)
+	before, r := w.sampling(), w.rules()
 	var events []string
 	next := func(event string, current int64) int64 {
 		last, peak, whole := w.loads.Of(event)
@@ -102,18 +91,50 @@ func (w *worker) samplingText() string {
 	asked, is := w.settings, w.sampling()
 	var longer []string
 	if is.CPUInterval > asked.CPUInterval {
-		longer = append(longer, fmt.Sprintf("cpu every %s instead of %s", is.CPUInterval, asked.CPUInterval))
+		longer = append(longer, fmt.Sprintf("cpu every %s instead of %s", is.CPUInterval, asked.CPUInterval)+w.boundText("cpu", int64(is.CPUInterval)))
 	}
 	if is.AllocInterval > asked.AllocInterval {
-		longer = append(longer, fmt.Sprintf("alloc every %d KiB instead of %d", is.AllocInterval>>10, asked.AllocInterval>>10))
+		longer = append(longer, fmt.Sprintf("alloc every %d KiB instead of %d", is.AllocInterval>>10, asked.AllocInterval>>10)+w.boundText("alloc", is.AllocInterval))
 	}
 	if is.LockThreshold > asked.LockThreshold {
-		longer = append(longer, fmt.Sprintf("lock every %s instead of %s", is.LockThreshold, asked.LockThreshold))
+		longer = append(longer, fmt.Sprintf("lock every %s instead of %s", is.LockThreshold, asked.LockThreshold)+w.boundText("lock", int64(is.LockThreshold)))
 	}
 	if len(longer) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("sampled for at most about %d samples a second: %s", asked.SampleRate, strings.Join(longer, ", "))
+}
+
+// boundText says how many samples a second there are where the interval may not be
+// long enough.
+func (w *worker) boundText(event string, interval int64) string {
+	last, _, _ := w.loads.Of(event)
+	if !w.rules()[event].Bounded(interval, last) {
+		return ""
+	}
+	return fmt.Sprintf(" (%.0f samples a second, but no longer interval is allowed: %s)", last/float64(interval), longestFlag(event))
+}
+
+// longestFlag is the flag that bounds the interval of an event.
+func longestFlag(event string) string {
+	return map[string]string{"cpu": "--longest-cpu-interval", "alloc": "--longest-alloc-interval", "lock": "--longest-lock-threshold"}[event]
+}
+
+// noticeBounded enters into the ledgers of a window that it has more samples than
+// the budget asks for.
+func (w *worker) noticeBounded(window *profile.Window) {
+	seconds := window.Recorded.End.Sub(window.Recorded.Start).Seconds()
+	if seconds < minCut.Seconds() {
+		return
+	}
+	s := window.Settings
+	for event, interval := range map[string]int64{"cpu": int64(s.CPUInterval), "alloc": s.AllocInterval, "lock": int64(s.LockThreshold)} {
+		c := window.CoverageOf(profile.Type(event))
+		if c != nil && w.rules()[event].Bounded(interval, float64(c.Captured.Value)/seconds) {
+			c.AddLoss(profile.Noticed, profile.SamplingBounded, profile.Amount{Count: c.Captured.Count})
+			w.metrics.bounded.WithLabelValues(event).Inc()
+		}
+	}
 }
 
 // noticeAdapted enters into the ledgers of the first window of a recording that it

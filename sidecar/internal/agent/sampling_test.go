@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
@@ -102,6 +104,46 @@ func TestSamplingStaysAsAskedFor(t *testing.T) {
 			}
 			v.finish(t)
 		})
+	}
+}
+
+// Where an interval may not be long enough for the budget, windows and status say so.
+func TestSamplingTellsThatItIsBounded(t *testing.T) {
+	v := newWorld(t.TempDir(), t.Fatalf)
+	v.decoder.value = int64(64 * time.Millisecond) // 64 cores
+	v.lead(30)
+	v.decoder.settings.CPUInterval = 80 * time.Millisecond
+	v.lead(30)
+	if got, text := sampledEvery(v), v.w.status().Sampling; got != "80ms" || !strings.Contains(text, "cpu every 80ms instead of 10ms (800 samples a second") || !strings.Contains(text, "--longest-cpu-interval") {
+		t.Errorf("it is sampled every %s, %q", got, text)
+	}
+	told := 0
+	for _, w := range v.spool.all() {
+		c := w.CoverageOf(profile.CPU)
+		isTold := c != nil && slices.ContainsFunc(c.Losses, func(l profile.Loss) bool { return l.Reason == profile.SamplingBounded })
+		if isTold {
+			told++
+		}
+		if isTold && w.Settings.CPUInterval != 80*time.Millisecond {
+			t.Errorf("a window at %s is told to be at the longest interval", w.Settings.CPUInterval)
+		}
+	}
+	if counted := testutil.ToFloat64(v.w.metrics.bounded.WithLabelValues("cpu")); told == 0 || counted != float64(told) {
+		t.Errorf("%d windows tell it, %.0f are counted", told, counted)
+	}
+	v.finish(t)
+	v.checkWhole(t)
+}
+
+func TestLongestAllocIntervalFollowsTheJVM(t *testing.T) {
+	for _, c := range []struct {
+		version string
+		asked   int64
+		want    int64
+	}{{"", 0, 4 << 20}, {"17.0.9", 0, 4 << 20}, {"24.0.1", 0, 4 << 20}, {"25.0.2", 0, 64 << 20}, {"26-ea", 0, 64 << 20}, {"17.0.9", 16 << 20, 16 << 20}, {"25", 1 << 20, 1 << 20}} {
+		if got := (Longest{Alloc: c.asked}).alloc(profile.JavaFeature(c.version)); got != c.want {
+			t.Errorf("Java %s, asked for %d: %d, want %d", c.version, c.asked, got, c.want)
+		}
 	}
 }
 

@@ -209,8 +209,9 @@ func (s *simulated) drop() {
 
 // countingDecoder knows the chunks of simulated JVMs.
 type countingDecoder struct {
-	err   error
-	value int64 // of a sample; 0 is 1
+	err      error
+	value    int64            // of a sample; 0 is 1
+	settings profile.Settings // that recordings say
 }
 
 func (d *countingDecoder) Decode(_ context.Context, f *os.File, chunks []jfr.Chunk, _ jfr.Options) (jfr.Result, error) {
@@ -230,6 +231,7 @@ func (d *countingDecoder) Decode(_ context.Context, f *os.File, chunks []jfr.Chu
 		Sets:     []profile.StackSet{{Type: profile.CPU, Functions: []profile.Function{{Name: "f"}}, Stacks: []profile.Stack{{Frames: []uint32{0}, Value: amount.Value, Count: n}}}},
 		Coverage: []profile.Coverage{{Type: profile.CPU, Captured: amount, Stored: amount}},
 		Recorded: profile.Span{Start: chunks[0].Start, End: chunks[len(chunks)-1].End},
+		Settings: d.settings,
 	}, nil
 }
 

@@ -55,6 +55,12 @@ func (r Rule) Bound(interval int64) int64 {
 	return max(r.Asked, min(interval, r.Longest))
 }
 
+// Bounded says whether more samples come than should, and the interval may not be
+// longer.
+func (r Rule) Bounded(current int64, last float64) bool {
+	return r.Rate > 0 && current > r.Longest/2 && last > above*float64(r.Rate)*float64(current)
+}
+
 // fit is the shortest interval that is at least so long.
 func (r Rule) fit(least float64) int64 {
 	interval := r.Asked
@@ -78,9 +84,13 @@ type Loads struct {
 	events map[string]Load
 }
 
-// Begin forgets what was noted.
+// Begin forgets what was noted but for what the newest window had.
 func (l *Loads) Begin(now time.Duration) {
-	l.began, l.whole, l.events = now, false, map[string]Load{}
+	events := map[string]Load{}
+	for name, e := range l.events {
+		events[name] = Load{last: e.last}
+	}
+	l.began, l.whole, l.events = now, false, events
 }
 
 // Note enters what a window had.

@@ -76,6 +76,22 @@ func TestNext(t *testing.T) {
 	}
 }
 
+func TestBounded(t *testing.T) {
+	r := Rule{Rate: 200, Asked: 512 << 10, Longest: 4 << 20}
+	for _, c := range []struct {
+		current int64
+		load    float64
+		want    bool
+	}{{4 << 20, 2 << 30, true}, {4 << 20, 800 << 20, false}, {2 << 20, 2 << 30, false}, {4 << 20, 0, false}} {
+		if got := r.Bounded(c.current, c.load); got != c.want {
+			t.Errorf("%.0f bytes a second every %d: %t", c.load, c.current, got)
+		}
+	}
+	if r.Rate = 0; r.Bounded(4<<20, 1<<40) {
+		t.Error("there is no budget")
+	}
+}
+
 // An interval is made shorter for what a whole period had, not for a lull.
 func TestLoads(t *testing.T) {
 	l := Loads{Period: 10 * time.Minute}
@@ -93,8 +109,8 @@ func TestLoads(t *testing.T) {
 			t.Errorf("minute %d: %v %v %v, want %+v", c.minute, last, top, whole, c)
 		}
 	}
-	if l.Begin(2 * time.Hour); l.events["cpu"] != (Load{}) {
-		t.Error("something is remembered")
+	if l.Begin(2 * time.Hour); l.events["cpu"] != (Load{last: 1}) {
+		t.Errorf("%+v is remembered", l.events["cpu"])
 	}
 }
 

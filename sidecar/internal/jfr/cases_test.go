@@ -24,14 +24,14 @@ func TestCases(t *testing.T) {
 		settings profile.Settings
 	}{
 		{name: "metadata-last", stored: amounts{profile.CPU: {Value: 2_470_000_000, Count: 247}}, stacks: 9,
-			settings: profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond}},
+			settings: profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond, Java: 17}},
 		{name: "ctimer-1ms", stored: amounts{profile.CPU: {Value: 1_128_000_000, Count: 282}}, stacks: 12,
-			settings: profile.Settings{Engine: "ctimer", CPUInterval: time.Millisecond, Tick: 4 * time.Millisecond}},
+			settings: profile.Settings{Engine: "ctimer", CPUInterval: time.Millisecond, Tick: 4 * time.Millisecond, Java: 17}},
 		{name: "second-chunk-only", stored: amounts{
 			profile.CPU: {Count: 351}, profile.Alloc: {Value: 1_131_156_592, Count: 1019}, profile.Lock: {Count: 573},
 		}, stacks: 20, losses: map[profile.Type][]profile.Loss{profile.CPU: unvalued(351), profile.Lock: unvalued(573)}},
 		{name: "instrumented-method-as-cpu", stored: amounts{profile.CPU: {Value: 947, Count: 947}}, stacks: 1,
-			settings: profile.Settings{Engine: "instrument"}},
+			settings: profile.Settings{Engine: "instrument", Java: 17}},
 		{name: "jdk17-double-alloc-idle-park-20ms", stored: amounts{
 			profile.CPU: {Value: 1_500_000_000, Count: 75}, profile.Alloc: {Value: 489_235_864, Count: 375}, profile.Lock: {Value: 7_556_092, Count: 5},
 		}, stacks: 3, losses: map[profile.Type][]profile.Loss{
@@ -40,11 +40,11 @@ func TestCases(t *testing.T) {
 			settings: profile.Settings{CPUInterval: 20 * time.Millisecond}},
 		{name: "jdk25-cputimesample", stored: amounts{profile.CPU: {Value: 1_550_000_000, Count: 153}}, stacks: 3},
 		{name: "names-merged", stored: amounts{profile.CPU: {Value: 1_540_000_000, Count: 308}}, stacks: 7,
-			settings: profile.Settings{Engine: "ctimer", CPUInterval: 5 * time.Millisecond, Tick: 4 * time.Millisecond}},
+			settings: profile.Settings{Engine: "ctimer", CPUInterval: 5 * time.Millisecond, Tick: 4 * time.Millisecond, Java: 17}},
 		{name: "lambda-jdk11-run0", stored: amounts{profile.CPU: {Value: 990_000_000, Count: 198}}, stacks: 28,
-			settings: profile.Settings{Engine: "perf_events", CPUInterval: 5 * time.Millisecond}},
+			settings: profile.Settings{Engine: "perf_events", CPUInterval: 5 * time.Millisecond, Java: 11}},
 		{name: "lambda-jdk11-run1", stored: amounts{profile.CPU: {Value: 1_040_000_000, Count: 208}}, stacks: 29,
-			settings: profile.Settings{Engine: "perf_events", CPUInterval: 5 * time.Millisecond}},
+			settings: profile.Settings{Engine: "perf_events", CPUInterval: 5 * time.Millisecond, Java: 11}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f, layout := openFixture(t, test.name)

@@ -99,7 +99,9 @@ type state struct {
 	ticking    time.Duration // interval of samples whose tick is not known
 	builders   map[profile.Type]*profile.Builder
 	normalizer *profile.Normalizer
-	groups     *groups // nil: threads are not told apart
+	// shifting counts allocations that make shares estimates.
+	shifting int64
+	groups   *groups // nil: threads are not told apart
 }
 
 // cellFactor bounds the distinct stacks of one chunk and type, as a multiple
@@ -180,6 +182,9 @@ func (s *state) finish(out *Result) {
 	}
 	out.Settings, out.Event, out.Events, out.Unread = s.session.Settings, s.event, s.events, s.unread
 	out.noticeVirtualThreads()
+	if c := out.coverageOf(profile.Alloc); c != nil && s.shifting > 0 {
+		c.AddLoss(profile.Noticed, profile.AllocSharesEstimated, profile.Amount{Count: s.shifting})
+	}
 }
 
 // virtualThreadRun is the frame at the bottom of every virtual thread.

@@ -27,6 +27,7 @@ type chunkReader struct {
 	cpuSample  sum  // what an execution sample stands for
 	wallSample sum  // what a sample of elapsed time stands for that says no span
 	locks      lockClock
+	heap       heapSampler
 	locked     map[uint64]bool // by class: whether threads that park on it wait for a lock
 	threads    *threads
 }
@@ -34,7 +35,7 @@ type chunkReader struct {
 // prepare works out what an event stands for, once for the chunk.
 func (r *chunkReader) prepare() {
 	s, raw := r.session, r.options.Raw
-	r.locks = newLockClock(int64(s.LockThreshold), r.header.ticksPerSecond)
+	r.locks, r.heap = newLockClock(int64(s.LockThreshold), r.header.ticksPerSecond), s.heapSampler()
 	r.locked = map[uint64]bool{}
 	r.tickless, r.onlyWall = s.ticksUnknown(), s.onlyWall()
 	interval, reason := s.cpuWeight()
@@ -82,7 +83,7 @@ func (r *chunkReader) read(buf []byte) {
 			return
 		}
 		if e.read == nil {
-			if e.name != activeSetting {
+			if e.name != activeSetting && e.name != jvmInformation {
 				r.state.unread[e.name]++
 			}
 			return
@@ -207,11 +208,22 @@ func (r *chunkReader) wallClockSample(v *values) error {
 // maxBatch is more than the samples of one event: async-profiler batches 1000.
 const maxBatch = 1 << 14
 
+// allocInTLAB is an object that the JVM's heap sampler took or, in old versions and
+// in the JDK's recordings, one that needed a new TLAB, for which it stands.
 func (r *chunkReader) allocInTLAB(v *values) error {
+	size := v.number[4]
 	if v.number[3] == 0 {
-		v.number[3] = v.number[4]
+		v.number[3] = size
 	}
-	return r.allocation(v)
+	tlab := v.number[3]
+	if r.options.Raw || tlab > maxEventValue || !r.heap.took(int64(size), int64(tlab)) {
+		return r.allocation(v)
+	}
+	if r.heap.shifts(int64(size)) {
+		r.state.shifting++
+	}
+	w := sum{value: r.heap.weigh(int64(size)), raw: int64(tlab), count: 1}
+	return r.add(r.alloc, v, v.number[2], w)
 }
 
 func (r *chunkReader) allocSampled(v *values) error {
@@ -221,7 +233,7 @@ func (r *chunkReader) allocSampled(v *values) error {
 	return r.allocation(v)
 }
 
-// allocation is one of an object or, in its place, of a TLAB or of what was
+// allocation is one that stands for itself: of an object, of a TLAB or of what was
 // allocated since the last sample.
 func (r *chunkReader) allocation(v *values) error {
 	size := v.number[3]

@@ -18,11 +18,13 @@ const maxSettings = 1 << 10
 // readPrelude passes over all events of a chunk: settings may stand anywhere.
 func (s *schema) readPrelude(buf []byte) prelude {
 	p := prelude{said: said{}}
-	var settingID, tlab, outside, cpu uint64 // 0 is that of the metadata: no event of these
+	var settingID, jvm, tlab, outside, cpu uint64 // 0 is that of the metadata: no event of these
 	for id, e := range s.events {
 		switch e.name {
 		case activeSetting:
 			settingID = id
+		case jvmInformation:
+			jvm = id
 		case inNewTLAB:
 			tlab = id
 		case outsideTLAB:
@@ -37,6 +39,8 @@ func (s *schema) readPrelude(buf []byte) prelude {
 		case settingID:
 			p.known = true
 			s.readSetting(data, p.said)
+		case jvm:
+			s.readVersion(data, p.said)
 		case tlab, outside:
 			p.tlab = true
 		case cpu:
@@ -66,6 +70,19 @@ func walk(buf []byte, visit func(id uint64, data []byte, size int)) int {
 		c.pos = end
 	}
 	return len(buf)
+}
+
+// readVersion keeps the version of the JVM beside the settings.
+func (s *schema) readVersion(data []byte, into said) {
+	if s.jvm == nil {
+		return
+	}
+	var v values
+	c := cursor{buf: data}
+	s.jvm.layout.read(&c, &v)
+	if !c.bad {
+		into[settingKey{event: jvmInformation}] = string(v.text[0])
+	}
 }
 
 func (s *schema) readSetting(data []byte, into said) {

@@ -13,6 +13,7 @@ type schema struct {
 	events  map[uint64]*event
 	dense   []*event // the same, of small ids
 	setting *event   // nil if the chunk knows none
+	jvm     *event   // the same
 }
 
 // typeName is the name of a type, or empty if the metadata do not have it.
@@ -53,6 +54,7 @@ type eventReader struct {
 // The events that settings and samples are in.
 const (
 	activeSetting   = "jdk.ActiveSetting"
+	jvmInformation  = "jdk.JVMInformation"
 	executionSample = "jdk.ExecutionSample"
 	cpuTimeSample   = "jdk.CPUTimeSample"
 	inNewTLAB       = "jdk.ObjectAllocationInNewTLAB"
@@ -102,6 +104,7 @@ func readSchema(buf []byte, at int64) (*schema, error) {
 		s.bind(eventReader{event: name})
 	}
 	s.setting = s.bind(eventReader{event: activeSetting, fields: []string{"id", "name", "value"}})
+	s.jvm = s.bind(eventReader{event: jvmInformation, fields: []string{"jvmVersion"}})
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package jfr
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,9 @@ const (
 	defaultCPUInterval  = 10 * time.Millisecond
 	defaultWallInterval = 50 * time.Millisecond
 	maxInterval         = time.Hour // longer is not believed
-	maxSettingText      = 64        // bytes of a name that are kept
+
+	defaultAllocInterval = 524287 // objectSampler.cpp
+	maxSettingText       = 64     // bytes of a name that are kept
 )
 
 // settingKey names a setting: the event that it is of, and its own name, which
@@ -80,7 +83,19 @@ func (s said) session(tick time.Duration) session {
 		out.AllocInterval = n
 	}
 	out.LockThreshold = nanos(s[settingKey{monitorEnter, "lock"}], 0)
+	out.Java = profile.JavaFeature(s[settingKey{event: jvmInformation}])
 	return out
+}
+
+// before says whether the JVM is known to be older than a version of Java.
+func (s *session) before(feature int) bool { return s.Java > 0 && s.Java < feature }
+
+// heapSampler is how the JVM took the allocations of the session.
+func (s *session) heapSampler() heapSampler {
+	if s.jdk || !s.known {
+		return heapSampler{}
+	}
+	return heapSampler{interval: cmp.Or(s.AllocInterval, defaultAllocInterval), resumes: s.before(resetsSince), forgets: s.before(remembersSince)}
 }
 
 // isCPUTime says whether a sample stands for CPU time. Versions that do not say

@@ -1,6 +1,9 @@
 package jfr
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // How an event becomes an amount:
 //
@@ -12,10 +15,14 @@ import "math/bits"
 //     them, which is n-1 times the time between two; the samples stand for n
 //     times that. On a machine without a CPU to spare that is longer than the
 //     interval. A single sample stands for one interval.
-//   - alloc: one sample stands for tlabSize bytes, which with the sampling of
-//     JDK 11 and later is the larger of object and interval, or for the object
-//     if it was allocated outside of a TLAB. The JDK's sample has its weight;
-//     where its recorder wrote both kinds only the first is counted.
+//   - alloc: the JVM's heap sampler (JDK 11 and later) takes each byte with the
+//     same small probability, and with it the object that it is of. So an object
+//     of size s is taken with p = 1 - e^(-s/interval), and stands for s/p. What
+//     the event says, the larger of both, is right for objects much smaller or
+//     larger: at the interval it is 0.63 of the truth. The other ways to sample:
+//     one stands for tlabSize bytes, or for the object if it was allocated outside
+//     of a TLAB. The JDK's sample has its weight; where its recorder wrote both
+//     kinds only the first is counted.
 //   - lock: the profiler adds up waits and emits an event each time that the
 //     sum passes its threshold; the event has the duration of the last wait. So
 //     an event stands for at least the threshold, and for about threshold /
@@ -56,6 +63,54 @@ func (c lockClock) weigh(ticks int64) sum {
 		w.count = max(1, (c.threshold+wait/2)/wait)
 	}
 	return w
+}
+
+// heapSampler is JVMTI's sampler of allocations (threadHeapSampler.cpp): after each
+// sample it draws how many bytes it lets pass before the next, which are
+// exponentially distributed.
+type heapSampler struct {
+	interval int64 // 0: the events are not of this sampler, or not known to be
+	// resumes: the draw counts from the sampled byte, not from the end of its
+	// object, unless the next byte would be of the same object: then it counts from
+	// the end after all. So what a thread allocates after a large object is taken
+	// too often.
+	resumes bool
+	// forgets: an object that does not fit into its thread's TLAB is looked at as if
+	// the TLAB had not been used since the last sample, and that is made good later,
+	// twice over (JDK-8356372). So objects that do not fit into TLABs are taken too
+	// seldom, and little ones that do too often.
+	forgets bool
+}
+
+// The first versions of Java whose sampler does not do so: 11 resumes, 17 does not;
+// 21 forgets, 25 does not.
+const (
+	resetsSince    = 16
+	remembersSince = 25
+)
+
+// took says whether the sampler took the object: async-profiler then writes the
+// larger of size and interval in the place of a TLAB's size.
+func (h heapSampler) took(size, tlab int64) bool {
+	return h.interval > 0 && size > 0 && tlab == max(size, h.interval)
+}
+
+// weigh is what a sampled object stands for, in bytes. Of a sampler that resumes, an
+// object is taken with the probability p/(p+(1-p)^2) if it follows others like it.
+// Otherwise some of the excess goes to what follows it: the sum stays right.
+func (h heapSampler) weigh(size int64) int64 {
+	passed := math.Exp(-float64(size) / float64(h.interval))
+	p := -math.Expm1(-float64(size) / float64(h.interval))
+	if h.resumes {
+		p /= p + passed*passed
+	}
+	return int64(math.Round(float64(size) / p))
+}
+
+// shifts says whether an object of the size makes shares estimates, its own and
+// those of others of its thread. Little objects alone do not.
+func (h heapSampler) shifts(size int64) bool {
+	return (h.resumes || h.forgets) && size >= h.interval/8
 }
 
 // wallTicks is the time that n samples stand for which were taken over a span.

@@ -55,13 +55,13 @@ func TestTicksToNanos(t *testing.T) {
 
 func TestSettingsOfRecordings(t *testing.T) {
 	for name, want := range map[string]profile.Settings{
-		"cpu":          {Engine: "perf_events", CPUInterval: 10 * time.Millisecond},
-		"cpu-ctimer":   {Engine: "ctimer", CPUInterval: 10 * time.Millisecond},
-		"deep":         {Engine: "perf_events", CPUInterval: time.Millisecond},
-		"wall":         {Engine: "wall", WallInterval: 20 * time.Millisecond},
+		"cpu":          {Engine: "perf_events", CPUInterval: 10 * time.Millisecond, Java: 17},
+		"cpu-ctimer":   {Engine: "ctimer", CPUInterval: 10 * time.Millisecond, Java: 17},
+		"deep":         {Engine: "perf_events", CPUInterval: time.Millisecond, Java: 17},
+		"wall":         {Engine: "wall", WallInterval: 20 * time.Millisecond, Java: 17},
 		"wall-nobatch": {Engine: "wall", WallInterval: 30 * time.Millisecond},
 		"cpu-wall":     {Engine: "perf_events", CPUInterval: 10 * time.Millisecond, WallInterval: 20 * time.Millisecond},
-		"mixed":        {Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 524288, LockThreshold: 10 * time.Millisecond},
+		"mixed":        {Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 524288, LockThreshold: 10 * time.Millisecond, Java: 17},
 	} {
 		f, layout := openFixture(t, name)
 		o := DefaultOptions()

@@ -23,6 +23,9 @@ public class Recount {
 
     final long interval, threshold;
     final Map<String, Sum> sums = new TreeMap<>();
+    /** What the beginning of a recording says of the allocations in it. */
+    long allocInterval;
+    int java;
 
     Recount(long interval, long threshold) { this.interval = interval; this.threshold = threshold; }
 
@@ -44,8 +47,14 @@ public class Recount {
             case "jdk.ExecutionSample":
                 add("cpu", e, null, 1, interval);
                 break;
+            case "jdk.ActiveSetting":
+                if (e.getString("name").equals("alloc")) { allocInterval = Long.parseLong(e.getString("value")); }
+                break;
+            case "jdk.JVMInformation":
+                java = Runtime.Version.parse(e.getString("jvmVersion")).feature();
+                break;
             case "jdk.ObjectAllocationInNewTLAB":
-                add("alloc", e, e.getClass("objectClass"), 1, e.getLong("tlabSize"));
+                add("alloc", e, e.getClass("objectClass"), 1, allocated(e.getLong("allocationSize")));
                 break;
             case "jdk.ObjectAllocationOutsideTLAB":
                 add("alloc", e, e.getClass("objectClass"), 1, e.getLong("allocationSize"));
@@ -58,6 +67,16 @@ public class Recount {
                 break;
             default:
         }
+    }
+
+    /**
+     * The JVM lets pass a number of bytes that is exponentially distributed. Before
+     * Java 16 that number, where it exceeds the sampled object, counts from within it.
+     */
+    long allocated(long size) {
+        double passed = Math.exp(-(double) size / allocInterval), taken = -Math.expm1(-(double) size / allocInterval);
+        double share = java < 16 ? taken / (taken + passed * passed) : taken;
+        return Math.round(size / share);
     }
 
     /** An event is emitted when the waits add up to the threshold, and has the last of them. */
