@@ -301,14 +301,18 @@ func (s *step) within(limit time.Duration, what string, condition func() (bool, 
 	defer cancel()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
+	var last string
 	for {
 		holds, seen := condition()
 		if holds {
 			return
 		}
+		if ctx.Err() == nil { // else it says no more than that the time is over
+			last = seen
+		}
 		select {
 		case <-ctx.Done():
-			s.Fatalf("not within %s: %s; last seen: %s", limit, what, seen)
+			s.Fatalf("not within %s: %s; last seen: %s", limit, what, last)
 		case <-ticker.C:
 		}
 	}
