@@ -31,8 +31,8 @@ type sidecarFlags struct {
 	MemoryLimit        string        `env:"PODFLAME_SIDECAR_MEMORY_LIMIT" help:"Memory limit of a sidecar without the annotation (384Mi)."`
 	MaxCPU             string        `env:"PODFLAME_SIDECAR_MAX_CPU" help:"Most CPU that an annotation may ask for (2)."`
 	MaxMemory          string        `env:"PODFLAME_SIDECAR_MAX_MEMORY" help:"Most memory that an annotation may ask for (2Gi)."`
-	RecordingsSize     string        `env:"PODFLAME_SIDECAR_RECORDINGS_SIZE" help:"Size limit of the volume of recordings of each profiled container (1280Mi)."`
-	StateSize          string        `env:"PODFLAME_SIDECAR_STATE_SIZE" help:"Size limit of the sidecar's own volume (256Mi)."`
+	RecordingsSize     string        `env:"PODFLAME_SIDECAR_RECORDINGS_SIZE" help:"Size limit of the volume of recordings of each profiled container; a pod above it is evicted (1280Mi)."`
+	StateSize          string        `env:"PODFLAME_SIDECAR_STATE_SIZE" help:"Size limit of the sidecar's own volume; a pod above it is evicted (256Mi)."`
 	TmpSize            string        `env:"PODFLAME_SIDECAR_TMP_SIZE" help:"Size limit of the /tmp given to containers with a read-only root (256Mi)."`
 	Architectures      []string      `env:"PODFLAME_SIDECAR_ARCHITECTURES" help:"Architectures of nodes for which the image of the sidecar exists (amd64,arm64)."`
 	AllowSysPtrace     bool          `env:"PODFLAME_ALLOW_SYS_PTRACE" help:"Give SYS_PTRACE to the sidecar of a root JVM with extra capabilities."`
