@@ -258,10 +258,10 @@ func (r *read) gapsMayBe(ctx context.Context, all *activities, narrow string, ar
 	if len(all.before.headers) > 0 {
 		list = append(list, inAny("window_start", all.before.headers))
 	}
-	if !all.before.summed() {
+	summed := all.before.summed()
+	if len(summed) == 0 {
 		return strings.Join(list, ""), args, nil
 	}
-	summed := append(slices.Clone(all.before.hours), all.before.fives...)
 	statement := fmt.Sprintf("SELECT DISTINCT service FROM (%s) WHERE lost > 0 AND last > %d LIMIT %d",
 		strings.Join(all.before.rows("service, lost, last", "target_activity", narrow), " UNION ALL "), all.span.from, maxGapServices+1)
 	services := []string{}

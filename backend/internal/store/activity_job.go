@@ -44,27 +44,41 @@ func (s *Store) sumActivity(ctx context.Context) (hours int, more bool, err erro
 		return 0, false, err
 	}
 	var failures []error
-	for _, d := range dirty {
-		key := dirtyHour{from: d.hour}
+	run := func(from int64, sum func(context.Context) error) (bool, error) {
+		key := dirtyHour{from: from}
 		if s.setbacks.waits(key, time.UnixMilli(now)) {
-			next.failing = append(next.failing, d.hour)
-			continue
+			next.failing = append(next.failing, from)
+			return false, nil
 		}
-		err := s.bounded(ctx, rollupTimeout, func(ctx context.Context) error { return s.sumHour(ctx, d, next.upto) })
+		err := s.bounded(ctx, rollupTimeout, sum)
 		if err == nil {
 			s.setbacks.forget(key)
-			hours++
-			continue
+			return true, nil
 		}
 		s.metrics.activityFailures.Inc()
-		failed := classify("sum up the activity of "+time.Unix(d.hour, 0).UTC().Format(time.DateTime), writing, err)
+		failed := classify("sum up the activity of "+time.Unix(from, 0).UTC().Format(time.DateTime), writing, err)
 		if ctx.Err() != nil || !aboutHour(err) {
-			return hours, more, errors.Join(append(failures, failed)...)
+			return false, failed
 		}
 		s.setbacks.note(key, time.UnixMilli(now))
-		next.failing = append(next.failing, d.hour)
+		next.failing = append(next.failing, from)
 		if len(failures) < maxToldFailures {
 			failures = append(failures, failed)
+		}
+		return false, nil
+	}
+	for _, d := range dirty {
+		done, err := run(d.hour, func(ctx context.Context) error { return s.sumHour(ctx, d, next.upto) })
+		if err != nil {
+			return hours, more, errors.Join(append(failures, err)...)
+		}
+		if done {
+			hours++
+		}
+	}
+	for _, from := range dirtyQuarters(before, next, dirty) {
+		if _, err := run(from, func(ctx context.Context) error { return s.sumQuarter(ctx, from) }); err != nil {
+			return hours, more, errors.Join(append(failures, err)...)
 		}
 	}
 	err = s.bounded(ctx, s.limits.InsertTimeout, func(ctx context.Context) error { return s.noteKnown(ctx, next) })
@@ -81,7 +95,7 @@ func (k known) next(now int64, kept time.Duration) (next known, more bool) {
 		since = upto/oneHour*oneHour + oneHour
 	}
 	since = max(since-activityBackfill, oldest)
-	return known{at: now, since: since, upto: max(upto, k.upto)}, since > oldest
+	return known{at: now, since: since, upto: max(upto, k.upto), longest: sixHours}, since > oldest
 }
 
 // dirtySpan are the 5 minutes of an hour that must be summed up, and all between.
@@ -127,20 +141,61 @@ func (r *read) dirtySpans(ctx context.Context, before, next known) ([]dirtySpan,
 	return list, nil
 }
 
+// dirtyQuarters are the 6 hours that are over and must be summed up after the dirty
+// hours: those of which an hour was, those that were not known as a whole before,
+// and all if a backend that does not make them knew more. Those with an hour that
+// fails wait for it.
+func dirtyQuarters(before, next known, dirty []dirtySpan) (list []int64) {
+	hours := map[int64]bool{}
+	for _, d := range dirty {
+		hours[d.hour/sixHours] = true
+	}
+	for _, hour := range next.failing {
+		hours[hour/sixHours] = false
+	}
+	for at := (next.since + sixHours - 1) / sixHours * sixHours; at+sixHours <= next.upto; at += sixHours {
+		due, told := hours[at/sixHours]
+		if due || !told && (before.longest < sixHours || at < before.since && before.since < at+sixHours) {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
 // sumHour sums up the dirty 5 minutes of an hour, and the hour if it is over.
 func (s *Store) sumHour(ctx context.Context, d dirtySpan, upto int64) error {
-	var at int64
-	if err := s.conn.QueryRow(ctx, "SELECT toUnixTimestamp64Milli(now64(3))").Scan(&at); err != nil {
+	at, err := s.now(ctx)
+	if err != nil {
 		return err
 	}
-	ctx = s.summing(ctx)
-	if err := s.sumSpans(ctx, fiveMinutes, seconds{d.from, min(d.to, upto)}, at); err != nil {
+	if err := s.sumHeaders(ctx, fiveMinutes, seconds{d.from, min(d.to, upto)}, at); err != nil {
 		return err
 	}
 	if d.hour+oneHour > upto {
 		return nil
 	}
-	return s.sumSpans(ctx, oneHour, seconds{d.hour, d.hour + oneHour}, at)
+	return s.sumHeaders(ctx, oneHour, seconds{d.hour, d.hour + oneHour}, at)
+}
+
+// sumQuarter sums up 6 hours out of the rows of each.
+func (s *Store) sumQuarter(ctx context.Context, from int64) error {
+	at, err := s.now(ctx) // after the hours were: who reads them later has them all
+	if err != nil {
+		return err
+	}
+	hours := sources{levels: []level{{oneHour, []seconds{{from, from + sixHours}}}}}
+	return s.sumSpans(ctx, sumServices(sixHours, hours.services(moment{}, ""), at), sumTargets(sixHours, hours.targets(moment{}, ""), at))
+}
+
+func (s *Store) now(ctx context.Context) (at int64, err error) {
+	err = s.conn.QueryRow(ctx, "SELECT toUnixTimestamp64Milli(now64(3))").Scan(&at)
+	return at, err
+}
+
+// sumHeaders sums up spans of a length within an hour.
+func (s *Store) sumHeaders(ctx context.Context, length int64, span seconds, at int64) error {
+	within := startsIn("window_start", span)
+	return s.sumSpans(ctx, sumServices(length, headersOfServices(within), at), sumTargets(length, headersOfTargets(within), at))
 }
 
 // summing is the context of a statement that reads much and writes what it sums up.
@@ -154,10 +209,10 @@ func (s *Store) summing(ctx context.Context) context.Context {
 	}))
 }
 
-func (s *Store) sumSpans(ctx context.Context, length int64, span seconds, at int64) error {
-	for _, statement := range []string{sumServices(length, span, at), sumTargets(length, span, at)} {
-		if err := s.conn.Exec(ctx, s.sql(statement)); err != nil {
-			return fmt.Errorf("sum up headers: %w", err)
+func (s *Store) sumSpans(ctx context.Context, statements ...string) error {
+	for _, statement := range statements {
+		if err := s.conn.Exec(s.summing(ctx), s.sql(statement)); err != nil {
+			return fmt.Errorf("sum up activity: %w", err)
 		}
 	}
 	return nil
@@ -168,9 +223,9 @@ func spanOf(column string, length int64) string {
 	return fmt.Sprintf("toDateTime(intDiv(toUnixTimestamp(%s), %d) * %d, 'UTC')", column, length, length)
 }
 
-// sumServices makes rows of service_activity. A sum that Int64 does not hold stays
+// sumServices makes rows of service_activity out of shorter ones or headers. A sum that Int64 does not hold stays
 // at the largest number, which reads refuse, see exact.
-func sumServices(length int64, span seconds, at int64) string {
+func sumServices(length int64, rows string, at int64) string {
 	each := func(format string, columns []string) string {
 		list := make([]string, len(columns))
 		for i, column := range columns {
@@ -190,21 +245,21 @@ SELECT %d, start, cluster, namespace, service, type, groupUniqArrayArray(%d)(ver
 		serviceColumns, length, MaxVersions, each("toInt64(least(sum(sum_%s), 9223372036854775807))", sums),
 		each("groupArrayIf(toInt64(least(sum_%s, 9223372036854775807)), some)", losses), at,
 		spanOf("h.start", length), MaxVersions, each("sumIf(toInt128(h.%[1]s), n <= 1) AS sum_%[1]s", sums), each("sum(toInt128(%[1]s)) AS sum_%[1]s", losses),
-		headersOfServices(startsIn("window_start", span)), lossRows)
+		rows, lossRows)
 }
 
-// sumTargets makes rows of target_activity.
-func sumTargets(length int64, span seconds, at int64) string {
+// sumTargets makes rows of target_activity out of shorter ones or headers.
+func sumTargets(length int64, rows string, at int64) string {
 	return fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, %s, rolled_at)
 SELECT %d, %s AS span, cluster, namespace, service, series_id, min(first), max(last), minIf(recorded_length, recorded_length > 0), min(any_length), min(born),
   groupUniqArrayArray(kinds), sum(stored), sum(lost), sum(lost_s), sum(prints), fromUnixTimestamp64Milli(%d, 'UTC')
 FROM (%s) AS h GROUP BY span, cluster, namespace, service, series_id`,
-		targetActivityColumns, length, spanOf("h.start", length), at, headersOfTargets(startsIn("window_start", span)))
+		targetActivityColumns, length, spanOf("h.start", length), at, rows)
 }
 
 func (s *Store) noteKnown(ctx context.Context, k known) error {
-	statement := fmt.Sprintf("INSERT INTO @.activity_known (at, since, upto, failing) SELECT fromUnixTimestamp64Milli(%d, 'UTC'), toDateTime(%d, 'UTC'), toDateTime(%d, 'UTC'), [%s]",
-		k.at, k.since, k.upto, dateTimes(k.failing))
+	statement := fmt.Sprintf("INSERT INTO @.activity_known (at, since, upto, failing, longest_s) SELECT fromUnixTimestamp64Milli(%d, 'UTC'), toDateTime(%d, 'UTC'), toDateTime(%d, 'UTC'), [%s], %d",
+		k.at, k.since, k.upto, dateTimes(k.failing), k.longest)
 	return s.conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"async_insert": 0})), s.sql(statement))
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 )
 
 // Lists of services are read from service_activity and target_activity, which sum
-// up the headers of 5 minutes and of an hour in a row for each service and type,
-// or target. Every row can be made anew from headers, and a span is used only if
-// no header of it has arrived since; all else is read from headers.
+// up the headers of 5 minutes, of an hour and of 6 hours in a row for each service
+// and type, or target. Every row can be made anew from headers, and a span is used
+// only if no header of it has arrived since; all else is read from headers.
 const (
 	fiveMinutes = int64(5 * time.Minute / time.Second)
 	oneHour     = int64(time.Hour / time.Second)
+	sixHours    = int64(6 * time.Hour / time.Second)
 	// visibleWithin is how long after the time that a header bears it may become
 	// visible. An insert ends before.
 	visibleWithin = time.Minute
@@ -30,11 +32,14 @@ type known struct {
 	at          int64 // Unix ms of ClickHouse; 0 if nothing is known
 	since, upto int64
 	failing     []int64
+	longest     int64 // span that is summed up
 }
 
 func (r *read) known(ctx context.Context) (k known, err error) {
-	err = r.query(ctx, `SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing)
-FROM @.activity_known ORDER BY at DESC LIMIT 1`, nil, func(row driver.Rows) error { return row.Scan(&k.at, &k.since, &k.upto, &k.failing) })
+	err = r.query(ctx, `SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing), toInt64(longest_s)
+FROM @.activity_known ORDER BY at DESC LIMIT 1`, nil, func(row driver.Rows) error {
+		return row.Scan(&k.at, &k.since, &k.upto, &k.failing, &k.longest)
+	})
 	if err != nil {
 		return k, fmt.Errorf("read which spans are known: %w", err)
 	}
@@ -71,6 +76,8 @@ func (r *read) arrived(ctx context.Context, k known, span seconds) (map[int64]bo
 // unit is 0 if headers are read anyway.
 func ActivityStep(step time.Duration) (longer, unit time.Duration) {
 	switch {
+	case step > 3*time.Hour:
+		unit = 6 * time.Hour
 	case step > 30*time.Minute:
 		unit = time.Hour
 	case step >= 5*time.Minute:
@@ -81,11 +88,26 @@ func ActivityStep(step time.Duration) (longer, unit time.Duration) {
 	return (step + unit - 1).Truncate(unit), unit
 }
 
-// sources are the disjoint spans of time that a list is read from, by where.
-type sources struct{ hours, fives, headers []seconds }
+// sources are the disjoint spans of time that a list is read from: those of each
+// length that are summed up, the longest first, and those of headers.
+type sources struct {
+	levels  []level
+	headers []seconds
+}
 
-// summed says that some of it is read from the tables of activity.
-func (s *sources) summed() bool { return len(s.hours)+len(s.fives) > 0 }
+// level are spans that are summed up in rows of a length.
+type level struct {
+	length int64
+	spans  []seconds
+}
+
+// summed are the spans that are read from the tables of activity.
+func (s *sources) summed() (all []seconds) {
+	for _, l := range s.levels {
+		all = append(all, l.spans...)
+	}
+	return all
+}
 
 // stale are the spans of 5 minutes that tables of activity do not have.
 type stale struct {
@@ -129,30 +151,38 @@ func (s *stale) holds(at, length int64) bool {
 // divide says where to read a span from, if a list has these steps: no row may
 // reach beyond one.
 func (s *stale) divide(span seconds, st steps) sources {
-	out := s.cut(span, s.fits(oneHour, span, st), s.fits(fiveMinutes, span, st))
+	var lengths []int64
+	for _, length := range []int64{sixHours, oneHour, fiveMinutes} {
+		if s.fits(length, span, st) {
+			lengths = append(lengths, length)
+		}
+	}
+	out := s.cut(span, lengths)
 	if len(out.headers) > maxHeaderSpans {
-		out = s.cut(span, s.fits(oneHour, span, st), false)
+		out = s.cut(span, slices.DeleteFunc(lengths, func(length int64) bool { return length == fiveMinutes }))
 	}
 	return out
 }
 
 func (s *stale) fits(length int64, span seconds, st steps) bool {
 	oneStep := st.first+st.length >= span.to
-	return s.at != 0 && (oneStep || st.first%length == 0 && st.length%length == 0)
+	return s.at != 0 && length <= s.longest && (oneStep || st.first%length == 0 && st.length%length == 0)
 }
 
-func (s *stale) cut(span seconds, hours, fives bool) (out sources) {
+func (s *stale) cut(span seconds, lengths []int64) (out sources) {
+	for _, length := range lengths {
+		out.levels = append(out.levels, level{length: length})
+	}
 	for at := span.from; at < span.to; {
 		next := min((at/fiveMinutes+1)*fiveMinutes, span.to)
-		switch {
-		case hours && at%oneHour == 0 && at+oneHour <= span.to && s.holds(at, oneHour):
-			next = at + oneHour
-			out.hours = extended(out.hours, seconds{at, next})
-		case fives && next-at == fiveMinutes && s.holds(at, fiveMinutes):
-			out.fives = extended(out.fives, seconds{at, next})
-		default:
-			out.headers = extended(out.headers, seconds{at, next})
+		from := &out.headers
+		for i, length := range lengths {
+			if at%length == 0 && at+length <= span.to && s.holds(at, length) {
+				next, from = at+length, &out.levels[i].spans
+				break
+			}
 		}
+		*from = extended(*from, seconds{at, next})
 		at = next
 	}
 	return out
@@ -178,12 +208,9 @@ func inAny(column string, spans []seconds) string {
 
 // rows are those of a table of activity in the sources, without headers.
 func (s *sources) rows(columns, table, narrow string) (list []string) {
-	for _, of := range []struct {
-		length int64
-		spans  []seconds
-	}{{oneHour, s.hours}, {fiveMinutes, s.fives}} {
-		if len(of.spans) > 0 {
-			list = append(list, fmt.Sprintf("SELECT %s FROM @.%s FINAL WHERE step_s = %d AND %s%s", columns, table, of.length, inAny("start", of.spans), narrow))
+	for _, l := range s.levels {
+		if len(l.spans) > 0 {
+			list = append(list, fmt.Sprintf("SELECT %s FROM @.%s FINAL WHERE step_s = %d AND %s%s", columns, table, l.length, inAny("start", l.spans), narrow))
 		}
 	}
 	return list

@@ -17,15 +17,18 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// randomFleet are windows of some services over four hours: whole, without
+// fleetLives is how long a random fleet lives: it has a whole span of 6 hours.
+const fleetLives = 12 * time.Hour
+
+// randomFleet are windows of some services over that time: whole, without
 // samples, of two sessions, of two lengths, and missing ones.
 func randomFleet(random *rand.Rand, from time.Time) (windows []*profile.Window) {
 	for i, service := range []string{"cart", "cart", "login", "search"} {
 		m := newMaker(service, i)
-		m.stacks, m.length = 2, time.Duration(7+12*(i%2))*time.Minute
+		m.stacks, m.length = 2, time.Duration(17+22*(i%2))*time.Minute
 		m.types = profile.Types()[:1+i%len(profile.Types())]
 		m.target.Namespace = []string{"shop", "bank"}[i/3]
-		for at := from.Add(time.Duration(random.IntN(90)) * time.Minute); at.Before(from.Add(4 * time.Hour)); at = at.Add(m.length) {
+		for at := from.Add(time.Duration(random.IntN(90)) * time.Minute); at.Before(from.Add(fleetLives)); at = at.Add(m.length) {
 			m.target.Version = fmt.Sprintf("v%d", random.IntN(3))
 			switch random.IntN(8) {
 			case 0: // never comes
@@ -88,11 +91,11 @@ func TestActivityEqualsHeaders(t *testing.T) {
 	late := len(windows) / 8
 	insertAll(t, s, windows[late:])
 
-	questions := []question{{store.Range{From: from, To: from.Add(4 * time.Hour)}, time.Hour}}
-	for range 4 {
-		begin := from.Add(time.Duration(random.IntN(4*60*60)) * time.Second)
-		step := []time.Duration{7 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour}[random.IntN(5)]
-		questions = append(questions, question{store.Range{From: begin, To: begin.Add(time.Duration(20+random.IntN(240)) * time.Minute)}, step})
+	questions := []question{{store.Range{From: from, To: from.Add(fleetLives)}, time.Hour}, {store.Range{From: from, To: from.Add(fleetLives)}, 6 * time.Hour}}
+	for range 6 {
+		begin := from.Add(time.Duration(random.Int64N(int64(fleetLives))).Truncate(time.Second))
+		step := []time.Duration{7 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour}[random.IntN(6)]
+		questions = append(questions, question{store.Range{From: begin, To: begin.Add(time.Duration(20+random.IntN(720)) * time.Minute)}, step})
 	}
 	compare := func(when string) {
 		t.Helper()
@@ -122,12 +125,21 @@ func TestActivityEqualsHeaders(t *testing.T) {
 	compare("summed up again")
 
 	sum()
-	want := lists(t, s, questions[0].Range, time.Hour)
+	quarter := store.Range{From: from.Truncate(6 * time.Hour).Add(6 * time.Hour), To: from.Truncate(6 * time.Hour).Add(12 * time.Hour)}
+	want, wantQuarter := lists(t, s, questions[0].Range, time.Hour), lists(t, s, quarter, 6*time.Hour)
 	exec(t, s, "TRUNCATE TABLE @.profiles")
 	got := lists(t, s, questions[0].Range, time.Hour)
 	want.Overview, got.Overview = nil, nil // looks at headers before the range too
 	if d := cmp.Diff(want, got); d != "" || len(got.Services) != 3 {
 		t.Errorf("whole hours are not read from activity alone (-with headers +without):\n%s", d)
+	}
+	for _, table := range []string{"service_activity", "target_activity"} {
+		exec(t, s, "ALTER TABLE @."+table+" DELETE WHERE step_s < 21600 SETTINGS mutations_sync = 1")
+	}
+	got = lists(t, s, quarter, 6*time.Hour)
+	wantQuarter.Overview, got.Overview = nil, nil
+	if d := cmp.Diff(wantQuarter, got); d != "" || len(got.Services) != 3 {
+		t.Errorf("6 hours are not read from their rows alone (-with the others +without):\n%s", d)
 	}
 }
 
@@ -200,13 +212,46 @@ func TestActivityOfDataFromBefore(t *testing.T) {
 	}
 }
 
+// A backend of the version before sums up no 6 hours: what it notes meanwhile makes
+// theirs be summed up again, and they are not read until then.
+func TestSixHoursBesideABackendThatMakesNone(t *testing.T) {
+	s := storetest.Open(t, noSkew, patient)
+	from := today().Truncate(6 * time.Hour).Add(6 * time.Hour)
+	m := newMaker("cart", 0)
+	insertAll(t, s, []*profile.Window{m.window(from), m.window(from.Add(time.Hour))})
+	sum := func() (rows, windows uint64) {
+		t.Helper()
+		if _, err := s.SumActivity(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Conn().QueryRow(t.Context(), s.SQL("SELECT count(), sum(windows) FROM @.service_activity FINAL WHERE step_s = 21600 AND type = ''")).Scan(&rows, &windows); err != nil {
+			t.Fatal(err)
+		}
+		return rows, windows
+	}
+	if rows, windows := sum(); rows != 1 || windows != 2 {
+		t.Fatalf("%d rows with %d windows, want one with both", rows, windows)
+	}
+	exec(t, s, "ALTER TABLE @.service_activity DELETE WHERE step_s = 21600 SETTINGS mutations_sync = 1")
+	exec(t, s, "INSERT INTO @.activity_known (at, since, upto) SELECT now64(3), since, upto FROM @.activity_known ORDER BY at DESC LIMIT 1")
+	got, _, _, err := s.Services(t.Context(), store.ServiceFilter{Range: store.Range{From: from, To: from.Add(6 * time.Hour)}})
+	if err != nil || len(got) != 1 || got[0].Windows != 2 {
+		t.Errorf("%+v, %v, want both windows out of hours", got, err)
+	}
+	if rows, windows := sum(); rows != 1 || windows != 2 {
+		t.Errorf("%d rows with %d windows afterwards, want one with both", rows, windows)
+	}
+}
+
 func TestActivityStep(t *testing.T) {
 	for step, want := range map[time.Duration][2]time.Duration{
 		time.Minute:       {time.Minute, 0},
 		5 * time.Minute:   {5 * time.Minute, 5 * time.Minute},
 		12 * time.Minute:  {15 * time.Minute, 5 * time.Minute},
 		48 * time.Minute:  {time.Hour, time.Hour},
-		336 * time.Minute: {6 * time.Hour, time.Hour},
+		150 * time.Minute: {3 * time.Hour, time.Hour},
+		336 * time.Minute: {6 * time.Hour, 6 * time.Hour},
+		7 * time.Hour:     {12 * time.Hour, 6 * time.Hour},
 	} {
 		if longer, unit := store.ActivityStep(step); longer != want[0] || unit != want[1] {
 			t.Errorf("ActivityStep(%s) = %s, %s, want %v", step, longer, unit, want)

@@ -70,7 +70,7 @@ FROM (SELECT cluster, namespace, service, type, window_start AS start, [version]
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n GROUP BY cluster, namespace, service, type, o, e;
 
-SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing)
+SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing), toInt64(longest_s)
 FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
@@ -197,7 +197,7 @@ SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM (SELE
     CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) GROUP BY cluster, namespace, service;
 
-SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing)
+SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing), toInt64(longest_s)
 FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
