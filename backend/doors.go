@@ -65,6 +65,7 @@ func (d *doorFlags) open(ctx context.Context, registry prometheus.Registerer, lo
 	people, sidecars, operations := server.DefaultLimits(), server.DefaultLimits(), server.DefaultLimits()
 	people.Connections, sidecars.Connections, operations.Connections = d.PeopleConnections, d.SidecarConnections, operationsConnections
 	people.PerAddress, sidecars.PerAddress, operations.PerAddress = d.PeoplePerAddress, d.SidecarPerAddress, operationsConnections
+	people.Streams, sidecars.Streams, operations.Streams = d.Streams, d.Streams, d.Streams
 	refused := server.NewRefused(registry)
 	wanted := []struct {
 		name, address string

@@ -34,6 +34,7 @@ type doorFlags struct {
 	SidecarConnections int           `default:"16384" env:"PODFLAME_SIDECAR_CONNECTIONS" help:"Connections of sidecars at a time; more wait."`
 	PeoplePerAddress   int           `name:"people-connections-per-address" default:"768" env:"PODFLAME_PEOPLE_CONNECTIONS_PER_ADDRESS" help:"Connections of people from one address, which may be that of a proxy; more are closed at once."`
 	SidecarPerAddress  int           `name:"sidecar-connections-per-address" default:"1024" env:"PODFLAME_SIDECAR_CONNECTIONS_PER_ADDRESS" help:"Connections of sidecars from one address, which is that of a node where the network translates addresses; more are closed at once."`
+	Streams            int           `name:"streams-per-connection" default:"32" env:"PODFLAME_STREAMS_PER_CONNECTION" help:"Requests at a time on one connection of HTTP/2; more wait at the other end."`
 }
 
 type accessFlags struct {
@@ -70,7 +71,7 @@ type clickhouseFlags struct {
 	RetentionDays  int           `default:"7" env:"PODFLAME_RETENTION_DAYS" help:"Days that data is kept, 1 to 7."`
 	RetentionBytes byteSize      `env:"PODFLAME_RETENTION_BYTES" help:"Bytes on disk above which the samples of the oldest day are given up. Default: no limit."`
 	LowDisk        byteSize      `default:"2GB" env:"PODFLAME_LOW_DISK" help:"Bytes free on the disk of ClickHouse below which the samples of the oldest day are given up. Windows are taken while 1GB is free."`
-	InsertTimeout  time.Duration `default:"6s" env:"PODFLAME_INSERT_TIMEOUT" help:"Time to store a group of windows."`
+	InsertTimeout  time.Duration `default:"6s" env:"PODFLAME_INSERT_TIMEOUT" help:"Time to store a group of windows. An upload is answered at the latest 3s later than that after it was received."`
 	CommitDelay    time.Duration `default:"500ms" env:"PODFLAME_COMMIT_DELAY" help:"Time from one group of windows to the next, which are written together."`
 	CommitRows     int           `default:"100000" env:"PODFLAME_COMMIT_ROWS" help:"Samples with which a group is written at once, and of one block."`
 	CommitBytes    byteSize      `default:"32MiB" env:"PODFLAME_COMMIT_BYTES" help:"Bytes of new stacks with which a group is written at once."`
@@ -85,8 +86,8 @@ type ingestFlags struct {
 	MaxDecoded  byteSize      `default:"64MiB" env:"PODFLAME_MAX_DECODED" help:"Largest upload after decompression."`
 	MaxStacks   int           `default:"50000" env:"PODFLAME_MAX_STACKS" help:"Most stacks of one type in a window."`
 	MaxInFlight byteSize      `default:"128MiB" env:"PODFLAME_MAX_IN_FLIGHT" help:"Most bytes of uploads that are received or decoded at a time; more are turned away for a while."`
-	MaxMemory   byteSize      `name:"max-windows-memory" default:"160MiB" env:"PODFLAME_MAX_WINDOWS_MEMORY" help:"Most memory of windows that are decoded or stored at a time; more wait for a moment. One window may use three quarters of it."`
-	MaxUploads  int           `default:"1000" env:"PODFLAME_MAX_UPLOADS" help:"Most uploads that are answered at a time; more are turned away for a while. The last quarter is for namespaces that have less than a quarter, as with --max-in-flight and --max-windows-memory."`
+	MaxMemory   byteSize      `name:"max-windows-memory" default:"128MiB" env:"PODFLAME_MAX_WINDOWS_MEMORY" help:"Most memory of windows that are decoded or stored at a time; more wait, and what comes free is for the namespace that has the least."`
+	MaxUploads  int           `default:"1000" env:"PODFLAME_MAX_UPLOADS" help:"Most uploads that are answered at a time; more are turned away for a while. The last quarter is for namespaces that have less than a quarter, as with --max-in-flight."`
 	PerPod      int           `name:"max-uploads-per-pod" default:"4" env:"PODFLAME_MAX_UPLOADS_PER_POD" help:"Most uploads of one pod at a time."`
 	MaxDecoding int           `default:"4" env:"PODFLAME_MAX_DECODING" help:"Most windows that are decoded at a time; more wait."`
 	BodyTimeout time.Duration `default:"10s" env:"PODFLAME_BODY_TIMEOUT" help:"Time to receive one upload."`
@@ -141,7 +142,8 @@ func (c *serveCmd) Validate() error {
 		"commit-rows": c.ClickHouse.CommitRows, "commit-bytes": int(c.ClickHouse.CommitBytes), "commit-queue": c.ClickHouse.CommitQueue, "commits": c.ClickHouse.Commits,
 		"people-connections": c.Doors.PeopleConnections, "sidecar-connections": c.Doors.SidecarConnections,
 		"people-connections-per-address": c.Doors.PeoplePerAddress, "sidecar-connections-per-address": c.Doors.SidecarPerAddress,
-		"reviews": c.Access.Reviews, "source-reviews": c.Access.SourceReviews, "refusals": c.Access.Refusals, "remembered": c.Access.Remembered,
+		"streams-per-connection": c.Doors.Streams,
+		"reviews":                c.Access.Reviews, "source-reviews": c.Access.SourceReviews, "refusals": c.Access.Refusals, "remembered": c.Access.Remembered,
 	} {
 		if n < 1 {
 			return fmt.Errorf("--%s=%d is below 1", flag, n)
@@ -168,6 +170,8 @@ func (c *serveCmd) ingestLimits() ingest.Limits {
 	l.BytesInFlight, l.Memory = int64(c.Ingest.MaxInFlight), int64(c.Ingest.MaxMemory)
 	l.Uploads, l.UploadsPerPod = c.Ingest.MaxUploads, c.Ingest.PerPod
 	l.Decoding, l.BodyTimeout = c.Ingest.MaxDecoding, c.Ingest.BodyTimeout
+	l.Answer = c.ClickHouse.InsertTimeout + 3*time.Second
+	l.DecodingWait = l.Answer - min(2*time.Second, c.ClickHouse.InsertTimeout) // at least so long for the insert
 	l.Retention, l.Ahead = c.retention(), c.Ingest.MaxAhead
 	l.Decode.MaxEncoded, l.Decode.MaxDecoded, l.Decode.MaxStacks = int(c.Ingest.MaxBody), int(c.Ingest.MaxDecoded), c.Ingest.MaxStacks
 	return l

@@ -98,6 +98,9 @@ func TestMemoryOfWindowsIsBounded(t *testing.T) {
 	if code := <-first; code != 200 {
 		t.Errorf("the first upload got %d", code)
 	}
+	if used, announced := h.ingest.memory.inUse(), h.store.announced.Load(); used != 0 || announced != 0 {
+		t.Errorf("in the end %d bytes are in use, %d uploads announced", used, announced)
+	}
 	small := newHarness(t, func(c *Config) { c.Limits.Memory = packed.Memory() })
 	if e := apitest.Refused(t, small.Post(t, "/api/v1/windows", profile.ContentType, body), 413, profile.DecodedTooLarge); e.Actual <= e.Limit {
 		t.Errorf("no limit and actual value in %+v", e)

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -47,27 +46,5 @@ func TestOneSourceLeavesRoomForOthers(t *testing.T) {
 	}
 	if err := b.try("modest", 20); err != nil {
 		t.Errorf("another gets nothing: %v", err)
-	}
-}
-
-func TestWaitingForABudget(t *testing.T) {
-	b := newBudget("bytes", 100)
-	if err := b.try("a", 70); err != nil {
-		t.Fatal(err)
-	}
-	left, leave := context.WithCancel(t.Context())
-	leave()
-	if err := b.take(left, "b", 40); err == nil {
-		t.Error("got what is not there")
-	}
-	got := make(chan error, 1)
-	go func() { got <- b.take(t.Context(), "b", 40) }()
-	b.give("a", 70)
-	if err := <-got; err != nil {
-		t.Error(err)
-	}
-	b.give("b", 40)
-	if b.inUse() != 0 || b.waiting.Len() != 0 {
-		t.Errorf("%d in use, %d wait", b.inUse(), b.waiting.Len())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type fakeStore struct {
 	err     error         // of the next inserts
 	hold    chan struct{} // inserts wait until it is closed
 	entered chan struct{} // receives when an insert begins
+
+	announced atomic.Int64 // and not answered
 }
 
 func (f *fakeStore) Insert(ctx context.Context, w *profile.Window) (store.Result, error) {
@@ -55,6 +58,11 @@ func (f *fakeStore) Insert(ctx context.Context, w *profile.Window) (store.Result
 		result.Conflict = result.Conflict || c.Stored != w.CoverageOf(c.Type).Stored
 	}
 	return result, ctx.Err()
+}
+
+func (f *fakeStore) Announce() (answered func()) {
+	f.announced.Add(1)
+	return func() { f.announced.Add(-1) }
 }
 
 // whole gives each stack of a window all of its frames.

@@ -17,6 +17,8 @@ import (
 // Store keeps what arrives. Its errors are *store.Error.
 type Store interface {
 	Insert(ctx context.Context, w *profile.Window) (store.Result, error)
+	// Announce says that Insert may be called soon; answered, that this is over.
+	Announce() (answered func())
 	PutTargets(ctx context.Context, targets []store.TargetStatus) error
 	Record(e store.Event)
 }
@@ -36,7 +38,7 @@ type Config struct {
 type Ingest struct {
 	Config
 	bodies   *budget // being received or decoded
-	memory   *budget // of windows that are being decoded or stored
+	memory   *pool   // of windows that are being decoded or stored
 	uploads  *budget // being answered, windows and reports
 	pods     *pods   // that upload
 	decoding *turns  // windows
@@ -58,7 +60,7 @@ func New(cfg Config) *Ingest {
 	in := &Ingest{
 		Config:   cfg,
 		bodies:   newBudget("bytes in flight", cfg.Limits.BytesInFlight),
-		memory:   newBudget("memory of windows", cfg.Limits.Memory),
+		memory:   newPool("memory of windows", cfg.Limits.Memory),
 		uploads:  newBudget("uploads in progress", int64(cfg.Limits.Uploads)),
 		pods:     newPods(cfg.Limits.UploadsPerPod, cfg.Limits.RetryAfter),
 		decoding: newTurns(cfg.Limits.Decoding),

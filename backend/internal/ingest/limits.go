@@ -15,6 +15,7 @@ type Limits struct {
 	UploadsPerPod int           // of those, of one pod
 	Decoding      int           // windows that are being decoded at a time
 	DecodingWait  time.Duration // how long an upload waits for its turn and for memory
+	Answer        time.Duration // from the end of a window's body to its answer; the rest of it is for the insert
 	BodyTimeout   time.Duration // to receive one body
 	Retention     time.Duration // older windows are refused
 	Ahead         time.Duration // windows that end later than this from now are refused
@@ -27,11 +28,12 @@ func DefaultLimits() Limits {
 	return Limits{
 		Report:        1 << 20,
 		BytesInFlight: 128 << 20,
-		Memory:        160 << 20,
+		Memory:        128 << 20,
 		Uploads:       1000,
 		UploadsPerPod: 4,
 		Decoding:      4,
-		DecodingWait:  3 * time.Second,  // with the insert, less than the sidecar waits
+		DecodingWait:  7 * time.Second,
+		Answer:        9 * time.Second,  // less than the sidecar waits
 		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer
 		Retention:     7 * 24 * time.Hour,
 		Ahead:         10 * time.Minute,

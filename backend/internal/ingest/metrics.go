@@ -15,7 +15,14 @@ type metrics struct {
 	bodyBytes     prometheus.Counter
 	windowSeconds prometheus.Histogram
 	insertSeconds prometheus.Histogram
+	waitSeconds   *prometheus.HistogramVec // for
 }
+
+// What uploads wait for.
+const (
+	forMemory = "memory"
+	forTurn   = "decoding"
+)
 
 func newMetrics(registry prometheus.Registerer, limits Limits, inFlight, memory func() float64) *metrics {
 	with := promauto.With(registry)
@@ -39,6 +46,12 @@ func newMetrics(registry prometheus.Registerer, limits Limits, inFlight, memory 
 		insertSeconds: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "podflame_ingest_insert_seconds", Help: "Time in which the store took a window.", Buckets: buckets,
 		}),
+	}
+	m.waitSeconds = with.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "podflame_ingest_wait_seconds", Help: "Time that uploads of windows waited for memory, or for their turn to be decoded.", Buckets: buckets,
+	}, []string{"for"})
+	for _, what := range []string{forMemory, forTurn} {
+		m.waitSeconds.WithLabelValues(what)
 	}
 	with.NewGauge(prometheus.GaugeOpts{
 		Name: "podflame_ingest_in_flight_limit_bytes", Help: "Most bytes of bodies that are received or decoded at a time.",

@@ -21,7 +21,7 @@ func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	if err != nil {
 		return err
 	}
-	size := int64(len(body))
+	size, received := int64(len(body)), time.Now()
 	w, free, err := in.decode(c.Request.Context(), source, body, func(w *profile.Window) error {
 		if err := sender.Own(&w.Target); err != nil {
 			return err
@@ -33,8 +33,8 @@ func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	if err != nil {
 		return err
 	}
-	defer free()
-	result, err := in.insert(c.Request.Context(), w)
+	result, err := in.insert(c.Request.Context(), w, received)
+	free()
 	if err != nil {
 		return err
 	}
@@ -55,49 +55,67 @@ func sourceOf(sender auth.Sender, r *http.Request) string {
 	return "address " + r.RemoteAddr
 }
 
+// usualGrowth is how many times the size of its message a window usually takes with
+// it: it is admitted at once, as who has some and waits for more keeps others waiting.
+const usualGrowth = 4
+
 // decode builds a window that is acceptable. Its memory is admitted before it is
-// made, and stays so until free is called. Who waits for memory holds up no other.
+// made, and stays so until free is called; by then it is announced to the store.
+// Who waits for memory has none, and holds up no other.
 func (in *Ingest) decode(ctx context.Context, source string, body []byte, acceptable func(*profile.Window) error) (w *profile.Window, free func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, in.Limits.DecodingWait)
 	defer cancel()
 	limits := in.Limits.Decode
 	unpacked := max(profile.UnpackedSize(body, limits), 1<<10)
-	if err := in.admit(ctx, source, unpacked); err != nil {
-		return nil, nil, err
-	}
-	defer in.memory.give(source, unpacked)
 	limits.MaxDecoded = int(unpacked) // not more than it said
-	var packed *profile.Packed
+	for claimed := min(usualGrowth*unpacked, in.Limits.Memory); ; {
+		room, err := in.admit(ctx, source, claimed)
+		if err != nil {
+			return nil, nil, err
+		}
+		packed, err := in.unpack(ctx, source, body, limits)
+		if err != nil {
+			room.free()
+			return nil, nil, err
+		}
+		built := packed.Memory()
+		if built+unpacked > claimed { // once at most
+			room.free()
+			if claimed = built + unpacked; claimed > in.Limits.Memory {
+				return nil, nil, api.Exceeded(profile.DecodedTooLarge, "memory of the window", built, in.Limits.Memory-unpacked)
+			}
+			continue
+		}
+		room.keep(built + unpacked)
+		err = in.turn(ctx, source, func() (err error) {
+			if w, err = packed.Window(); err != nil {
+				return err
+			}
+			return acceptable(w)
+		})
+		if err != nil {
+			room.free()
+			return nil, nil, err
+		}
+		room.keep(built)
+		return w, room.free, nil
+	}
+}
+
+func (in *Ingest) unpack(ctx context.Context, source string, body []byte, limits profile.DecodeLimits) (packed *profile.Packed, err error) {
 	err = in.turn(ctx, source, func() (err error) {
 		packed, err = profile.Unpack(body, limits)
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	built := packed.Memory()
-	if largest := in.Limits.Memory/4*3 - unpacked; built > largest {
-		return nil, nil, api.Exceeded(profile.DecodedTooLarge, "memory of the window", built, largest)
-	}
-	if err := in.admit(ctx, source, built); err != nil {
-		return nil, nil, err
-	}
-	err = in.turn(ctx, source, func() (err error) {
-		if w, err = packed.Window(); err != nil {
-			return err
-		}
-		return acceptable(w)
-	})
-	if err != nil {
-		in.memory.give(source, built)
-		return nil, nil, err
-	}
-	return w, func() { in.memory.give(source, built) }, nil
+	return packed, err
 }
 
 // turn works on a window when fewer than Limits.Decoding others are worked on.
 func (in *Ingest) turn(ctx context.Context, source string, work func() error) error {
-	if !in.decoding.take(ctx, source) {
+	begin := time.Now()
+	turn := in.decoding.take(ctx, source)
+	in.metrics.waitSeconds.WithLabelValues(forTurn).Observe(time.Since(begin).Seconds())
+	if !turn {
 		return api.Errorf(profile.Overloaded, "%d windows are being decoded, and none was finished within %s",
 			in.Limits.Decoding, in.Limits.DecodingWait).Retry(in.Limits.RetryAfter)
 	}
@@ -105,12 +123,34 @@ func (in *Ingest) turn(ctx context.Context, source string, work func() error) er
 	return work()
 }
 
+// admitted is the memory of a window that is announced to the store.
+type admitted struct {
+	pool     *pool
+	source   string
+	bytes    int64
+	answered func()
+}
+
 // admit waits for memory.
-func (in *Ingest) admit(ctx context.Context, source string, bytes int64) error {
-	if err := in.memory.take(ctx, source, bytes); err != nil {
-		return in.overloaded(fmt.Errorf("%w, and none came free within %s", err, in.Limits.DecodingWait))
+func (in *Ingest) admit(ctx context.Context, source string, bytes int64) (*admitted, error) {
+	begin := time.Now()
+	err := in.memory.take(ctx, source, bytes)
+	in.metrics.waitSeconds.WithLabelValues(forMemory).Observe(time.Since(begin).Seconds())
+	if err != nil {
+		return nil, in.overloaded(fmt.Errorf("%w, and none came free within %s", err, in.Limits.DecodingWait))
 	}
-	return nil
+	return &admitted{in.memory, source, bytes, in.Store.Announce()}, nil
+}
+
+// keep returns all but so many bytes.
+func (a *admitted) keep(bytes int64) {
+	a.pool.give(a.source, a.bytes-bytes)
+	a.bytes = bytes
+}
+
+func (a *admitted) free() {
+	a.keep(0)
+	a.answered()
 }
 
 // acceptable says why a well-formed window is not taken, or nil.
@@ -139,11 +179,13 @@ func (in *Ingest) acceptable(w *profile.Window) error {
 	return nil
 }
 
-// insert stores a window. It goes on when the sender hangs up: the store bounds
-// the time, and the retry finds the window stored.
-func (in *Ingest) insert(ctx context.Context, w *profile.Window) (store.Result, error) {
+// insert stores a window. It goes on when the sender hangs up: the retry finds the
+// window stored.
+func (in *Ingest) insert(ctx context.Context, w *profile.Window, received time.Time) (store.Result, error) {
 	begin := time.Now()
-	result, err := in.Store.Insert(context.WithoutCancel(ctx), w)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), received.Add(in.Limits.Answer))
+	defer cancel()
+	result, err := in.Store.Insert(ctx, w)
 	if err != nil {
 		return store.Result{}, in.storeError(err)
 	}

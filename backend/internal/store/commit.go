@@ -13,7 +13,8 @@ import (
 )
 
 // committer gathers windows that arrive together into groups, each of which is
-// written as few large blocks. A group is written when it is full, or
+// written as few large blocks. A group is written when it is full, when it is
+// worth a block and nobody who was announced is still to come, or
 // Limits.CommitDelay after the last one; at most Limits.Commits groups are
 // written at a time.
 type committer struct {
@@ -21,18 +22,20 @@ type committer struct {
 	metrics *metrics
 	write   func(group []*pending) // settles all of them
 
-	mu      sync.Mutex
-	queue   []*pending
-	rows    int                     // in the queue
-	bytes   int                     // in the queue
-	windows map[windowName]*pending // in the queue or being written
-	writers int                     // goroutines
-	next    time.Time               // when a group is due that is not full
-	stored  time.Time               // when ClickHouse last took a group
-	turns   turns
-	full    chan struct{} // receives when the queue may have become full
-	closed  chan struct{} // once there is nothing more to wait for
-	ended   sync.WaitGroup
+	mu        sync.Mutex
+	announced int // uploads that were not answered yet
+	callers   int // that wait for their windows
+	queue     []*pending
+	rows      int                     // in the queue
+	bytes     int                     // in the queue
+	windows   map[windowName]*pending // in the queue or being written
+	writers   int                     // goroutines
+	next      time.Time               // when a group is due that is not full
+	stored    time.Time               // when ClickHouse last took a group
+	turns     turns
+	full      chan struct{} // receives when a group may have become due
+	closed    chan struct{} // once there is nothing more to wait for
+	ended     sync.WaitGroup
 }
 
 // pending is a window on its way into ClickHouse.
@@ -98,14 +101,50 @@ func (c *committer) add(b *batch) (p *pending, first bool, err error) {
 	c.queue, c.windows[b.name()] = append(c.queue, p), p
 	c.rows, c.bytes = c.rows+len(b.stackIDs), c.bytes+b.bytes
 	c.metrics.queued.Set(float64(len(c.queue)))
-	if c.writers == 0 || c.isFull() && c.writers < c.limits.Commits {
-		c.writers++
-		c.ended.Add(1)
-		go c.run()
-	} else if c.isFull() {
-		signal(c.full)
+	if c.writers == 0 {
+		c.begin()
+	} else {
+		c.hurry()
 	}
 	return p, true, nil
+}
+
+func (c *committer) begin() {
+	c.writers++
+	c.ended.Add(1)
+	go c.run()
+}
+
+// hurry sees to it that a group that is due is written now.
+func (c *committer) hurry() {
+	switch {
+	case !c.isDue():
+	case c.writers < c.limits.Commits:
+		c.begin()
+	default:
+		signal(c.full)
+	}
+}
+
+// announce says that an upload may come; answered, that it was answered.
+func (c *committer) announce() (answered func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.announced++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.announced--
+		c.hurry()
+	}
+}
+
+// wait enters or removes a caller who waits for a window.
+func (c *committer) wait(callers int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.callers += callers
+	c.hurry()
 }
 
 func signal(c chan<- struct{}) {
@@ -117,6 +156,25 @@ func signal(c chan<- struct{}) {
 
 func (c *committer) isFull() bool {
 	return c.rows >= c.limits.CommitRows || c.bytes >= c.limits.CommitBytes
+}
+
+// worthOf a full group is one that need not wait for more if nobody comes.
+const worthOf = 4
+
+// isDue says whether there is a group that need not wait.
+func (c *committer) isDue() bool {
+	worth := c.rows >= c.limits.CommitRows/worthOf || c.bytes >= c.limits.CommitBytes/worthOf
+	return len(c.queue) > 0 && (c.isFull() || worth && c.announced > 0 && c.announced <= c.callers)
+}
+
+// late is the error of a window that was not settled in time.
+func (c *committer) late(p *pending, first bool, began time.Time) error {
+	late := fmt.Errorf("no answer within %s: %w", time.Since(began).Round(100*time.Millisecond), context.DeadlineExceeded)
+	queued := fmt.Errorf("%w: %w", c.whyQueued(began), late)
+	if first && c.withdraw(p, queued) {
+		return queued
+	}
+	return late
 }
 
 // withdraw takes a window that nobody waits for any longer out of the queue. It
@@ -165,7 +223,7 @@ func (c *committer) await() {
 	for {
 		c.mu.Lock()
 		wait := time.Until(c.next)
-		if c.isFull() || len(c.queue) == 0 {
+		if c.isDue() || len(c.queue) == 0 {
 			wait = 0
 		}
 		c.mu.Unlock()
@@ -242,9 +300,9 @@ func (c *committer) close() {
 
 // Insert stores a window together with others that arrive at the same time. When
 // it returns nil, ClickHouse has the window exactly once. Any error is an *Error.
-// A caller that leaves does not keep the window from being stored. The window
-// must not be changed until Limits.InsertTimeout after the call has returned an
-// error.
+// A caller that leaves does not keep the window from being stored, and one who has
+// a deadline hears by then. The window must not be changed until
+// Limits.InsertTimeout after the call has returned an error.
 func (s *Store) Insert(ctx context.Context, w *profile.Window) (Result, error) {
 	began := time.Now()
 	result, err := s.commit(ctx, w)
@@ -267,6 +325,11 @@ func (s *Store) Insert(ctx context.Context, w *profile.Window) (Result, error) {
 	return result, nil
 }
 
+// Announce says that Insert may be called soon, and answered that what was announced
+// is over: Insert has returned, or is not called. While all that were announced wait
+// in Insert, nothing more needs to be waited for.
+func (s *Store) Announce() (answered func()) { return s.commits.announce() }
+
 func (s *Store) commit(ctx context.Context, w *profile.Window) (Result, error) {
 	op := "store window " + w.ID.String()
 	if err := checkWindow(w); err != nil {
@@ -281,20 +344,23 @@ func (s *Store) commit(ctx context.Context, w *profile.Window) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	began := time.Now()
-	timer := time.NewTimer(s.limits.InsertTimeout)
+	s.commits.wait(1)
+	defer s.commits.wait(-1)
+	began, patience := time.Now(), s.limits.InsertTimeout
+	if at, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(at))
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-p.done:
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return Result{}, s.commits.late(p, first, began)
+		}
 		return Result{}, context.Cause(ctx)
 	case <-timer.C:
-		late := fmt.Errorf("no answer within %s: %w", s.limits.InsertTimeout, context.DeadlineExceeded)
-		queued := fmt.Errorf("%w: %w", s.commits.whyQueued(began), late)
-		if first && s.commits.withdraw(p, queued) {
-			late = queued
-		}
-		return Result{}, late
+		return Result{}, s.commits.late(p, first, began)
 	}
 	if first {
 		return p.result, p.err

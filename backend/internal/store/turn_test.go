@@ -104,3 +104,60 @@ func TestWhyAWindowHadNoTurn(t *testing.T) {
 		committer.close()
 	}
 }
+
+// A group that is worth a block goes when all who were announced have come, and not
+// before; one who was announced and does not come holds it up no longer.
+func TestGroupGoesWhenAllHaveCome(t *testing.T) {
+	groups := make(chan int, 1)
+	window := func(pod int) *batch {
+		of := profiletest.Target("cart", fmt.Sprint("pod-", pod))
+		return newBatch(profiletest.Window(profiletest.Options{Start: time.Unix(1_800_000_000, 0), Target: of, Stacks: 3}))
+	}
+	rows := len(window(0).stackIDs)
+	limits := Limits{CommitRows: worthOf * rows, CommitDelay: time.Hour}.withDefaults()
+	c := newCommitter(limits, newMetrics(nil), func(group []*pending) {
+		groups <- len(group)
+		settle(group, make([]verdict, len(group)), nil)
+	})
+	come := func(pod int) (leave func()) {
+		answered := c.announce()
+		if _, _, err := c.add(window(pod)); err != nil {
+			t.Fatal(err)
+		}
+		c.wait(1)
+		return func() { c.wait(-1); answered() }
+	}
+	due := func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.isDue()
+	}
+	first := come(0)
+	if n := <-groups; n != 1 {
+		t.Fatalf("%d windows in the first group, which waits for nothing", n)
+	}
+	first()
+	late, never := c.announce(), c.announce()
+	answered := come(1)
+	if due() {
+		t.Error("due while two are to come")
+	}
+	never()
+	if due() {
+		t.Error("due while one is to come")
+	}
+	if _, _, err := c.add(window(2)); err != nil {
+		t.Fatal(err)
+	}
+	c.wait(1)
+	if n := <-groups; n != 2 {
+		t.Errorf("%d windows in the group, want both", n)
+	}
+	c.wait(-1)
+	late()
+	answered()
+	c.close()
+	if c.announced != 0 || c.callers != 0 || c.writers != 0 {
+		t.Errorf("in the end %d announced, %d callers, %d writers", c.announced, c.callers, c.writers)
+	}
+}
