@@ -327,8 +327,18 @@ func patient(c *store.Config) { c.Limits.QueryTimeout = 5 * time.Minute }
 // part of it.
 func cpuSeconds(b *testing.B) float64 {
 	b.Helper()
-	var sum float64
-	for _, pid := range []int{os.Getpid(), storetest.Server(b).PID()} {
+	return cpuOf(b, os.Getpid(), storetest.Server(b).PID())
+}
+
+// ownCPU is that of this process alone.
+func ownCPU(b *testing.B) float64 {
+	b.Helper()
+	return cpuOf(b, os.Getpid())
+}
+
+func cpuOf(b *testing.B, pids ...int) (sum float64) {
+	b.Helper()
+	for _, pid := range pids {
 		process, err := procfs.NewProc(pid)
 		if err != nil {
 			b.Fatal(err)

@@ -40,11 +40,13 @@ const (
 func writeRules() map[int32]rule {
 	refused := rule{class: Refused}
 	overload := rule{Unavailable, later, "ClickHouse cannot merge as fast as is written"}
+	readOnly := rule{Unavailable, long, "the table is read-only in ClickHouse"}
 	access := rule{Unavailable, long, "check the user, the password and the rights in --clickhouse"}
 	return map[int32]rule{
 		6: refused, 27: refused, 53: refused, 69: refused, 70: refused, 128: refused, 131: refused, 321: refused,
-		252:         overload,
-		243:         {Unavailable, long, "the disk of ClickHouse is full"},
+		252: overload,
+		243: {Unavailable, long, "the disk of ClickHouse is full"},
+		242: readOnly, 774: readOnly,
 		queryMemory: {Unavailable, later, "ClickHouse has no memory to spare"},
 		201:         {Unavailable, long, "the quota of the ClickHouse user is used up"},
 		516:         access, 497: access, 164: access, 193: access,
@@ -117,7 +119,7 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 // aboutServer are the exceptions that every insert meets at the time, whatever is
 // in it.
 func aboutServer() []int32 {
-	return []int32{60, 81, 159, 164, 193, 201, 202, 209, 210, 225, 236, 242, 243, 252, 285, 319, 394, 497, 516, 999}
+	return []int32{60, 81, 159, 164, 193, 201, 202, 209, 210, 225, 236, 242, 243, 252, 285, 319, 394, 497, 516, 774, 999}
 }
 
 // queryMemory is the exception that a query needs more memory than it may use, or

@@ -63,7 +63,7 @@ func openAt(t *testing.T, version int64) *store.Store {
 	return old
 }
 
-func exec(t *testing.T, s *store.Store, statement string) {
+func exec(t testing.TB, s *store.Store, statement string) {
 	t.Helper()
 	if err := s.Conn().Exec(t.Context(), s.SQL(statement)); err != nil {
 		t.Fatalf("%s: %v", statement, err)
