@@ -1,5 +1,6 @@
 /** What is shown as a drawing of its own: an SVG without scripts, every frame with its name. */
 import { ROOT } from '../profile/tree'
+import { formatCounted } from '../profile/units'
 import { isFaded, type Scene } from './paint'
 import { topOf } from './rows'
 import { fitLabel, type Metrics } from './text'
@@ -38,7 +39,8 @@ function box(
   const faded = node !== ROOT && isFaded(scene, node)
   const fill =
     hidden > 0 ? palette.run : node === ROOT ? palette.root : (faded ? fills.faded : fills.fills)[at]
-  const title = hidden > 0 ? `${hidden} frames too narrow to draw` : node === ROOT ? root : words(node)
+  const title =
+    hidden > 0 ? `${formatCounted(hidden, 'frames')} too narrow to draw` : node === ROOT ? root : words(node)
   const room = width - 2 * PADDING
   const label =
     hidden > 0 ? '' : node === ROOT ? root : fitLabel(profile.functions[fn], profile.kinds[fn], room, metrics)

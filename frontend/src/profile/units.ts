@@ -17,6 +17,18 @@ export function formatCount(count: number): string {
   return whole.format(count)
 }
 
+/** "1 window", "2 windows": of a word whose plural is made by an s. */
+export function formatCounted(count: number, plural: string): string {
+  return `${formatCount(count)} ${count === 1 ? plural.replace(/s$/, '') : plural}`
+}
+
+/** What is only an estimate looks like one: of waits for locks a part is recorded, and stands for the rest. */
+export function formatSamples(count: number, countUnit: string): string {
+  return (countUnit === ESTIMATED_UNIT ? `≈${SPACE}` : '') + formatCounted(count, countUnit)
+}
+
+export const ESTIMATED_UNIT = 'contentions'
+
 /** Nanoseconds: 840 µs, 12.3 ms, 1.24 s, 8 m 32 s, 3 h 05 m, 2 d 4 h. */
 export function formatDuration(ns: number): string {
   if (ns === 0) return `0${SPACE}s`

@@ -1,7 +1,7 @@
 import type { UseQueryResult } from '@tanstack/react-query'
 import { useHealth } from '../api/queries'
 import type { IngestHealth, Loss } from '../api/types'
-import { formatBytes, formatCount, formatDuration, significant } from '../profile/units'
+import { formatBytes, formatCount, formatCounted, formatDuration, significant } from '../profile/units'
 import { Icon, type IconName } from './Icon'
 import { Popover } from './Popover'
 import { formatAge, formatInstant } from './time'
@@ -76,10 +76,10 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
           <dd>
             {significant(store.insertP50Ms)} / {significant(store.insertP99Ms)} ms
           </dd>
-          <dt>Disk used / free</dt>
-          <dd>
-            {formatBytes(store.diskUsedBytes)} / {formatBytes(store.diskFreeBytes)}
-          </dd>
+          <dt>Tables on disk</dt>
+          <dd>{formatBytes(store.diskUsedBytes)}</dd>
+          <dt>Free on that disk</dt>
+          <dd>{formatBytes(store.diskFreeBytes)}</dd>
           <dt>Active parts</dt>
           <dd>{formatCount(store.activeParts)}</dd>
         </dl>
@@ -130,7 +130,7 @@ function asLine({ reason, text, remedy, count }: IngestHealth['rejected'][number
 
 function lossLine(loss: Loss): ReasonLine {
   const { outcome, reason, text, remedy, count, durationNs } = loss
-  const size = count > 0 || durationNs === 0 ? `${formatCount(count)} samples` : formatDuration(durationNs)
+  const size = count > 0 || durationNs === 0 ? formatCounted(count, 'samples') : formatDuration(durationNs)
   return { key: `${outcome} ${reason}`, text, remedy, size }
 }
 

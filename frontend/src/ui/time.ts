@@ -11,19 +11,8 @@ const dayAndClock = new Intl.DateTimeFormat('en-GB', {
   minute: '2-digit',
 })
 
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
-
-/** A day on an axis. */
-export function formatDay(ms: number): string {
-  return day.format(ms)
-}
-
 export function formatClock(ms: number): string {
   return clock.format(ms)
-}
-
-export function formatClockShort(ms: number): string {
-  return clockShort.format(ms)
 }
 
 /** With the date only if it is not today's. */

@@ -1,7 +1,7 @@
 import { useMemo } from 'react'
 import { useChanges } from '../../api/queries'
 import type { Changes as Answer } from '../../api/types'
-import { formatCount, formatPercent } from '../../profile/units'
+import { formatCount, formatCounted, formatPercent, formatSamples } from '../../profile/units'
 import { CopyLink } from '../../ui/CopyLink'
 import { CoverageBar } from '../../ui/Coverage'
 import { Empty, Failure, Loading } from '../../ui/Empty'
@@ -107,9 +107,7 @@ function Compared({ url, answer }: { url: UrlState; answer: Answer }) {
             </span>
             <span className="spacer" />
             <CoverageBar windows={side.coverage.windows} />
-            <span className="muted small">
-              {formatCount(side.total.count)} {answer.countUnit}
-            </span>
+            <span className="muted small">{formatSamples(side.total.count, answer.countUnit)}</span>
           </div>
           <Doubts doubts={doubtsOfSide(letter, side.coverage, answer)} />
         </section>
@@ -137,8 +135,8 @@ function Body({ url, answer }: { url: UrlState; answer: Answer }) {
     <section className="card" aria-label="Changes">
       <div className="toolbar">
         <span className="strong">
-          {formatCount(answer.changes.length + answer.omitted)} changes among {formatCount(answer.tested)}{' '}
-          shares
+          {formatCounted(answer.changes.length + answer.omitted, 'changes')} among{' '}
+          {formatCounted(answer.tested, 'shares')}
         </span>
         <span className="muted small">{levelText(answer)}</span>
         <span className="spacer" />
@@ -155,7 +153,7 @@ function Body({ url, answer }: { url: UrlState; answer: Answer }) {
         <p className="top-none muted">No changed function matches “{url.search}”.</p>
       )}
       {answer.omitted > 0 && (
-        <p className="top-foot muted small">{formatCount(answer.omitted)} smaller changes are not listed.</p>
+        <p className="top-foot muted small">{formatCounted(answer.omitted, 'smaller changes')} not listed.</p>
       )}
     </section>
   )
@@ -204,7 +202,7 @@ function NotEnough({ url, answer }: { url: UrlState; answer: Answer }) {
             {letter}: {sideName(side.versions).toLowerCase()},{' '}
             {formatBetween(Date.parse(side.range.from), Date.parse(side.range.to))}:{' '}
             {formatCount(side.blocks)} {side.blocks === 1 ? 'stretch' : 'stretches'} of time and pods with{' '}
-            {formatCount(side.total.count)} {answer.countUnit}
+            {formatSamples(side.total.count, answer.countUnit)}
           </li>
         ))}
       </ul>
@@ -223,8 +221,8 @@ function NoChange({ url, answer }: { url: UrlState; answer: Answer }) {
       actions={<CompareButton url={url} answer={answer} />}
     >
       <p>
-        {formatCount(answer.tested)} shares of {formatCount(answer.head.total.count)} and{' '}
-        {formatCount(answer.base.total.count)} {answer.countUnit} were compared. A change smaller than how
+        {formatCounted(answer.tested, 'shares')} of {formatCount(answer.head.total.count)} and{' '}
+        {formatSamples(answer.base.total.count, answer.countUnit)} were compared. A change smaller than how
         much each side varies by itself is not found.
       </p>
     </Empty>

@@ -1,7 +1,7 @@
 import { useFleetTop } from '../../api/queries'
 import type { FleetTop } from '../../api/types'
 import { moneyOf } from '../../profile/fleet'
-import { formatCount, formatPercent, formatRate, formatValue, TYPE_LABELS } from '../../profile/units'
+import { formatCounted, formatPercent, formatRate, formatValue, TYPE_LABELS } from '../../profile/units'
 import { CoverageBar } from '../../ui/Coverage'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
@@ -135,7 +135,7 @@ function Whole({ answer }: { answer: FleetTop }) {
         <span className="strong">{perSecond !== null && formatRate(type, perSecond)}</span>{' '}
         <span className="muted">
           {formatValue(unit, total.value)} {TYPE_LABELS[type].amount} in{' '}
-          {servicesText(services + unread.services)}
+          {formatCounted(services + unread.services, 'services')}
           {money && `, ${money} a month`}
         </span>
       </span>
@@ -154,18 +154,14 @@ function Whole({ answer }: { answer: FleetTop }) {
   )
 }
 
-function servicesText(n: number): string {
-  return `${formatCount(n)} ${n === 1 ? 'service' : 'services'}`
-}
-
 /** What is in the whole and not in the rows. */
 function Rest({ answer }: { answer: FleetTop }) {
   const { total, omitted, unread, truncated } = answer
   const lines = [
     omitted.self.value > 0 &&
-      `${formatCount(omitted.functions)} more functions, with ${formatPercent(omitted.self.value, total.value)} of self, are not listed.`,
+      `Not listed: ${formatCounted(omitted.functions, 'more functions')} with ${formatPercent(omitted.self.value, total.value)} of self.`,
     unread.services > 0 &&
-      `Not read: ${servicesText(unread.services)} with ${formatPercent(unread.total.value, total.value)}, the lightest or what would take too much; a shorter range or one namespace reads more.`,
+      `Not read: ${formatCounted(unread.services, 'services')} with ${formatPercent(unread.total.value, total.value)}, the lightest or what would take too much; a shorter range or one namespace reads more.`,
     truncated && 'There are more services or targets than are listed or counted.',
   ].filter(line => line !== false)
   if (lines.length === 0) return null

@@ -21,7 +21,7 @@ const WORDS: Record<Outcome, string> = {
   accepted: 'accepted',
   duplicate: 'sent again, counted once',
   truncated: 'accepted, samples truncated',
-  dropped: 'accepted, something dropped',
+  dropped: 'accepted, something missing',
   retryable: 'asked to try again',
   rejected: 'rejected',
 }

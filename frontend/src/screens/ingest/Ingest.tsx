@@ -8,7 +8,14 @@ import {
 } from '../../api/queries'
 import type { IngestHealth, Target } from '../../api/types'
 import { targetName } from '../../profile/targets'
-import { formatBytes, formatCount, formatDuration, formatPercent, significant } from '../../profile/units'
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatPercent,
+  significant,
+} from '../../profile/units'
 import { CoverageBar } from '../../ui/Coverage'
 import { Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
@@ -121,12 +128,12 @@ function Figures({ url, windows, queue }: FiguresProps) {
         <dd>
           {queue.windows === 0
             ? 'nothing'
-            : `${windowsText(queue.windows)}, ${formatBytes(queue.bytes)}, oldest ${formatDuration(Math.round(queue.oldestSeconds) * 1e9)}`}
+            : `${formatCounted(queue.windows, 'windows')}, ${formatBytes(queue.bytes)}, oldest ${formatDuration(Math.round(queue.oldestSeconds) * 1e9)}`}
         </dd>
       </div>
       <div>
         <dt>Dropped by full spools</dt>
-        <dd className={queue.dropped > 0 ? 'bad' : ''}>{formatCount(queue.dropped)} windows</dd>
+        <dd className={queue.dropped > 0 ? 'bad' : ''}>{formatCounted(queue.dropped, 'windows')}</dd>
       </div>
       <div>
         <dt>By service</dt>
@@ -164,8 +171,7 @@ function WhatIsMissing({ url, missing }: MissingProps) {
                 <th scope="row">
                   {loss.text}
                   <div className="muted small">
-                    <code>{loss.reason}</code>,{' '}
-                    {captured ? `captured, then ${loss.outcome}` : 'never captured'}
+                    <code>{loss.reason}</code>, {captured ? `captured, then ${loss.outcome}` : 'not captured'}
                   </div>
                 </th>
                 <td data-label="How much">{sizeText({ ...loss, value: 0 }, '', 'samples')}</td>
@@ -205,7 +211,6 @@ function Store({
 }: {
   health: IngestHealth
 }) {
-  const disk = store.diskUsedBytes + store.diskFreeBytes
   return (
     <section className="card ingest-card" aria-labelledby="store">
       <h2 id="store">
@@ -230,16 +235,17 @@ function Store({
           </dd>
         </div>
         <div>
-          <dt>Disk used / free</dt>
+          <dt>Tables on disk</dt>
           <dd>
-            {formatBytes(store.diskUsedBytes)} / {formatBytes(store.diskFreeBytes)}
-            {disk > 0 && (
-              <span className="muted small"> {formatPercent(store.diskFreeBytes, disk)} free</span>
-            )}
+            {formatBytes(store.diskUsedBytes)}
             {store.diskLimitBytes > 0 && (
-              <div className="muted small">limit {formatBytes(store.diskLimitBytes)}</div>
+              <span className="muted small">of {formatBytes(store.diskLimitBytes)} that they may take</span>
             )}
           </dd>
+        </div>
+        <div>
+          <dt>Free on that disk</dt>
+          <dd>{formatBytes(store.diskFreeBytes)}</dd>
         </div>
         {store.givenUp.length > 0 && (
           <div>
@@ -268,10 +274,6 @@ function Store({
   )
 }
 
-function windowsText(n: number): string {
-  return n === 1 ? '1 window' : `${formatCount(n)} windows`
-}
-
 /** The sidecars with the longest queues. */
 function Queued({ url, targets }: { url: UrlState; targets: Target[] }) {
   const { now } = useLive()
@@ -289,7 +291,8 @@ function Queued({ url, targets }: { url: UrlState; targets: Target[] }) {
               {targetName({ identity } as Target)}
             </Link>
             <span className="number">
-              {windowsText(spool.windows)}, oldest {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}
+              {formatCounted(spool.windows, 'windows')}, oldest{' '}
+              {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}
             </span>
             <span className="remedy">
               {spool.lastPushError || 'No upload has failed'}. Reported{' '}

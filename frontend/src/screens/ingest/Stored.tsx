@@ -19,9 +19,11 @@ export function Stored({ url, storage }: { url: UrlState; storage: IngestStorage
           <thead>
             <tr>
               <th scope="col">Service</th>
-              <th scope="col">All days</th>
+              <th scope="col" className="number">
+                All days
+              </th>
               {days.map(({ day }) => (
-                <th scope="col" key={day}>
+                <th scope="col" className="number" key={day}>
                   {day}
                 </th>
               ))}

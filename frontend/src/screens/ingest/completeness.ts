@@ -1,7 +1,7 @@
 /** Whether the data is complete, and what is missing from it. Pure. */
 import type { IngestHealth, Loss, Service, Target, Windows } from '../../api/types'
 import { shownState } from '../../profile/targets'
-import { formatCount, formatDuration, formatPercent } from '../../profile/units'
+import { formatCounted, formatDuration, formatPercent } from '../../profile/units'
 
 /** A reason for which something is missing, over all services. */
 export interface Missing {
@@ -99,11 +99,11 @@ export function verdictOf(
   const share = formatPercent(windows.stored, windows.expected)
   const away = windows.expected - windows.stored - windows.lost
   const parts = [
-    windows.lost > 0 && `${formatCount(windows.lost)} windows are lost`,
-    away > 0 && `${formatCount(away)} have not arrived`,
-    silent > 0 && `${formatCount(silent)} ${silent === 1 ? 'target is' : 'targets are'} silent`,
+    windows.lost > 0 && `${formatCounted(windows.lost, 'windows')} ${isAre(windows.lost)} lost`,
+    away > 0 && `${formatCounted(away, 'windows')} ${away === 1 ? 'has' : 'have'} not arrived`,
+    silent > 0 && `${formatCounted(silent, 'targets')} ${isAre(silent)} silent`,
   ].filter(Boolean)
-  const text = `${share} of ${formatCount(windows.expected)} expected windows are stored${parts.length > 0 ? `: ${parts.join(', ')}` : ''}.`
+  const text = `${share} of ${formatCounted(windows.expected, 'expected windows')} ${isAre(windows.expected)} stored${parts.length > 0 ? `: ${parts.join(', ')}` : ''}.`
   if (windows.lost > 0 || silent > 0 || missing.length > 0) {
     const first = missing[0]?.loss
     const todo = first ? [first.text, first.remedy].filter(Boolean).join('. ') : 'Look at the silent targets'
@@ -120,5 +120,9 @@ export function verdictOf(
 
 function queueText({ windows, sidecars, oldestSeconds }: Queue): string {
   if (windows === 0) return ''
-  return ` ${formatCount(windows)} ${windows === 1 ? 'window waits' : 'windows wait'} in ${formatCount(sidecars)} ${sidecars === 1 ? 'sidecar' : 'sidecars'}, the oldest for ${formatDuration(Math.round(oldestSeconds) * 1e9)}.`
+  return ` ${formatCounted(windows, 'windows')} ${windows === 1 ? 'waits' : 'wait'} in ${formatCounted(sidecars, 'sidecars')}, the oldest for ${formatDuration(Math.round(oldestSeconds) * 1e9)}.`
+}
+
+function isAre(n: number): string {
+  return n === 1 ? 'is' : 'are'
 }

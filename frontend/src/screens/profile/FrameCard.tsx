@@ -4,7 +4,7 @@ import { KIND_LABELS, splitName } from '../../profile/names'
 import { topRow } from '../../profile/top'
 import { isWithin, type StepKind } from '../../profile/transform'
 import { ROOT } from '../../profile/tree'
-import { formatCount, formatPercent, formatValue } from '../../profile/units'
+import { formatCount, formatPercent, formatSamples, formatValue } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
 import { useResolved } from '../../ui/live'
@@ -56,9 +56,7 @@ export function FrameCard({ url, subject, stored, onClose }: Props) {
             <dd>
               <strong>{formatValue(flame.unit, value)}</strong>{' '}
               <span>{formatPercent(value, flame.total.value)} of total</span>{' '}
-              <span className="muted">
-                {formatCount(count)} {flame.countUnit}
-              </span>
+              <span className="muted">{formatSamples(count, flame.countUnit)}</span>
             </dd>
           </div>
         ))}

@@ -1,13 +1,46 @@
 import { useRef, useState } from 'react'
 import type { Heatmap } from '../../api/types'
-import { formatCount, formatRate, formatValue } from '../../profile/units'
+import { formatCounted, formatRate, formatSamples, formatValue, TYPE_LABELS } from '../../profile/units'
+import { formatAxis } from '../../ui/axis'
 import { change } from '../../ui/location'
-import { formatClockShort, formatInstant } from '../../ui/time'
+import { formatInstant } from '../../ui/time'
 import { useWidth } from '../../ui/width'
+import { ticks } from './timelineShape'
 import { useDrag } from './useDrag'
 
 const HEIGHT = 96
 const AXIS = 16
+
+/** What a cell is, and what its colour says. */
+export function HeatCaption({ heatmap }: { heatmap: Heatmap }) {
+  const { type, rows, windowSeconds, perSecond } = heatmap
+  return (
+    <>
+      <span className="strong">{TYPE_LABELS[type].tab}</span>
+      <span className="muted">
+        one cell = a window of {windowSeconds} s, one column = {formatCounted(rows, 'windows')}
+        {rows > 1 && ' from top to bottom'}
+      </span>
+      <ul className="legend">
+        <li>
+          0 <span className="heat-scale" aria-hidden="true" /> {formatRate(type, mostOf(heatmap))}
+        </li>
+        {perSecond.includes(null) && (
+          <li>
+            <svg className="swatch" viewBox="0 0 12 12" aria-hidden="true">
+              <rect width="12" height="12" fill="url(#hatch)" />
+            </svg>
+            No window stored
+          </li>
+        )}
+      </ul>
+    </>
+  )
+}
+
+function mostOf({ perSecond }: Heatmap): number {
+  return perSecond.reduce<number>((most, rate) => Math.max(most, rate ?? 0), 0)
+}
 
 /** Each window as a cell: columns are time, a column is read from top to bottom. Bursts show as dark cells. */
 export function Heat({ heatmap }: { heatmap: Heatmap }) {
@@ -18,8 +51,9 @@ export function Heat({ heatmap }: { heatmap: Heatmap }) {
   const start = Date.parse(heatmap.start) / 1000
   const columns = Math.max(Math.ceil(perSecond.length / rows), 1)
   const [w, h] = [width / columns, HEIGHT / rows]
-  const most = Math.max(0, ...perSecond.map(rate => rate ?? 0))
+  const most = mostOf(heatmap)
   const timeOf = (column: number) => start + column * rows * windowSeconds
+  const span = { from: timeOf(0) * 1000, to: timeOf(columns) * 1000, width }
   const drag = useDrag(host, (x0, x1) => {
     const [from, to] = [timeOf(Math.floor(x0 / w)), timeOf(Math.ceil(x1 / w))]
     change({ range: { kind: 'between', from, to }, zoom: [] })
@@ -62,9 +96,15 @@ export function Heat({ heatmap }: { heatmap: Heatmap }) {
           />
         )}
         {drag && <rect className="timeline-drag" x={drag.x0} width={drag.x1 - drag.x0} height={HEIGHT} />}
-        {[0, 0.25, 0.5, 0.75].map(part => (
-          <text key={part} className="timeline-label" x={part * width + 2} y={HEIGHT + 12}>
-            {formatClockShort(timeOf(Math.floor(part * columns)) * 1000)}
+        {ticks(span).map(t => (
+          <text
+            key={t}
+            className="timeline-label"
+            x={Math.min(Math.max(((t - span.from) / (span.to - span.from)) * width, 16), width - 16)}
+            y={HEIGHT + 12}
+            textAnchor="middle"
+          >
+            {formatAxis(t, span.to - span.from)}
           </text>
         ))}
       </svg>
@@ -95,8 +135,8 @@ function CellTip({ heatmap, at, x, width }: { heatmap: Heatmap; at: number; x: n
         <div>No window is stored</div>
       ) : (
         <div>
-          {formatRate(heatmap.type, rate)}, {formatValue(heatmap.unit, value)}, {formatCount(count)}{' '}
-          {heatmap.countUnit}
+          {formatRate(heatmap.type, rate)}, {formatValue(heatmap.unit, value)},{' '}
+          {formatSamples(count, heatmap.countUnit)}
         </div>
       )}
     </div>

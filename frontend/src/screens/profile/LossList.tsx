@@ -1,5 +1,5 @@
 import type { Coverage, Loss } from '../../api/types'
-import { formatBytes, formatCount, formatDuration, formatValue } from '../../profile/units'
+import { formatBytes, formatDuration, formatSamples, formatValue } from '../../profile/units'
 
 interface Props {
   losses: Loss[]
@@ -27,11 +27,11 @@ export function LossList({ losses, unit, countUnit, showOutcome = true }: Props)
   )
 }
 
-/** What is lost of what was captured, what was never captured, and what is to be known of the rest. */
+/** What is lost of what was captured, what was not captured, and what is to be known of the rest. */
 export function ToldList({ told, unit, countUnit }: { told: Told; unit: string; countUnit: string }) {
   const groups = [
     { name: 'Captured, then lost', losses: told.losses, note: lossSum(told, countUnit) },
-    { name: 'Never captured', losses: told.notCaptured, note: 'in none of the sums' },
+    { name: 'Not captured', losses: told.notCaptured, note: 'in none of the sums' },
     { name: 'Stored, but', losses: told.notices, note: 'part of what is stored' },
   ]
   return groups
@@ -56,18 +56,18 @@ export type Told = Pick<Coverage, 'losses' | 'notCaptured' | 'notices' | 'trunca
 /** The line above the list: its entries add up to it. */
 function lossSum({ truncated, dropped }: Told, countUnit: string): string {
   const sums = [
-    truncated.count > 0 && `${formatCount(truncated.count)} truncated`,
-    dropped.count > 0 && `${formatCount(dropped.count)} dropped`,
+    truncated.count > 0 && `${formatSamples(truncated.count, countUnit)} truncated`,
+    dropped.count > 0 && `${formatSamples(dropped.count, countUnit)} dropped`,
   ].filter(Boolean)
-  return sums.length === 0 ? '' : `${sums.join(' + ')} ${countUnit}`
+  return sums.join(' + ')
 }
 
-/** What is never captured in few words: 41 s and 12 samples. */
+/** What is not captured in few words: 41 s and 12 samples. */
 export function notCapturedText(losses: Loss[], countUnit: string): string {
   const sum = (key: 'durationNs' | 'count' | 'bytes') => losses.reduce((n, loss) => n + loss[key], 0)
   return [
     sum('durationNs') > 0 && formatDuration(sum('durationNs')),
-    sum('count') > 0 && `${formatCount(sum('count'))} ${countUnit}`,
+    sum('count') > 0 && formatSamples(sum('count'), countUnit),
     sum('bytes') > 0 && `${formatBytes(sum('bytes'))} of recording`,
   ]
     .filter(Boolean)
@@ -77,9 +77,9 @@ export function notCapturedText(losses: Loss[], countUnit: string): string {
 export function sizeText(loss: Loss, unit: string, countUnit: string): string {
   const parts = [
     loss.count > 0 &&
-      `${formatCount(loss.count)} ${countUnit}${loss.outcome === 'unvalued' ? ' without a value' : ''}`,
+      `${formatSamples(loss.count, countUnit)}${loss.outcome === 'unvalued' ? ' without a value' : ''}`,
     loss.value > 0 && formatValue(unit, loss.value),
-    loss.durationNs > 0 && `${formatDuration(loss.durationNs)} not recorded`,
+    loss.durationNs > 0 && `${formatDuration(loss.durationNs)} not captured`,
     loss.bytes > 0 && `${formatBytes(loss.bytes)} of recording`,
   ].filter(Boolean)
   return parts.length > 0 ? parts.join(', ') : loss.outcome === 'noticed' ? '' : 'Amount unknown'

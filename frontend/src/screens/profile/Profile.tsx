@@ -82,7 +82,7 @@ function Body({ url, model, targets, old, range, ledgerOpen, onLedger }: BodyPro
         <WhyEmpty emptiness={emptiness} type={url.type} url={url} />
       ) : (
         <>
-          <Summary flame={model.answer} url={url} open={ledgerOpen} onToggle={onLedger} />
+          <Summary flame={model.answer} url={url} targets={relevant} open={ledgerOpen} onToggle={onLedger} />
           <Workspace url={url} answered={model} range={range} />
         </>
       )}

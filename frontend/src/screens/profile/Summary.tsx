@@ -1,11 +1,14 @@
 import type { ReactNode } from 'react'
-import type { Amount, Flame } from '../../api/types'
+import type { Amount, Flame, Loss, ProfileType, Target } from '../../api/types'
 import { someThreads } from '../../profile/threads'
 import {
+  ESTIMATED_UNIT,
   formatCount,
+  formatCounted,
   formatDuration,
   formatPercent,
   formatRate,
+  formatSamples,
   formatValue,
   significant,
   TYPE_LABELS,
@@ -19,12 +22,13 @@ import { notCapturedText, sizeText, ToldList } from './LossList'
 interface Props {
   flame: Flame
   url: UrlState
+  targets: Target[] // of what is shown
   open: boolean
   onToggle(open: boolean): void
 }
 
 /** What the flame graph stands on, in one line; opened: how much was measured, and where the rest went. */
-export function Summary({ flame, url, open, onToggle }: Props) {
+export function Summary({ flame, url, targets, open, onToggle }: Props) {
   const { coverage, scanned } = flame
   return (
     <details className="ledger-line card" open={open} onToggle={e => onToggle(e.currentTarget.open)}>
@@ -53,8 +57,13 @@ export function Summary({ flame, url, open, onToggle }: Props) {
         )}
         <KernelAccount {...flame} />
         {flame.total.count > 0 && (
-          <Fact name={capitalised(flame.countUnit)} value={formatCount(chosenOf(flame).count)}>
-            in the graph below
+          <Fact
+            name={capitalised(flame.countUnit)}
+            value={formatSamples(chosenOf(flame).count, flame.countUnit)}
+          >
+            {flame.countUnit === ESTIMATED_UNIT
+              ? 'estimated: of waits a part is recorded, and stands for the rest'
+              : 'in the graph below'}
           </Fact>
         )}
         <Fact
@@ -65,7 +74,7 @@ export function Summary({ flame, url, open, onToggle }: Props) {
         </Fact>
         <Ledger flame={flame} />
         {flame.nodes > 0 && <Omitted flame={flame} url={url} />}
-        <Notices flame={flame} />
+        <Notices flame={flame} targets={targets} />
       </dl>
     </details>
   )
@@ -90,20 +99,18 @@ function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
         {unknown(flame) ? 'Total not known' : `${formatValue(unit, total.value)} ${TYPE_LABELS[type].amount}`}
       </strong>
       {coverage.perSecond !== null && <span>{formatRate(type, coverage.perSecond)} mean</span>}
-      <span>
-        {formatCount(total.count)} {flame.countUnit}
-      </span>
+      <span>{formatSamples(total.count, flame.countUnit)}</span>
       <span className={windows.lost > 0 ? 'warn' : missing > 0 ? 'muted' : 'ok'}>
-        {formatCount(windows.stored)} / {formatCount(windows.expected)} windows
+        {formatCount(windows.stored)} / {formatCounted(windows.expected, 'windows')}
       </span>
       {lost > 0 && (
         <span className="bad">
-          {formatCount(lost)} of {formatCount(coverage.captured.count)} {flame.countUnit} lost
+          {formatCount(lost)} of {formatSamples(coverage.captured.count, flame.countUnit)} lost
         </span>
       )}
       {notCaptured.length > 0 && (
         <span className={notCaptured.every(loss => loss.routine) ? 'muted' : 'warn'}>
-          never captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}
+          not captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}
         </span>
       )}
       {lost + notCaptured.length === 0 && <span className="muted">nothing lost</span>}
@@ -111,8 +118,12 @@ function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
         <span className="muted">{formatPercent(omitted.value, total.value)} omitted by pruning</span>
       )}
       {told.map(notice => (
-        <span key={notice.outcome + notice.reason} className="warn notice-part" title={notice.text}>
-          <Icon name="warn" /> {notice.text}
+        <span
+          key={notice.outcome + notice.reason}
+          className={`${notice.routine ? 'muted' : 'warn'} notice-part`}
+          title={notice.text}
+        >
+          <Icon name={notice.routine ? 'clock' : 'warn'} /> {noticeText(notice, type)}
         </span>
       ))}
     </span>
@@ -138,7 +149,7 @@ function chosenOf({ total, outside }: Flame): Amount {
 
 function chosenText(flame: Flame): string {
   const { value, count } = chosenOf(flame)
-  return unknown(flame) ? `${formatCount(count)} ${flame.countUnit}` : formatValue(flame.unit, value)
+  return unknown(flame) ? formatSamples(count, flame.countUnit) : formatValue(flame.unit, value)
 }
 
 function chosenShare(flame: Flame): string {
@@ -190,7 +201,7 @@ function Ledger({ flame }: { flame: Flame }) {
   const reasons = losses.length + notCaptured.length + notices.length
   return (
     <Fact
-      name={`Captured ${flame.countUnit}`}
+      name={`Captured ${flame.countUnit}${flame.countUnit === ESTIMATED_UNIT ? ', estimated' : ''}`}
       value={
         <span className="ledger">
           {formatCount(captured.count)}
@@ -202,11 +213,11 @@ function Ledger({ flame }: { flame: Flame }) {
     >
       {reasons > 0 ? (
         <>
-          <Popover className="losses" summary={`Why: ${reasonsText(reasons)}`}>
+          <Popover className="losses" summary={`Why: ${formatCounted(reasons, 'reasons')}`}>
             {() => <ToldList told={flame.coverage} unit={flame.unit} countUnit={flame.countUnit} />}
           </Popover>
           {notCaptured.length > 0 && (
-            <span>never captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}</span>
+            <span>not captured: {notCapturedText(notCaptured, flame.countUnit) || 'amount unknown'}</span>
           )}
         </>
       ) : (
@@ -217,19 +228,44 @@ function Ledger({ flame }: { flame: Flame }) {
 }
 
 /** What changes how the figures are to be read stands where they are, not behind a click. */
-function Notices({ flame }: { flame: Flame }) {
+function Notices({ flame, targets }: Pick<Props, 'flame' | 'targets'>) {
   const told = flame.coverage.notices.filter(notice => notice.outcome !== 'shortened')
   return told.map(notice => (
     <div key={notice.outcome + notice.reason} className="fact notice-fact">
       <dt>
-        <Icon name="warn" className="warn" /> {notice.text}{' '}
-        <code className="muted small">{notice.reason}</code>
+        <Icon name={notice.routine ? 'clock' : 'warn'} className={notice.routine ? 'muted' : 'warn'} />{' '}
+        {noticeText(notice, flame.type)} <code className="muted small">{notice.reason}</code>
       </dt>
       <dd className="small">
-        {[sizeText(notice, flame.unit, flame.countUnit), notice.remedy].filter(Boolean).join('. ')}.
+        {[
+          sizeText(notice, flame.unit, flame.countUnit),
+          ...intervalsNow(notice, flame.type, targets),
+          notice.remedy,
+        ]
+          .filter(Boolean)
+          .join('. ')}
+        .
       </dd>
     </div>
   ))
+}
+
+const ADAPTED = 'sampling_adapted'
+
+/** The ledger is of one type, and so is what is noticed: an interval is that of this type. */
+function noticeText({ reason, text }: Loss, type: ProfileType): string {
+  return reason === ADAPTED
+    ? `${TYPE_LABELS[type].tab}: ${text.charAt(0).toLowerCase()}${text.slice(1)}`
+    : text
+}
+
+/** What the sidecars say of the intervals that this type has now. */
+function intervalsNow({ reason }: Loss, type: ProfileType, targets: Target[]): string[] {
+  if (reason !== ADAPTED) return []
+  const told = targets.flatMap(
+    ({ state: { detail } }) => detail.match(new RegExp(`\\b${type} every [^,]+`)) ?? [],
+  )
+  return told.length === 0 ? [] : [`Now ${[...new Set(told)].join('; ')}`]
 }
 
 function Term({ sign, name, amount, tone }: { sign: string; name: string; amount: number; tone: string }) {
@@ -240,23 +276,20 @@ function Term({ sign, name, amount, tone }: { sign: string; name: string; amount
   )
 }
 
-function reasonsText(n: number): string {
-  return n === 1 ? '1 reason' : `${n} reasons`
-}
-
 function Omitted({ flame, url }: { flame: Flame; url: UrlState }) {
   const { omitted, nodes, total } = flame
   if (omitted.nodes === 0) {
     return (
       <Fact name="Omitted by pruning" value="nothing">
-        all {formatCount(nodes)} frames are here
+        all {formatCounted(nodes, 'frames')} {nodes === 1 ? 'is' : 'are'} here
       </Fact>
     )
   }
   const more = Math.min((url.nodes || nodes - omitted.nodes) * 8, MAX_NODES)
   return (
     <Fact name="Omitted by pruning" value={`${formatPercent(omitted.value, total.value)} of total`}>
-      {formatValue(flame.unit, omitted.value)}, {formatCount(omitted.nodes)} of {formatCount(nodes)} frames
+      {formatValue(flame.unit, omitted.value)}, {formatCount(omitted.nodes)} of{' '}
+      {formatCounted(nodes, 'frames')}
       {url.nodes < MAX_NODES && (
         <button type="button" className="button text" onClick={() => change({ nodes: more })}>
           Show more

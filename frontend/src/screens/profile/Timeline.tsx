@@ -4,12 +4,13 @@ import type { Heatmap, Series, Target } from '../../api/types'
 import { type Mark, marksOf } from '../../profile/marks'
 import { countByStatus, rateOf, STATUS_LABELS } from '../../profile/series'
 import { someThreads } from '../../profile/threads'
-import { formatCount, formatRate, TYPE_LABELS } from '../../profile/units'
+import { formatCounted, formatRate, TYPE_LABELS } from '../../profile/units'
+import { formatAxis } from '../../ui/axis'
 import { change } from '../../ui/location'
-import { formatClock, formatClockShort, formatDay, formatInstant } from '../../ui/time'
+import { formatInstant } from '../../ui/time'
 import { useWidth } from '../../ui/width'
 import type { TimelineView, UrlState } from '../../url'
-import { Heat } from './Heat'
+import { Heat, HeatCaption } from './Heat'
 import { StatusCell } from './StatusCell'
 import { Threads } from './Threads'
 import { TimelineTip } from './TimelineTip'
@@ -38,7 +39,8 @@ export function Timeline({ url, series, targets, heatmap, threads, old }: Props)
   return (
     <figure className={`timeline card is-${view} ${old ? 'old' : ''}`}>
       <figcaption className="timeline-caption small">
-        {(view === 'line' || view === 'heat') && <Caption series={series} />}
+        {view === 'line' && <Caption series={series} />}
+        {view === 'heat' && heatmap.data && <HeatCaption heatmap={heatmap.data} />}
         {view === 'heat' && someThreads(url) && (
           <span className="warn">of all threads: the sums of windows do not tell them apart</span>
         )}
@@ -135,8 +137,7 @@ function Caption({ series }: { series: Series }) {
     <>
       <span className="strong">{TYPE_LABELS[series.type].tab}</span>
       <span className="muted">
-        one cell = {series.stepSeconds} s,{' '}
-        {series.targets === 1 ? '1 target' : `${formatCount(series.targets)} targets`}
+        one cell = {series.stepSeconds} s, {formatCounted(series.targets, 'targets')}
       </span>
       <ul className="legend">
         {present.map(status => (
@@ -201,7 +202,7 @@ function Plot({ series, shape, marks, at, drag }: PlotProps) {
           y={shape.height - 4}
           textAnchor="middle"
         >
-          {tickText(t, shape)}
+          {formatAxis(t, shape.to - shape.from)}
         </text>
       ))}
       {marks.map(mark => (
@@ -218,15 +219,6 @@ function Plot({ series, shape, marks, at, drag }: PlotProps) {
       {drag && <rect className="timeline-drag" x={drag.x0} width={drag.x1 - drag.x0} height={shape.axis} />}
     </svg>
   )
-}
-
-const DAY_MS = 86_400_000
-
-/** Over more than a day an hour alone would be ambiguous. */
-function tickText(t: number, { from, to }: Shape): string {
-  if (to - from > DAY_MS)
-    return new Date(t).getHours() === 0 ? formatDay(t) : `${formatDay(t)} ${formatClockShort(t)}`
-  return t % 60_000 === 0 ? formatClockShort(t) : formatClock(t)
 }
 
 /** A pennant on a pole; where it points says of what kind it is. */

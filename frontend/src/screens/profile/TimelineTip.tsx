@@ -1,7 +1,7 @@
 import type { Series, SeriesPoint } from '../../api/types'
 import type { Mark } from '../../profile/marks'
 import { rateOf, STATUS_LABELS } from '../../profile/series'
-import { formatCount, formatRate, formatValue } from '../../profile/units'
+import { formatCount, formatCounted, formatRate, formatSamples, formatValue } from '../../profile/units'
 import { formatInstant } from '../../ui/time'
 import { sizeText } from './LossList'
 
@@ -24,7 +24,7 @@ export function TimelineTip({ series, point, marks, x, top, width }: Props) {
   const { expected, stored, lost } = point.windows
   const told = [
     ...point.losses.map(loss => ({ what: loss.outcome as string, loss })),
-    ...point.notCaptured.map(loss => ({ what: 'never captured', loss })),
+    ...point.notCaptured.map(loss => ({ what: 'not captured', loss })),
     ...point.notices.map(loss => ({ what: loss.outcome as string, loss })),
   ]
   return (
@@ -38,15 +38,15 @@ export function TimelineTip({ series, point, marks, x, top, width }: Props) {
       </div>
       <div>
         <span className="strong">{STATUS_LABELS[point.status]}</span>
-        {expected > 0 && `, ${formatCount(stored)} of ${formatCount(expected)} windows stored`}
+        {expected > 0 && `, ${formatCount(stored)} of ${formatCounted(expected, 'windows')} stored`}
         {lost > 0 && `, ${formatCount(lost)} lost`}
       </div>
       <div>
         {rate === undefined
           ? point.count > 0
-            ? `Value not known, ${formatCount(point.count)} ${series.countUnit}`
-            : 'No value: nobody recorded it'
-          : `${formatRate(series.type, rate)}, ${formatValue(series.unit, point.value)}, ${formatCount(point.count)} ${series.countUnit}`}
+            ? `Value not known, ${formatSamples(point.count, series.countUnit)}`
+            : 'No value: not captured'
+          : `${formatRate(series.type, rate)}, ${formatValue(series.unit, point.value)}, ${formatSamples(point.count, series.countUnit)}`}
       </div>
       {marks.map(mark => (
         <div key={mark.kind} className="tip-mark small">
@@ -60,7 +60,7 @@ export function TimelineTip({ series, point, marks, x, top, width }: Props) {
         </div>
       ))}
       {told.length > MOST_LOSSES && (
-        <div className="small muted">and {told.length - MOST_LOSSES} more reasons</div>
+        <div className="small muted">and {formatCounted(told.length - MOST_LOSSES, 'more reasons')}</div>
       )}
     </div>
   )

@@ -3,7 +3,7 @@ import type { Answer } from '../../api/answer'
 import type { Amount, Top } from '../../api/types'
 import { kindNumber } from '../../profile/decode'
 import { sortTop, type TopOrder, type TopRow, topTable } from '../../profile/top'
-import { formatCount, formatValue, scaleFor } from '../../profile/units'
+import { formatCount, formatCounted, formatValue, scaleFor } from '../../profile/units'
 import { change } from '../../ui/location'
 import { useTheme } from '../../ui/theme'
 import { useWindowedRows } from '../../ui/windowed'
@@ -142,7 +142,9 @@ function Filler({ rows }: { rows: number }) {
 function footText(model: Model, shown: number, all: number, exact: Answer<Top> | undefined): string {
   const { flame, changed } = model
   const count =
-    shown === all ? `${formatCount(all)} functions` : `${formatCount(shown)} of ${formatCount(all)} functions`
+    shown === all
+      ? formatCounted(all, 'functions')
+      : `${formatCount(shown)} of ${formatCounted(all, 'functions')}`
   const notes = [count, `% of ${formatValue(flame.unit, flame.total.value)} total`]
   if (changed) notes.push(`of the ${formatValue(flame.unit, shownTotal(model))} shown`)
   if (exact?.data && exact.data.omitted.functions > 0) {

@@ -81,7 +81,9 @@ export function WhyEmpty({ emptiness, type, url }: Props) {
 
 function NotProfiled({ targets, action }: { targets: Target[]; action: ReactNode }) {
   const title =
-    targets.length === 1 ? 'The target is not profiled' : `None of ${targets.length} targets is profiled`
+    targets.length === 1
+      ? 'The target is not profiled'
+      : `None of ${formatCount(targets.length)} targets is profiled`
   return (
     <Empty icon="conflict" title={title} actions={action}>
       <ul>

@@ -2,7 +2,7 @@
 import { OMITTED } from '../../profile/decode'
 import { KIND_LABELS, splitName } from '../../profile/names'
 import { ROOT } from '../../profile/tree'
-import { formatCount, formatPercent, formatValue } from '../../profile/units'
+import { formatCounted, formatPercent, formatSamples, formatValue } from '../../profile/units'
 import type { Model } from './model'
 
 export interface FrameText {
@@ -53,11 +53,11 @@ export function runText(model: Model, node: number, hidden: number, zoom: number
   }
   const fn = tree.frame[node]
   return {
-    title: `${formatCount(hidden)} ${hidden === 1 ? 'frame' : 'frames'} too narrow to draw`,
+    title: `${formatCounted(hidden, 'frames')} too narrow to draw`,
     scope: '',
     kind: '',
     rows: [row(model, 'Together', value, count, zoom)],
-    note: `with ${formatCount(below)} frames below. Click to zoom into the heaviest: ${splitName(profile.functions[fn], profile.kinds[fn]).short}`,
+    note: `with ${formatCounted(below, 'frames')} below. Click to zoom into the heaviest: ${splitName(profile.functions[fn], profile.kinds[fn]).short}`,
   }
 }
 
@@ -67,7 +67,7 @@ function row({ tree, flame }: Model, name: string, value: number, count: number,
   return {
     name,
     value: formatValue(flame.unit, value),
-    count: `${formatCount(count)} ${flame.countUnit}`,
+    count: formatSamples(count, flame.countUnit),
     shares,
   }
 }

@@ -96,7 +96,7 @@ const TICKS_MS = [10, 30, 60, 300, 600, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 
 const TICK_SPACING = 90
 
 /** Round instants of local time, far enough from each other to be labelled. */
-export function ticks(shape: Shape): number[] {
+export function ticks(shape: Pick<Shape, 'from' | 'to' | 'width'>): number[] {
   const most = Math.max(shape.width / TICK_SPACING, 1)
   const step = TICKS_MS.find(s => (shape.to - shape.from) / s <= most) ?? TICKS_MS[TICKS_MS.length - 1]
   const zone = new Date(shape.from).getTimezoneOffset() * 60_000

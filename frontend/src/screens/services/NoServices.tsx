@@ -1,5 +1,6 @@
 import { useTargets } from '../../api/queries'
 import type { Target } from '../../api/types'
+import { formatCounted } from '../../profile/units'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
@@ -66,7 +67,7 @@ function NothingStored({ url, targets }: { url: UrlState; targets: Target[] }) {
       }
     >
       <p>
-        {targets.length === 1 ? 'One target is' : `${targets.length} targets are`} known, but none has a
+        {formatCounted(targets.length, 'targets')} {targets.length === 1 ? 'is' : 'are'} known, but none has a
         window in this range.
       </p>
       <div className="badges">

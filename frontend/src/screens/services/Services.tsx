@@ -2,6 +2,7 @@ import { useMemo } from 'react'
 import { useRegressions, useServices } from '../../api/queries'
 import type { Services as ServicesAnswer } from '../../api/types'
 import { fleetRates, fullName, sortServices } from '../../profile/services'
+import { formatCounted } from '../../profile/units'
 import { verdictsByService } from '../../profile/verdicts'
 import { Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
@@ -65,7 +66,8 @@ function Subtitle({ answer }: { answer: ServicesAnswer }) {
   const { range, services, truncated } = answer
   return (
     <span className="muted">
-      {truncated ? `the first ${services.length}` : services.length},{' '}
+      {truncated && 'the first '}
+      {formatCounted(services.length, 'services')},{' '}
       {formatBetween(Date.parse(range.from), Date.parse(range.to))}
     </span>
   )

@@ -1,6 +1,7 @@
 import { useInjection } from '../../api/queries'
 import type { Injection, InjectionPod } from '../../api/types'
 import { countUnprofiled, type InjectionGroup, injectionGroups, matchesPod } from '../../profile/injection'
+import { formatCounted } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { useLive } from '../../ui/live'
 import { formatAge } from '../../ui/time'
@@ -33,7 +34,7 @@ function Pods({ injection }: { injection: Injection }) {
     <section className="card injected" aria-label="Pods that asked for profiling">
       <h2>
         {unprofiled > 0
-          ? `${podsOf(unprofiled)} asked for profiling and ${unprofiled === 1 ? 'has' : 'have'} no profile`
+          ? `${formatCounted(unprofiled, 'pods')} asked for profiling and ${unprofiled === 1 ? 'has' : 'have'} no profile`
           : 'Sidecars of an earlier version'}
         {injection.truncated && <span className="muted"> · not all are listed</span>}
       </h2>
@@ -51,7 +52,7 @@ function Group({ group: { reason, pods, profiled } }: { group: InjectionGroup })
         <Icon name={profiled ? 'clock' : 'warn'} className={profiled ? 'muted' : 'warn'} />
         <span>
           <span className="strong">
-            {podsOf(pods.length)}: {reason.text}.
+            {formatCounted(pods.length, 'pods')}: {reason.text}.
           </span>{' '}
           {reason.remedy && `${reason.remedy}.`} <code className="muted small">{reason.reason}</code>
         </span>
@@ -78,8 +79,4 @@ function PodLine({ pod }: { pod: InjectionPod }) {
       </span>
     </li>
   )
-}
-
-function podsOf(count: number): string {
-  return count === 1 ? '1 pod' : `${count} pods`
 }

@@ -1,6 +1,6 @@
 import type { Target } from '../../api/types'
 import { lifeOf, shownState, targetName } from '../../profile/targets'
-import { formatBytes, formatCount, formatDuration } from '../../profile/units'
+import { formatBytes, formatCounted, formatDuration } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
@@ -122,14 +122,14 @@ function Spool({ target: { spool } }: { target: Target }) {
   return (
     <>
       <div>
-        {spool.windows === 1 ? '1 window' : `${formatCount(spool.windows)} windows`},{' '}
-        {formatBytes(spool.bytes)} of {formatBytes(spool.limitBytes)}
+        {formatCounted(spool.windows, 'windows')}, {formatBytes(spool.bytes)} of{' '}
+        {formatBytes(spool.limitBytes)}
       </div>
       {spool.windows > 0 && (
         <div className="muted small">oldest {formatDuration(Math.round(spool.oldestSeconds) * 1e9)}</div>
       )}
       {spool.droppedWindows > 0 && (
-        <div className="bad small">{formatCount(spool.droppedWindows)} windows dropped</div>
+        <div className="bad small">{formatCounted(spool.droppedWindows, 'windows')} dropped</div>
       )}
     </>
   )

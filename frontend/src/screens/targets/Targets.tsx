@@ -8,6 +8,7 @@ import {
   shownState,
   targetName,
 } from '../../profile/targets'
+import { formatCounted } from '../../profile/units'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { useLive } from '../../ui/live'
@@ -29,7 +30,7 @@ export function Targets({ url }: { url: UrlState }) {
         <h1>Targets</h1>
         {answer.data && (
           <span className="muted">
-            {answer.data.truncated ? `the first ${targets.length}` : `${targets.length} JVMs`}
+            {(answer.data.truncated ? 'the first ' : '') + formatCounted(targets.length, 'JVMs')}
             {url.service && ` of ${url.service}`}
           </span>
         )}
