@@ -4,7 +4,7 @@ import type { Changes, Diff } from '../src/api/types'
 import { formatPercent, formatRate, formatValue } from '../src/profile/units'
 import { openPage, settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
-import { browser, lastAnswer, open, page, setStage } from './stage'
+import { browser, lastAnswer, open, page, server, setStage } from './stage'
 
 const OF_CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout'
 const VERSIONS = `/compare?${OF_CHECKOUT}&range=1h&version=2.14.1&baseVersion=2.14.0`
@@ -50,7 +50,11 @@ test('less data is said to be less data', async () => {
     .getByText(`B stands on ${formatPercent(windows.stored, windows.expected)} of its windows`)
     .waitFor()
   await open(`/compare?service=checkout&from=${FIXTURE_NOW}&to=${FIXTURE_NOW + 600}&baseBefore=1h`)
-  await page.getByText('Nothing was recorded on side B, so nothing can be said of a change.').waitFor()
+  await page.getByText('Side B has no recording, so nothing can be said of a change.').waitFor()
+  expect(lastDiff().base.total.count).toBeGreaterThan(0)
+  await page.getByText('Side B has nothing to compare: the graph is of A alone').waitFor()
+  await rows().first().waitFor()
+  expect((await rows().allInnerTexts()).filter(row => /gone|new|more|less/.test(row))).toEqual([])
 })
 
 test('two drags on the timeline choose the ranges, and the link holds them', async () => {
@@ -117,6 +121,46 @@ test('choices of a side, and swapping the sides by a key', async () => {
   expect(params().get('baseService')).toBe('checkout')
   await page.getByLabel('Service of A').selectOption({ label: 'orders · shop · prod-eu' })
   await expect.poll(() => params().has('baseService')).toBe(false)
+})
+
+test('each side has its thread groups, offered with their share of it', async () => {
+  const pool = 'pricing-worker-#'
+  await open(`/compare?${OF_CHECKOUT}&range=1h&thread=main`)
+  const asked = (name: string) =>
+    new URL(
+      server.requests.findLast(r => r.startsWith('/api/v1/diff')) ?? '',
+      server.url,
+    ).searchParams.getAll(name)
+  expect([asked('thread'), asked('baseThread')]).toEqual([['main'], []])
+  await page.getByRole('button', { name: 'Take back: thread group main' }).waitFor()
+  await side('A').getByLabel('Threads of A: main').click()
+  const choice = page.getByLabel('Thread group of A')
+  await expect
+    .poll(() => choice.locator('option').allInnerTexts())
+    .toContainEqual(expect.stringMatching(`^${pool}, .*%$`))
+  await choice.selectOption(`only ${pool}`)
+  await expect.poll(() => asked('baseThread')).toEqual([pool])
+  expect(asked('thread')).toEqual(['main'])
+  await side('A').getByLabel(`Threads of A: ${pool}`).waitFor()
+  expect(await page.getByRole('button', { name: 'Take back: thread group main' }).count()).toBe(0)
+  await choice.selectOption('')
+  await expect.poll(() => asked('baseThread')).toEqual([''])
+  await settled(page)
+  await page.reload()
+  await settled(page)
+  await side('A').getByLabel('Threads of A: All threads').waitFor()
+  await side('B').getByLabel('Threads of B: main').waitFor()
+})
+
+test('a graph is as high as its place, however long the table beside it', async () => {
+  for (const view of ['diff', 'sides']) {
+    await open(`/compare?cluster=prod-eu&namespace=shop&service=search-index&range=15m&compare=${view}`)
+    await rows().first().waitFor()
+    expect(await page.locator('.changes').evaluate(table => table.clientHeight)).toBeGreaterThan(900)
+    const heights = await page.locator('.flame-host canvas').evaluateAll(all => all.map(c => c.clientHeight))
+    expect(heights.length).toBeGreaterThan(0)
+    expect(heights.filter(height => height > 900)).toEqual([])
+  }
 })
 
 test('side by side: a zoom is one of both graphs, by mouse and by keyboard', async () => {

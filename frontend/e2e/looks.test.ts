@@ -4,12 +4,32 @@ import { open, page, setStage } from './stage'
 
 setStage()
 
-test('the list of services is not cut at 1280 px', async () => {
-  await page.setViewportSize({ width: 1280, height: 800 })
-  await open('/?range=1h')
-  await page.locator('.row-link').first().waitFor()
-  const list = page.locator('.table-scroll')
-  expect(await list.evaluate(e => e.scrollWidth - e.clientWidth)).toBeLessThanOrEqual(0)
+test.each([900, 1024, 1280, 1440])('no list of services or targets is cut at %d px', async width => {
+  await page.setViewportSize({ width, height: 800 })
+  for (const path of ['/?range=1h', '/targets']) {
+    await open(path)
+    const list = page.locator('.table-scroll')
+    expect([path, await list.evaluate(e => e.scrollWidth - e.clientWidth)]).toEqual([path, 0])
+  }
+})
+
+test.each([390, 1440])('no key covers what it does in the list of keys at %d px', async width => {
+  await page.setViewportSize({ width, height: 844 })
+  for (const screen of ['profile', 'compare']) {
+    await open(`/${screen}?cluster=prod-eu&namespace=shop&service=checkout&range=1h`)
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor()
+    const over = await page.locator('.shortcut-help dl > div').evaluateAll(rows =>
+      rows
+        .filter(row => {
+          const words = row.querySelector('dd')?.getBoundingClientRect().left ?? 0
+          return [...row.querySelectorAll('kbd')].some(key => key.getBoundingClientRect().right > words)
+        })
+        .map(row => row.textContent),
+    )
+    expect(over).toEqual([])
+    await page.keyboard.press('Escape')
+  }
 })
 
 test('the card of a frame lies over nothing but the graph at 390 px', async () => {

@@ -43,6 +43,7 @@ describe('url', () => {
         service: 'check',
         version: ['1.1', '1.0'],
         pod: ['shop-1'],
+        thread: ['pool-#'],
         series: 'fedcba9876543210',
         range: { kind: 'between', from: 1_600_000_000, to: 1_600_000_900 },
       },

@@ -28,7 +28,7 @@ export type BaseRange =
   | { kind: 'before'; seconds: number }
   | Extract<TimeRange, { kind: 'between' }>
 
-/** In place of versions or pods of the other side: not as on this side, but all. */
+/** In place of versions, pods or thread groups of the other side: not as on this side, but all. */
 export const ALL = '*'
 
 /** What a profile is narrowed to: any of the values of each, or all where none is given. */
@@ -46,6 +46,7 @@ export interface Base {
   service: string
   version: string[]
   pod: string[]
+  thread: string[]
   series: string
   range: BaseRange
 }
@@ -133,6 +134,7 @@ export const NO_BASE: Base = {
   service: '',
   version: [],
   pod: [],
+  thread: [],
   series: '',
   range: { kind: 'same' },
 }
@@ -264,6 +266,7 @@ class Reader {
       service: this.text('baseService'),
       version: this.texts('baseVersion'),
       pod: this.texts('basePod'),
+      thread: this.texts('baseThread'),
       series: this.matching('baseSeries', SERIES, SERIES_REMEDY),
       range: this.baseRange(),
     }
@@ -318,6 +321,7 @@ export function formatUrl(state: UrlState): string {
   }
   for (const value of state.base.version) params.append('baseVersion', value)
   for (const value of state.base.pod) params.append('basePod', value)
+  for (const value of state.base.thread) params.append('baseThread', value)
   putBase(state.base, put)
   put('scale', state.scale, SCALES[0])
   put('compare', state.compare, COMPARE_VIEWS[0])

@@ -52,6 +52,11 @@ export function compare(diff: Diff, scale: Scale): Comparison {
   return { profile, tree: buildTree(profile), base, head, divisors, change, byCount }
 }
 
+/** The side of which nothing can be compared: it has no recording, or, where shares are compared, no sample. */
+export function emptySide({ divisors }: Comparison): SideName | undefined {
+  return (['base', 'head'] as const).find(name => divisors[name].count <= 0)
+}
+
 function measured({ values, counts }: DiffSide, byCount: boolean) {
   return { values: byCount ? counts : values, counts }
 }

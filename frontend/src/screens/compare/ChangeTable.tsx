@@ -1,13 +1,20 @@
 import { useMemo, useRef } from 'react'
 import type { Diff } from '../../api/types'
-import { type ChangeRow, type Comparison, changeRows, sortChanges } from '../../profile/compare'
+import {
+  type ChangeRow,
+  type Comparison,
+  changeRows,
+  emptySide,
+  type SideName,
+  sortChanges,
+} from '../../profile/compare'
 import { splitName } from '../../profile/names'
-import { formatCount, formatPercent } from '../../profile/units'
+import { formatCounted, formatPercent } from '../../profile/units'
 import { change } from '../../ui/location'
 import { useWindowedRows } from '../../ui/windowed'
 import type { UrlState } from '../../url'
 import { type Column, columnFor } from './column'
-import { differenceText } from './words'
+import { differenceText, LETTERS } from './words'
 
 const ROW_HEIGHT = 40
 const COLUMNS = 4
@@ -29,6 +36,7 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
     [rows, matches, measure, url.ascending],
   )
   const { first, last } = useWindowedRows(host, shown.length, ROW_HEIGHT)
+  const empty = emptySide(comparison)
   const countUnit = comparison.byCount ? diff.countUnit : undefined
   const most = useMemo(() => mostOf(rows, measure), [rows, measure])
   const column = columnFor(diff.type, url.scale, countUnit, most.amount)
@@ -88,6 +96,7 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
                 most={most.difference}
                 selected={row.name === url.fn}
                 column={column}
+                empty={empty}
               />
             ))}
             <Filler rows={shown.length - last} />
@@ -96,9 +105,9 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
         {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
       </div>
       <p className="top-foot muted small">
-        {formatCount(shown.length)} functions,{' '}
-        {url.scale === 'rate' ? 'of a target per second recorded' : 'as shares of A and B'}; grey: not told
-        from chance
+        {formatCounted(shown.length, 'functions')},{' '}
+        {url.scale === 'rate' ? 'of a target per second recorded' : 'as shares of A and B'}
+        {empty ? `; ${LETTERS[empty]} has nothing to compare` : '; grey: not told from chance'}
       </p>
     </div>
   )
@@ -111,9 +120,10 @@ interface RowProps {
   most: number
   selected: boolean
   column: Column
+  empty: SideName | undefined // it has nothing to compare to
 }
 
-function Row({ row, index, measure, most, selected, column }: RowProps) {
+function Row({ row, index, measure, most, selected, column, empty }: RowProps) {
   const { base, head, noise } = row[measure]
   const { scope, short } = splitName(row.name, row.kind)
   const difference = head - base
@@ -141,11 +151,13 @@ function Row({ row, index, measure, most, selected, column }: RowProps) {
       <td className={`number change ${tone}`}>
         <span
           className="bar"
-          style={{ width: `${(100 * Math.abs(difference)) / most}%` }}
+          style={{ width: empty ? 0 : `${(100 * Math.abs(difference)) / most}%` }}
           aria-hidden="true"
         />
-        <span className="change-value">{signed(difference, column)}</span>
-        <span className="muted small">{differenceText(base, head, share => formatPercent(share, 1))}</span>
+        <span className="change-value">{empty ? '–' : signed(difference, column)}</span>
+        {!empty && (
+          <span className="muted small">{differenceText(base, head, share => formatPercent(share, 1))}</span>
+        )}
       </td>
     </tr>
   )

@@ -12,15 +12,15 @@ import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { ServiceHead } from '../../ui/ServiceHead'
 import { useShortcuts } from '../../ui/shortcuts'
-import { formatUrl, type Scale, THREAD_FILTERS, type UrlState } from '../../url'
+import { formatUrl, type Scale, type UrlState } from '../../url'
 import { CompareTimeline } from './CompareTimeline'
 import { CompareWorkspace } from './CompareWorkspace'
 import { SideCard } from './SideCard'
-import { around, baseParams, type Sides, sidesOf, swapped } from './sides'
+import { around, baseParams, type Sides, sameThreads, sidesOf, swapped } from './sides'
 import { Verdict } from './Verdict'
 
 /** What narrows both sides and is in neither card. */
-const OF_BOTH = ['container', 'node', ...THREAD_FILTERS] as const
+const OF_BOTH = ['container', 'node', 'excludeThread'] as const
 
 /** Two selections beside each other: A, the base, and B, what it is compared to. */
 export function Compare({ url }: { url: UrlState }) {
@@ -40,7 +40,7 @@ export function Compare({ url }: { url: UrlState }) {
         <AsOf answer={answer} />
       </Head>
       <StaleNotice answer={answer} />
-      <FilterList url={url} names={OF_BOTH} />
+      <FilterList url={url} names={sameThreads(sides) ? [...OF_BOTH, 'thread'] : OF_BOTH} />
       <div className="sides">
         <SideCard name="base" url={url} sides={sides} diff={answer.data} {...lists} />
         <SideCard name="head" url={url} sides={sides} diff={answer.data} {...lists} />

@@ -1,6 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { type FlameData, FlameView, type Hit } from '../../flame/view'
 import { findPath, pathTo, ROOT } from '../../profile/tree'
+import { formatCounted } from '../../profile/units'
 import { change } from '../../ui/location'
 import { useTheme } from '../../ui/theme'
 import type { FrameWords } from './frameWords'
@@ -99,7 +100,7 @@ function Tip({ hit, words }: { hit: Hit; words: FrameWords }) {
     <div ref={ref} className="tooltip" aria-hidden="true">
       <div className="tooltip-title">
         {hit.hidden > 0
-          ? `${hit.hidden} frames too narrow to draw, the heaviest: ${words.title}`
+          ? `${formatCounted(hit.hidden, 'frames')} too narrow to draw, the heaviest: ${words.title}`
           : words.title}
       </div>
       {words.scope && <div className="muted tooltip-scope">{words.scope}</div>}

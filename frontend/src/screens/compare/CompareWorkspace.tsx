@@ -1,7 +1,7 @@
 import { useDeferredValue, useMemo } from 'react'
 import type { Diff } from '../../api/types'
 import { changeSwatch } from '../../flame/diffColors'
-import { type Comparison, sideAlone } from '../../profile/compare'
+import { type Comparison, emptySide, type SideName, sideAlone } from '../../profile/compare'
 import { matchFunctions, parseQuery } from '../../profile/search'
 import { ROOT } from '../../profile/tree'
 import { formatCount } from '../../profile/units'
@@ -14,6 +14,7 @@ import { type CompareView, MAX_NODES, type Scale, type UrlState } from '../../ur
 import { ChangeTable } from './ChangeTable'
 import { CompareGraph } from './CompareGraph'
 import { wordsFor } from './frameWords'
+import { LETTERS } from './words'
 
 const VIEWS: readonly (readonly [CompareView, string])[] = [
   ['diff', 'Difference'],
@@ -129,6 +130,7 @@ type GraphsProps = Props & { matches: ((name: string) => boolean) | undefined }
 
 function Graphs({ url, diff, comparison, matches }: GraphsProps) {
   const { profile } = comparison
+  const empty = emptySide(comparison)
   const matched = useMemo(
     () => (matches ? matchFunctions(profile.functions, matches) : undefined),
     [matches, profile],
@@ -152,7 +154,7 @@ function Graphs({ url, diff, comparison, matches }: GraphsProps) {
     return (
       <div className="compare-graph">
         <CompareGraph graph={graph} label="Difference" describe={words.node} {...common} />
-        <Legend />
+        {empty ? <OneSide empty={empty} /> : <Legend />}
       </div>
     )
   }
@@ -166,6 +168,17 @@ function Graphs({ url, diff, comparison, matches }: GraphsProps) {
       />
     </div>
   ))
+}
+
+/** No colour says anything where there is nothing to compare. */
+function OneSide({ empty }: { empty: SideName }) {
+  const other = empty === 'base' ? 'head' : 'base'
+  return (
+    <p className="compare-legend small muted">
+      Side {LETTERS[empty]} has nothing to compare: the graph is of {LETTERS[other]} alone, and no frame is
+      new or gone.
+    </p>
+  )
 }
 
 const LEGEND: readonly (readonly [number, string])[] = [

@@ -1,10 +1,11 @@
 import type { Coverage, Diff, Service, Target } from '../../api/types'
 import type { SideName } from '../../profile/compare'
 import {
-  formatCount,
+  formatCounted,
   formatDuration,
   formatPercent,
   formatRate,
+  formatSamples,
   formatValue,
   significant,
   TYPE_LABELS,
@@ -17,8 +18,10 @@ import { formatBetween, formatSpanWords } from '../../ui/time'
 import { ALL, type Base, type BaseRange, formatSpan, NO_BASE, type UrlState } from '../../url'
 import { ToldList } from '../profile/LossList'
 import { doubtsOfSide } from './doubts'
+import { SideThreads } from './SideThreads'
 import { type Selection, type Sides, sameService } from './sides'
 import { Doubts } from './Verdict'
+import { LETTERS } from './words'
 
 interface Props {
   name: SideName
@@ -28,8 +31,6 @@ interface Props {
   services: Service[]
   targets: Target[]
 }
-
-const LETTERS: Record<SideName, string> = { base: 'A', head: 'B' }
 
 /** What one side is of, what was measured there, and how much of it is known. */
 export function SideCard({ name, url, sides, diff, services, targets }: Props) {
@@ -59,20 +60,30 @@ export function SideCard({ name, url, sides, diff, services, targets }: Props) {
             .map(t => t.identity.pod)}
           onChange={pod => set({ pod, series: '' })}
         />
-        {name === 'base' && <BaseRangeSelect sides={sides} />}
+        <SideThreads
+          url={url}
+          letter={LETTERS[name]}
+          selection={selection}
+          onChange={thread => set({ thread })}
+        />
       </div>
-      <p className="muted small side-when">
-        {rangeText(selection)}
-        {name === 'head' && url.range.kind === 'last' && ', as chosen above'}
-        {selection.series !== '' && `, only target ${selection.series}`}
-      </p>
+      <div className="muted small side-when">
+        {name === 'base' && <BaseRangeSelect sides={sides} />}
+        <span>
+          {rangeText(selection)}
+          {name === 'head' && url.range.kind === 'last' && ', as chosen above'}
+          {selection.series !== '' && `, only target ${selection.series}`}
+        </span>
+      </div>
       {diff && <Measured diff={diff} name={name} />}
       {diff && <Doubts doubts={doubtsOfSide(LETTERS[name], diff[name].coverage, diff)} />}
     </section>
   )
 }
 
-type Parts = Partial<Pick<Selection, 'cluster' | 'namespace' | 'service' | 'version' | 'pod' | 'series'>>
+type Parts = Partial<
+  Pick<Selection, 'cluster' | 'namespace' | 'service' | 'version' | 'pod' | 'thread' | 'series'>
+>
 
 /** B is the rest of the URL. A choice there takes a single target away: it is of no other version or pod. */
 function setHead(parts: Parts) {
@@ -92,10 +103,11 @@ function setBase({ given, head }: Sides): (parts: Parts) => void {
 
 function said(parts: Parts): Partial<Base> {
   const all = (values: string[]) => (values.length === 0 ? [ALL] : values)
-  const { version, pod, ...rest } = parts
+  const { version, pod, thread, ...rest } = parts
   const out: Partial<Base> = { ...rest }
   if (version !== undefined) out.version = all(version)
   if (pod !== undefined) out.pod = all(pod)
+  if (thread !== undefined) out.thread = all(thread)
   return out
 }
 
@@ -196,17 +208,16 @@ function Measured({ diff, name }: { diff: Diff; name: SideName }) {
       </div>
       <div>
         <dt>
-          Windows stored:{' '}
-          {windows.expected > 0 ? formatPercent(windows.stored, windows.expected) : 'none expected'}
+          {windows.expected > 0
+            ? `Windows stored: ${formatPercent(windows.stored, windows.expected)}`
+            : 'No window expected'}
         </dt>
         <dd>
           <CoverageBar windows={windows} />
         </dd>
       </div>
       <div>
-        <dt>
-          Lost of {formatCount(coverage.captured.count)} {diff.countUnit}
-        </dt>
+        <dt>Lost of {formatSamples(coverage.captured.count, diff.countUnit)}</dt>
         <dd>
           <Lost coverage={coverage} diff={diff} />
         </dd>
@@ -217,7 +228,7 @@ function Measured({ diff, name }: { diff: Diff; name: SideName }) {
 
 function totalText(diff: Diff, name: SideName): string {
   const { total } = diff[name]
-  const counted = `${formatCount(total.count)} ${diff.countUnit}`
+  const counted = formatSamples(total.count, diff.countUnit)
   if (total.value === 0 && total.count > 0) return `${counted}, values unknown`
   return formatValue(diff.unit, total.value)
 }
@@ -232,7 +243,7 @@ function Lost({ coverage, diff }: { coverage: Coverage; diff: Diff }) {
         {captured.count > 0 ? formatPercent(lost, captured.count) : 'none captured'}
       </span>
       {reasons > 0 && (
-        <Popover className="losses" summary={reasons === 1 ? 'Why: 1 reason' : `Why: ${reasons} reasons`}>
+        <Popover className="losses" summary={`Why: ${formatCounted(reasons, 'reasons')}`}>
           {() => <ToldList told={coverage} unit={diff.unit} countUnit={diff.countUnit} />}
         </Popover>
       )}

@@ -3,7 +3,7 @@ import { part, type SideName } from '../../profile/compare'
 import { formatPercent, formatRate } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { type Doubt, doubtsOfBoth } from './doubts'
-import { differenceText } from './words'
+import { differenceText, LETTERS } from './words'
 
 /** Whether B costs more or less than A. */
 export function Verdict({ diff, same }: { diff: Diff; same: boolean }) {
@@ -34,7 +34,7 @@ function verdictText(diff: Diff): string {
   const seconds = (name: SideName) => diff[name].coverage.recordedSeconds
   const empty = (['base', 'head'] as const).find(name => seconds(name) === 0)
   if (empty) {
-    return `Nothing was recorded on side ${empty === 'base' ? 'A' : 'B'}, so nothing can be said of a change.`
+    return `Side ${LETTERS[empty]} has no recording, so nothing can be said of a change.`
   }
   if ([diff.base, diff.head].some(({ total }) => total.value === 0 && total.count > 0)) {
     return 'Samples of a side have no value, so the sides are compared by the number of samples.'

@@ -1,6 +1,6 @@
 /** Frames of a comparison in words. */
 import type { Diff } from '../../api/types'
-import { type Comparison, part, type SideName } from '../../profile/compare'
+import { type Comparison, emptySide, part, type SideName } from '../../profile/compare'
 import { OMITTED, type Profile } from '../../profile/decode'
 import { splitName } from '../../profile/names'
 import { ROOT, type Tree } from '../../profile/tree'
@@ -8,12 +8,13 @@ import {
   formatCount,
   formatPercent,
   formatRate,
+  formatSamples,
   formatValue,
   significant,
   TYPE_LABELS,
 } from '../../profile/units'
 import type { Scale } from '../../url'
-import { differenceText } from './words'
+import { differenceText, LETTERS } from './words'
 
 export interface FrameWords {
   title: string
@@ -35,6 +36,7 @@ export function formatComparable(
 
 export function wordsFor(diff: Diff, comparison: Comparison, scale: Scale) {
   const { profile, tree, base, head, divisors, byCount, change } = comparison
+  const empty = emptySide(comparison)
   const comparable = (amount: number) => formatComparable(diff, byCount, scale, amount)
   const names = (of: Profile, frame: number) => {
     if (frame < 0) return { title: 'all', scope: '' }
@@ -47,9 +49,9 @@ export function wordsFor(diff: Diff, comparison: Comparison, scale: Scale) {
     return {
       name,
       figures: [
-        `A ${comparable(a)}`,
-        `B ${comparable(b)}`,
-        differenceText(a, b, share => formatPercent(share, 1)),
+        empty === 'base' ? 'A –' : `A ${comparable(a)}`,
+        empty === 'head' ? 'B –' : `B ${comparable(b)}`,
+        empty ? `nothing on ${LETTERS[empty]}` : differenceText(a, b, share => formatPercent(share, 1)),
       ],
     }
   }
@@ -57,12 +59,12 @@ export function wordsFor(diff: Diff, comparison: Comparison, scale: Scale) {
     ...names(profile, tree.frame[at]),
     rows: at === ROOT ? [row('Total', 'total', at)] : [row('Total', 'total', at), row('Self', 'self', at)],
     note:
-      change[at] === 0 && base.total[at] !== head.total[at]
-        ? `not told from chance: ${formatCount(base.totalCount[at])} and ${formatCount(head.totalCount[at])} ${diff.countUnit}`
-        : `${formatCount(base.totalCount[at])} and ${formatCount(head.totalCount[at])} ${diff.countUnit}`,
+      !empty && change[at] === 0 && base.total[at] !== head.total[at]
+        ? `not told from chance: ${formatCount(base.totalCount[at])} and ${formatSamples(head.totalCount[at], diff.countUnit)}`
+        : `${formatCount(base.totalCount[at])} and ${formatSamples(head.totalCount[at], diff.countUnit)}`,
   })
   const measured = (amount: number) =>
-    byCount ? `${formatCount(amount)} ${diff.countUnit}` : formatValue(diff.unit, amount)
+    byCount ? formatSamples(amount, diff.countUnit) : formatValue(diff.unit, amount)
   return {
     node,
     root: `A and B together, ${scale === 'rate' ? 'per second recorded' : 'each as a whole'}`,
@@ -81,7 +83,7 @@ export function wordsFor(diff: Diff, comparison: Comparison, scale: Scale) {
           { name: 'Total', figures: figures(total[at]) },
           { name: 'Self', figures: figures(self[at]) },
         ],
-        note: `${formatCount(alone.tree.totalCount[at])} ${diff.countUnit}`,
+        note: formatSamples(alone.tree.totalCount[at], diff.countUnit),
       }
     },
   }

@@ -26,6 +26,9 @@ describe('sides of a comparison', () => {
     ['service=a&version=2&pod=x&baseService=b', { service: 'b', version: [], pod: [] }],
     ['service=a&pod=x&basePod=y', { pod: ['y'] }],
     ['service=a&series=0123456789abcdef&baseVersion=1', { series: '' }],
+    ['service=a&thread=p&baseVersion=1', { thread: ['p'] }],
+    ['service=a&thread=p&baseThread=q', { thread: ['q'] }],
+    ['service=a&thread=p&baseThread=*', { thread: [] }],
     ['service=a&baseBefore=1h', { range: { from: 5500, to: 6400 } }],
     ['service=a&baseFrom=5&baseTo=6', { range: { from: 5, to: 6 } }],
   ])('%s', (query, base) => expect(sides(query).base).toMatchObject(base))
@@ -42,6 +45,8 @@ describe('sides of a comparison', () => {
     'service=a&range=15m&version=2&baseVersion=*&baseBefore=1h',
     'service=a&range=15m&pod=x&basePod=*&baseFrom=5&baseTo=9',
     'service=a&range=15m&version=3&version=2&baseVersion=1&baseVersion=0',
+    'service=a&range=15m&thread=p&baseThread=q',
+    'service=a&range=15m&thread=p&baseThread=*',
   ])('swapped twice is as before: %s', query => {
     const before = read(query)
     const once = { ...before, ...swapped(sidesOf(before, NOW)) }
@@ -64,6 +69,12 @@ describe('sides of a comparison', () => {
       baseNamespace: [''],
       baseService: 'b',
     })
+  })
+
+  test('thread groups of the base are asked for where they are others', () => {
+    expect(baseParams(sides('service=a&thread=p&baseThread=*')).baseThread).toEqual([])
+    expect(baseParams(sides('service=a&thread=p&baseThread=q')).baseThread).toEqual(['q'])
+    expect(baseParams(sides('service=a&thread=p&baseVersion=1')).baseThread).toBeUndefined()
   })
 
   test('the timeline shows both sides and ends now', () =>

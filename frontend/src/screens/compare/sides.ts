@@ -3,13 +3,14 @@ import type { Params } from '../../api/client'
 import type { Between } from '../../api/queries'
 import { ALL, type Base, NO_BASE, resolveRange, type UrlState } from '../../url'
 
-/** What one side is of; no version or pod is all of them. */
+/** What one side is of; no version, pod or thread group is all of them. */
 export interface Selection {
   cluster: string
   namespace: string
   service: string
   version: string[]
   pod: string[]
+  thread: string[]
   series: string
   range: Between
 }
@@ -23,8 +24,17 @@ export interface Sides {
 }
 
 export function sidesOf(url: UrlState, now: number): Sides {
-  const { cluster, namespace, service, version, pod, series } = url
-  const head = { cluster, namespace, service, version, pod, series, range: resolveRange(url.range, now) }
+  const { cluster, namespace, service, version, pod, thread, series } = url
+  const head = {
+    cluster,
+    namespace,
+    service,
+    version,
+    pod,
+    thread,
+    series,
+    range: resolveRange(url.range, now),
+  }
   const given = givenBase(url.base, head.range)
   const base = resolveBase(given, head)
   return { base, head, given, same: JSON.stringify(base) === JSON.stringify(head) }
@@ -47,6 +57,7 @@ function resolveBase(base: Base, head: Selection): Selection {
     service: other ? base.service : head.service,
     version: choose(base.version, other ? [] : head.version),
     pod: choose(base.pod, pods ? [] : head.pod),
+    thread: choose(base.thread, head.thread),
     series: base.series || (pods || base.pod.length > 0 ? '' : head.series),
     range: baseRange(base, head.range),
   }
@@ -70,12 +81,18 @@ export function baseParams({ base, head }: Sides): Params {
     baseService: other ? base.service : undefined,
     baseVersion: list(base.version, head.version),
     basePod: list(base.pod, head.pod),
+    baseThread: list(base.thread, head.thread),
     baseSeries: base.series === head.series ? undefined : base.series || undefined,
   }
 }
 
 function equal(a: string[], b: string[]): boolean {
   return a.length === b.length && a.every(value => b.includes(value))
+}
+
+/** Whether both sides are of the same thread groups. */
+export function sameThreads({ base, head }: Sides): boolean {
+  return equal(base.thread, head.thread)
 }
 
 export type ServiceKey = Pick<Selection, 'cluster' | 'namespace' | 'service'>
@@ -100,6 +117,7 @@ function sayBase(base: Selection, head: Selection): Base {
     namespace: other ? base.namespace : '',
     service: other ? base.service : '',
     version: say(base.version, other ? [] : head.version),
+    thread: say(base.thread, head.thread),
     pod: say(base.pod, other || !equal(base.version, head.version) ? [] : head.pod),
     series: base.series,
     range: { kind: 'between', ...base.range },

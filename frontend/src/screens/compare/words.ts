@@ -1,4 +1,7 @@
-/** Differences in words. */
+/** Sides and differences in words. */
+import type { SideName } from '../../profile/compare'
+
+export const LETTERS: Record<SideName, string> = { base: 'A', head: 'B' }
 
 /** "a quarter" is no measure: 25.0 % more, 20.0 % less, as much, new, gone. */
 export function differenceText(base: number, head: number, percent: (share: number) => string): string {
