@@ -281,7 +281,7 @@ test('the header adds up: windows, ledger, omitted', async () => {
   expect(await group('Captured, then lost').locator('li').count()).toBe(coverage.losses.length)
   const sum = (key: 'count' | 'value') => coverage.losses.reduce((s, loss) => s + loss[key], 0)
   expect(sum('count')).toBe(coverage.captured.count - coverage.stored.count)
-  await group('Never captured').getByText('The sidecar was restarted').waitFor()
+  await group('Not captured').getByText('The sidecar was restarted').waitFor()
 })
 
 test('the mean and the kernel’s account stand beside the total', async () => {

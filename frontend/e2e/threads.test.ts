@@ -116,7 +116,7 @@ test('the table of a pruned graph is of the chosen threads', async () => {
 test('what is not told, or not told apart, is said in words', async () => {
   await open(`/profile?${OF}&timeline=threads`)
   const table = page.getByRole('table', { name: 'Thread groups' })
-  await table.getByText('not told by the sidecar').waitFor()
+  await table.getByText('not told: the names of threads are switched off').waitFor()
   await table.getByText('thread_limit').waitFor()
   expect(await page.getByText('No thread group is known in this range').count()).toBe(0)
   await open('/profile?cluster=prod-eu&namespace=shop&service=orders&timeline=threads')

@@ -26,7 +26,12 @@ export function injectionGroups({ pods }: Injection): InjectionGroup[] {
 
 /** Pods that asked for a profile and have none. */
 export function countUnprofiled(injection: Injection): number {
-  return injection.pods.filter(pod => pod.reason.reason !== OUTDATED).length
+  return injection.pods.length - countOutdated(injection)
+}
+
+/** Pods that are profiled by an earlier sidecar than their restart would bring. */
+export function countOutdated({ pods }: Injection): number {
+  return pods.filter(pod => pod.reason.reason === OUTDATED).length
 }
 
 /** Whether the text occurs in what identifies the pod. */

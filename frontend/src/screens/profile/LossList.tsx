@@ -1,5 +1,5 @@
 import type { Coverage, Loss } from '../../api/types'
-import { formatBytes, formatDuration, formatSamples, formatValue } from '../../profile/units'
+import { formatBytes, formatCount, formatDuration, formatSamples, formatValue } from '../../profile/units'
 
 interface Props {
   losses: Loss[]
@@ -56,10 +56,10 @@ export type Told = Pick<Coverage, 'losses' | 'notCaptured' | 'notices' | 'trunca
 /** The line above the list: its entries add up to it. */
 function lossSum({ truncated, dropped }: Told, countUnit: string): string {
   const sums = [
-    truncated.count > 0 && `${formatSamples(truncated.count, countUnit)} truncated`,
-    dropped.count > 0 && `${formatSamples(dropped.count, countUnit)} dropped`,
+    truncated.count > 0 && `${formatCount(truncated.count)} truncated`,
+    dropped.count > 0 && `${formatCount(dropped.count)} dropped`,
   ].filter(Boolean)
-  return sums.join(' + ')
+  return sums.length === 0 ? '' : `${sums.join(' + ')} ${countUnit}`
 }
 
 /** What is not captured in few words: 41 s and 12 samples. */

@@ -1,13 +1,14 @@
 import type { Answer } from '../../api/answer'
+import { useInjection } from '../../api/queries'
 import type { Series } from '../../api/types'
+import { countOutdated } from '../../profile/injection'
 import { OTHER, type ThreadList, threadList, toggled, UNKNOWN } from '../../profile/threads'
-import { formatCount, formatValue } from '../../profile/units'
+import { formatCount, formatCounted, formatValue } from '../../profile/units'
+import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { ShareBar } from '../../ui/ShareBar'
 import type { ThreadFilter, UrlState } from '../../url'
 
-const UNTOLD =
-  'not told by the sidecar, which is of an earlier version or has the names of threads switched off'
 const FOLDED = 'lighter groups that were not told apart'
 
 /** The thread groups of the range with their share of all; each can be chosen, or left out. */
@@ -70,7 +71,7 @@ function Row({ url, list, name, amount }: RowProps) {
     <tr>
       <th scope="row">
         {name}
-        {name === UNKNOWN && <div className="muted small">{UNTOLD}</div>}
+        {name === UNKNOWN && <Untold url={url} />}
         {name === OTHER && (
           <div className="muted small">
             {FOLDED} <code>thread_limit</code>
@@ -90,6 +91,22 @@ function Row({ url, list, name, amount }: RowProps) {
         </div>
       </td>
     </tr>
+  )
+}
+
+/** Why samples have no group, as far as it is known: pods with an earlier sidecar are told by the webhook's audit. */
+function Untold({ url }: { url: UrlState }) {
+  const { now } = useLive()
+  const { data } = useInjection(now, url)
+  const earlier = data?.state === 'unknown' ? undefined : data && countOutdated(data)
+  return (
+    <div className="muted small">
+      {earlier
+        ? `not told by the earlier sidecar of ${formatCounted(earlier, 'pods')}: restart them to have a current one injected`
+        : earlier === 0
+          ? 'not told: the names of threads are switched off, or an earlier sidecar recorded it'
+          : 'not told by the sidecar, which is of an earlier version or has the names of threads switched off'}
+    </div>
   )
 }
 

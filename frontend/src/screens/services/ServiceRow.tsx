@@ -25,9 +25,10 @@ interface Props {
   service: Service
   verdict: Regression | undefined
   fleet: Partial<Record<ProfileType, number>> // per second, of all services together
+  until: number // end of the range, Unix ms
 }
 
-export function ServiceRow({ url, service, verdict, fleet }: Props) {
+export function ServiceRow({ url, service, verdict, fleet, until }: Props) {
   const { cluster, namespace } = service
   const losses = alarming(service)
   const of = { cluster, namespace, service: service.service }
@@ -62,7 +63,7 @@ export function ServiceRow({ url, service, verdict, fleet }: Props) {
         {losses.length > 0 && <div className="warn small cut loss-line">{lossText(losses)}</div>}
       </td>
       <td className="number" data-label="Last window ended">
-        <LastWindow service={service} />
+        <LastWindow service={service} until={until} />
       </td>
       <td>
         <div className="row-links">
@@ -114,11 +115,12 @@ function Rate({ service, type, whole }: { service: Service; type: ProfileType; w
   )
 }
 
-function LastWindow({ service }: { service: Service }) {
+/** Late is what was missing at the end of the range: of a range of the past, windows after it are not due. */
+function LastWindow({ service, until }: Pick<Props, 'service' | 'until'>) {
   const { now } = useLive()
   if (service.lastWindowEnd === null) return <span className="muted">none in this range</span>
   const end = Date.parse(service.lastWindowEnd)
-  const late = now * 1000 - end > LATE_WINDOWS * service.windowSeconds * 1000
+  const late = Math.min(now * 1000, until) - end > LATE_WINDOWS * service.windowSeconds * 1000
   return (
     <div className={late ? 'warn' : ''} title={formatInstant(end)}>
       {formatAge(end, Math.max(now * 1000, end))}

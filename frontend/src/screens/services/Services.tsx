@@ -114,6 +114,7 @@ function Table({ url, answer }: { url: UrlState; answer: ServicesAnswer }) {
                 service={service}
                 verdict={of.get(fullName(service))}
                 fleet={fleet}
+                until={Date.parse(answer.range.to)}
               />
             ))}
           </tbody>
