@@ -9,6 +9,7 @@ import { byKeyboard, byTouch } from './live/people'
 import { takePictures } from './live/pictures'
 import { profileAgrees } from './live/profile'
 import { screensAgree } from './live/screens'
+import { threadsAgree } from './live/threads'
 import { settledSpan } from './live/visit'
 
 export async function main() {
@@ -25,6 +26,7 @@ export async function main() {
   try {
     await visit('every screen', () => screensAgree(browser, live))
     await visit('the profile', () => profileAgrees(browser, live))
+    await visit('thread groups', () => threadsAgree(browser, live))
     await visit('nothing to show', () => absencesAreTold(browser, live))
     await visit('by keyboard', () => byKeyboard(browser, live))
     await visit('by touch', () => byTouch(browser, live))
