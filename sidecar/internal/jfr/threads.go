@@ -52,9 +52,11 @@ func newThreads(p *pools, g *groups) *threads {
 	return t
 }
 
-// group returns the number of the group that a thread of the chunk belongs to.
+// group returns the number of the group that a thread of the chunk belongs to. One
+// that the recording does not name has no name: not known are those of sidecars that
+// do not tell.
 func (t *threads) group(id uint64) uint32 {
-	if t.groups == nil || id == 0 {
+	if t.groups == nil {
 		return 0
 	}
 	if n := t.known.get(id); n != 0 {
@@ -62,7 +64,7 @@ func (t *threads) group(id uint64) uint32 {
 	}
 	name, ok := t.pools.threadName(id)
 	if !ok {
-		return 0
+		return t.groups.number("")
 	}
 	n := t.groups.number(name)
 	t.known.set(id, n+1)
