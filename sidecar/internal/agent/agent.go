@@ -219,6 +219,9 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.log.Info("every other process has ended, so the sidecar ends", "unread", left.unread(running))
 			cancel()
 		}
+		if alone.waits() {
+			left.hurry()
+		}
 		select {
 		case <-ctx.Done():
 			return nil

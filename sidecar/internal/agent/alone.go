@@ -28,6 +28,9 @@ func (l *loneliness) check(jvms bool, unread func() bool) bool {
 	return !unread() || now-l.since >= l.agent.config.Limits.UnreadWait
 }
 
+// waits says whether the sidecar is alone, and stays only to read.
+func (l *loneliness) waits() bool { return l.since != 0 }
+
 func (l *loneliness) alone(jvms bool) bool {
 	l.seen = l.seen || jvms
 	if !l.agent.config.ExitWhenAlone || !l.seen || jvms {

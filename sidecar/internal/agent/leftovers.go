@@ -52,18 +52,13 @@ func (r *recovery) pass(ctx context.Context, workers *sync.WaitGroup, running ma
 	})
 }
 
-// unread says whether recordings are left that a pass may read yet. The next one
-// does not wait: whoever asks would end.
+// unread says whether recordings are left that a pass may read yet.
 func (r *recovery) unread(running map[string]bool) bool {
-	if r.busy.Load() {
-		return true
-	}
-	left := len(r.agent.leftovers(running)) > 0
-	if left {
-		r.due = 0
-	}
-	return left
+	return r.busy.Load() || len(r.agent.leftovers(running)) > 0
 }
+
+// hurry makes the next pass due.
+func (r *recovery) hurry() { r.due = 0 }
 
 func (r *recovery) read(ctx context.Context, left []leftover) {
 	told := map[string]string{}
