@@ -290,7 +290,21 @@ func TestTargetsCommand(t *testing.T) {
 	t.Parallel()
 	j := jvmtest.Start(t, jvmtest.Options{})
 	disabled := jvmtest.Start(t, jvmtest.Options{Flags: []string{"-XX:+DisableAttachMechanism"}})
-	program := exec.Command(os.Args[0], "targets", "--json")
+	find := targetsCommand(t)
+	if s := find(j.PID); s.Kind != "hotspot" || s.MainClass != "Workload" || s.Reason != "" || s.Text != "Can be profiled" || s.JVMVersion == "" {
+		t.Errorf("JVM: %+v", s)
+	}
+	if s := find(disabled.PID); s.Reason != profile.AttachDisabled || s.Text == "" || s.Remedy == "" {
+		t.Errorf("JVM without attach: %+v", s)
+	}
+	j.CheckUntouched(t)
+	disabled.CheckUntouched(t)
+}
+
+// targetsCommand runs the command and returns how to find a JVM in its answer.
+func targetsCommand(t *testing.T, args ...string) (find func(pid int) seen) {
+	t.Helper()
+	program := exec.Command(os.Args[0], append([]string{"targets", "--json"}, args...)...)
 	program.Env = append(os.Environ(), asProgram+"=1")
 	out, err := program.Output()
 	if err != nil {
@@ -300,21 +314,31 @@ func TestTargetsCommand(t *testing.T) {
 	if err := json.Unmarshal(out, &list); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	find := func(pid int) seen {
+	return func(pid int) seen {
 		i := slices.IndexFunc(list, func(s seen) bool { return s.PID == pid })
 		if i < 0 {
 			t.Fatalf("JVM %d is not in %s", pid, out)
 		}
 		return list[i]
 	}
-	if s := find(j.PID); s.Kind != "hotspot" || s.MainClass != "Workload" || s.Reason != "" || s.Text != "Can be profiled" || s.JVMVersion == "" {
-		t.Errorf("JVM: %+v", s)
+}
+
+// A sidecar with other directories, such as that of the demo, is called what it is,
+// and how to see its session is said.
+func TestTargetsBesideAnotherSidecar(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, jvmtest.Start(t, jvmtest.Options{Threads: []string{"cpu"}}))
+	s.start()
+	s.awaitWindows(1)
+	got := targetsCommand(t)(s.jvm.PID)
+	if got.Reason != profile.Conflict || got.Text != "Profiled by another sidecar of Podflame" || !strings.Contains(got.Remedy, "--shared-dir ") {
+		t.Fatalf("JVM: %+v", got)
 	}
-	if s := find(disabled.PID); s.Reason != profile.AttachDisabled || s.Text == "" || s.Remedy == "" {
-		t.Errorf("JVM without attach: %+v", s)
+	_, shared, _ := strings.Cut(got.Remedy, "--shared-dir ")
+	if got := targetsCommand(t, "--shared-dir", shared)(s.jvm.PID); got.Session == "" || got.Reason != "" {
+		t.Errorf("JVM with --shared-dir %s: %+v", shared, got)
 	}
-	j.CheckUntouched(t)
-	disabled.CheckUntouched(t)
+	s.signal(syscall.SIGTERM)
 }
 
 func TestMetricsAndPortInUse(t *testing.T) {

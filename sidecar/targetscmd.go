@@ -41,6 +41,8 @@ type seen struct {
 	Text       string         `json:"text"`
 	Remedy     string         `json:"remedy,omitempty"`
 	Detail     string         `json:"detail,omitempty"`
+
+	sidecar string // library of another sidecar of Podflame
 }
 
 // Run prints the list.
@@ -87,6 +89,10 @@ func look(ctx context.Context, l *session.Looker, volumes session.Volumes, p tar
 		text := profile.Explain(s.Reason)
 		s.Text, s.Remedy = text.Text, text.Remedy
 	}
+	if s.Reason == profile.Conflict && s.sidecar != "" {
+		s.Text = "Profiled by another sidecar of Podflame"
+		s.Remedy = "Its session is shown with --shared-dir " + filepath.Dir(filepath.Dir(s.sidecar))
+	}
 	return s
 }
 
@@ -98,7 +104,7 @@ func lookInside(ctx context.Context, l *session.Looker, volumes session.Volumes,
 		s.Reason, s.Detail = profile.AccessDenied, err.Error()
 		return
 	}
-	s.State, s.Session, s.Detail = session.Classify(view.Evidence), view.Session, view.Detail
+	s.State, s.Session, s.Detail, s.sidecar = session.Classify(view.Evidence), view.Session, view.Detail, view.Sidecar
 	switch {
 	case s.Session != "":
 		s.State, s.Text = session.Owned, "Profiled, session "+s.Session

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,15 @@ type demo struct {
 func (d *demo) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
+	if d.PID != 0 {
+		if err := runs(d.PID); err != nil {
+			return err
+		}
+		var ended context.CancelCauseFunc
+		ctx, ended = context.WithCancelCause(ctx)
+		defer ended(nil)
+		go follow(ctx, d.PID, ended)
+	}
 	say("starting the backend with embedded ClickHouse")
 	backend, err := stack.StartBackend(ctx, d.paths, d.Listen)
 	if err != nil {
@@ -110,7 +120,43 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.processes = append(d.processes, d.sidecar)
 	say("waiting for the first window, at most %s", d.Timeout)
-	return d.backend.WaitFlame(ctx, d.service, "cpu", d.sidecar)
+	if err := d.backend.WaitFlame(ctx, d.service, "cpu", d.sidecar); err != nil {
+		return cmp.Or(causeOf(ctx), err)
+	}
+	return nil
+}
+
+// runs returns an error if there is no such process.
+func runs(pid int) error {
+	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
+		return fmt.Errorf("there is no process %d (DEMO_PID): %w; build/sidecar targets lists the JVMs of this host", pid, err)
+	}
+	return nil
+}
+
+// follow calls ended when the process has ended.
+func follow(ctx context.Context, pid int, ended context.CancelCauseFunc) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if err := runs(pid); err != nil {
+				ended(err)
+				return
+			}
+		}
+	}
+}
+
+// causeOf is why a context was cancelled, if somebody has said so.
+func causeOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return nil
 }
 
 // startService starts the shop and its load, or takes the user's JVM.

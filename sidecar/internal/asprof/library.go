@@ -116,6 +116,12 @@ func replace(root *os.Root, name string, content []byte) (err error) {
 // IsOurs says whether a mapped library was installed by Install into dir, by
 // this or by another version of the sidecar.
 func IsOurs(path, dir string) bool {
+	return OfAnySidecar(path) && filepath.Dir(path) == filepath.Clean(dir)
+}
+
+// OfAnySidecar says whether a mapped library has the name of one that a sidecar of
+// Podflame has installed, in whatever directory.
+func OfAnySidecar(path string) bool {
 	ok, err := filepath.Match(contract.LibraryPrefix+"*.so", filepath.Base(path))
-	return err == nil && ok && filepath.Dir(path) == filepath.Clean(dir)
+	return err == nil && ok
 }

@@ -28,6 +28,9 @@ type View struct {
 	Open    target.Recording // that recording
 	Library string           // of ours that is loaded, empty if none
 	Detail  string           // who else is there, in words
+	// Sidecar is the library of another sidecar of Podflame, which has other
+	// directories than ours; empty if none is loaded.
+	Sidecar string
 	// Incomplete means that the JVM has more open files than were looked at, and
 	// that no recording of ours was among these.
 	Incomplete bool
@@ -67,6 +70,11 @@ func (l *Looker) Look(ctx context.Context, p target.Process, dir Dir, known Know
 			continue
 		}
 		v.Foreign++
+		if asprof.OfAnySidecar(library.Path) {
+			v.Sidecar = library.Path
+			v.Detail = describe(v.Detail, "another sidecar of Podflame has loaded "+library.Path)
+			continue
+		}
 		v.Detail = describe(v.Detail, library.Path+" is loaded")
 	}
 	if v.Foreign > 0 && files != "" {
