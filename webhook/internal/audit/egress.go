@@ -43,7 +43,8 @@ func DoorOf(backend string) (Door, bool) {
 
 // ReachedFrom says whether policies of a pod's namespace let it reach the door,
 // as far as rules name namespaces by the label that all of them have. A rule by
-// addresses or by a port's name is believed.
+// addresses or by a port's name is believed. DNS, which the upload needs besides, is
+// not looked for: where it answers on the pod's own node, no rule has to name it.
 func (d Door) ReachedFrom(pod *corev1.Pod, policies []networkingv1.NetworkPolicy) bool {
 	limited := false
 	for i := range policies {
