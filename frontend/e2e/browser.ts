@@ -19,8 +19,11 @@ const ARGS = [
   '--disable-sync',
 ]
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS })
+export function launch(more: string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [...ARGS, ...more],
+  })
 }
 
 /** A page that fails the test on any error it logs, a violated Content-Security-Policy among them. */
