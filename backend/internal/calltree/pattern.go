@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"unicode/utf8"
 )
 
 // Pattern chooses functions by name. The zero Pattern chooses none.
@@ -26,6 +27,9 @@ const (
 func ParsePattern(text string) (Pattern, error) {
 	if len(text) > MaxPatternBytes {
 		return Pattern{}, fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), MaxPatternBytes)
+	}
+	if !utf8.ValidString(text) {
+		return Pattern{}, fmt.Errorf("%.40q is not UTF-8", text)
 	}
 	if strings.TrimSpace(text) == "" {
 		return Pattern{}, nil
