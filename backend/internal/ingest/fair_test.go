@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/backend/api/apitest"
+	"github.com/podflame/podflame/backend/internal/auth"
+	"github.com/podflame/podflame/backend/internal/quota"
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -15,7 +17,7 @@ import (
 // for those of the others of its namespace.
 func TestOneSenderKeepsNobodyOut(t *testing.T) {
 	h, server := guarded(t)
-	h.ingest.uploads.limit, h.ingest.pods.limit = 8, 3
+	h.ingest.uploads.limit, h.ingest.pods = 8, quota.New[auth.Pod](3)
 	h.store.hold, h.store.entered = make(chan struct{}), make(chan struct{}, 8)
 	var all sync.WaitGroup
 	begin := func(seed int, namespace, pod string) {
@@ -50,7 +52,7 @@ func TestOneSenderKeepsNobodyOut(t *testing.T) {
 	}
 	close(h.store.hold)
 	all.Wait()
-	if h.ingest.uploads.inUse() != 0 || len(h.ingest.pods.of) != 0 {
-		t.Errorf("in the end %d uploads, %v", h.ingest.uploads.inUse(), h.ingest.pods.of)
+	if h.ingest.uploads.inUse() != 0 || h.ingest.pods.Keys() != 0 {
+		t.Errorf("in the end %d uploads of %d pods", h.ingest.uploads.inUse(), h.ingest.pods.Keys())
 	}
 }

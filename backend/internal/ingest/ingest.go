@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/internal/auth"
+	"github.com/podflame/podflame/backend/internal/quota"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,11 +38,11 @@ type Config struct {
 // Ingest is the write side of the API. It is safe for concurrent use.
 type Ingest struct {
 	Config
-	bodies   *budget // being received or decoded
-	memory   *pool   // of windows that are being decoded or stored
-	uploads  *budget // being answered, windows and reports
-	pods     *pods   // that upload
-	decoding *turns  // windows
+	bodies   *budget                // being received or decoded
+	memory   *pool                  // of windows that are being decoded or stored
+	uploads  *budget                // being answered, windows and reports
+	pods     *quota.Quota[auth.Pod] // uploads in progress: a sidecar sends one window and one report at a time
+	decoding *turns                 // windows
 	metrics  *metrics
 	tally    *tally
 	refused  *refusals
@@ -62,7 +63,7 @@ func New(cfg Config) *Ingest {
 		bodies:   newBudget("bytes in flight", cfg.Limits.BytesInFlight),
 		memory:   newPool("memory of windows", cfg.Limits.Memory),
 		uploads:  newBudget("uploads in progress", int64(cfg.Limits.Uploads)),
-		pods:     newPods(cfg.Limits.UploadsPerPod, cfg.Limits.RetryAfter),
+		pods:     quota.New[auth.Pod](cfg.Limits.UploadsPerPod),
 		decoding: newTurns(cfg.Limits.Decoding),
 		tally:    newTally(cfg.Now()),
 		refused:  newRefusals(),
@@ -107,10 +108,10 @@ func (in *Ingest) admitted(c *gin.Context, sender auth.Sender, next func(*gin.Co
 	}
 	defer in.uploads.give(source, 1)
 	if pod := sender.Pod(); pod != nil {
-		if err := in.pods.enter(*pod); err != nil {
-			return err
+		if limit := int64(in.pods.Limit()); !in.pods.Enter(*pod) {
+			return api.Exceeded(profile.SourceLimit, "uploads in progress of the pod", limit+1, limit).Retry(in.Limits.RetryAfter)
 		}
-		defer in.pods.leave(*pod)
+		defer in.pods.Leave(*pod)
 	}
 	return next(c, sender)
 }

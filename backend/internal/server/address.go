@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/time/rate"
+
+	"github.com/podflame/podflame/backend/internal/quota"
 )
 
 // NewRefused registers the counter of connections that doors turn away.
@@ -22,19 +24,16 @@ func NewRefused(registry prometheus.Registerer) *prometheus.CounterVec {
 // so that one cannot keep all the others out.
 type perAddress struct {
 	net.Listener
-	limit   int
-	refused prometheus.Counter // may be nil
+	open    *quota.Quota[string] // connections, by address
+	refused prometheus.Counter   // may be nil
 	log     *slog.Logger
 	seldom  rate.Sometimes
-
-	mu   sync.Mutex
-	open map[string]int // by address; only those that have some
 }
 
 func limitAddresses(d Door, log *slog.Logger) net.Listener {
 	return &perAddress{
-		Listener: d.Listener, limit: d.Limits.PerAddress, refused: d.Refused,
-		log: log.With("door", d.Name), seldom: rate.Sometimes{Interval: time.Minute}, open: map[string]int{},
+		Listener: d.Listener, open: quota.New[string](d.Limits.PerAddress), refused: d.Refused,
+		log: log.With("door", d.Name), seldom: rate.Sometimes{Interval: time.Minute},
 	}
 }
 
@@ -46,34 +45,16 @@ func (l *perAddress) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		address := hostOf(conn.RemoteAddr())
-		if l.enter(address) {
-			return &countedConn{Conn: conn, leave: func() { l.leave(address) }}, nil
+		if l.open.Enter(address) {
+			return &countedConn{Conn: conn, leave: func() { l.open.Leave(address) }}, nil
 		}
 		_ = conn.Close()
 		if l.refused != nil {
 			l.refused.Inc()
 		}
 		l.seldom.Do(func() {
-			l.log.Warn("connections refused: their address has as many as one may have", "address", address, "limit", l.limit)
+			l.log.Warn("connections refused: their address has as many as one may have", "address", address, "limit", l.open.Limit())
 		})
-	}
-}
-
-func (l *perAddress) enter(address string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[address] >= l.limit {
-		return false
-	}
-	l.open[address]++
-	return true
-}
-
-func (l *perAddress) leave(address string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[address]--; l.open[address] == 0 {
-		delete(l.open, address)
 	}
 }
 
