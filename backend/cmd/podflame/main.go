@@ -32,6 +32,7 @@ type commandLine struct {
 	Diff        diffCmd        `cmd:"" help:"Compare two times, versions, pods or services, function by function."`
 	Changes     changesCmd     `cmd:"" help:"Say which functions changed between versions, told from chance."`
 	Regressions regressionsCmd `cmd:"" help:"List the verdicts on new versions: worse, better, same, or not enough data."`
+	Threads     threadsCmd     `cmd:"" help:"List the groups of threads of a service and what each takes."`
 	Targets     targetsCmd     `cmd:"" help:"List JVMs: which are profiled, and why others are not."`
 	Health      healthCmd      `cmd:"" help:"Say how the backend and its store are."`
 	Capture     captureCmd     `cmd:"" help:"Record other events in running pods for a while."`

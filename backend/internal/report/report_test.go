@@ -89,6 +89,10 @@ func TestTexts(t *testing.T) {
 		"health.away": Health(&api.IngestHealth{Since: noon, Store: api.StoreHealth{Mode: "external", Reason: profile.StoreUnavailable, Message: "connection refused", Ended: &api.StoreEnded{Count: 2, Last: noon, How: "signal: killed"}},
 			Rejected: []api.ReasonCount{{ReasonText: profile.Explain(profile.BodyTooLarge), Count: 3}}}, Style{}),
 		"flame.svg": SVG(flame(), `cpu of "shop" <&>`),
+		"threads": Threads(&api.Series{
+			Range: api.Range{From: noon, To: noon.Add(15 * time.Minute)}, Type: profile.CPU, Unit: "ns", CountUnit: "samples", By: "thread", OtherParts: 2,
+			Parts: []api.Part{{Name: "http-nio-8080-exec-#", Total: amount(900)}, {Name: "GC Thread#", Total: amount(89)}, {Name: profile.UnknownThreads, Total: amount(1)}}, Coverage: lossy(),
+		}, "cpu of shop/shop", 2, Style{}),
 	})
 }
 
