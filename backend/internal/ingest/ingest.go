@@ -24,7 +24,7 @@ type Store interface {
 	Record(e store.Event)
 }
 
-// Config is what New needs. Zero Limits are not replaced.
+// Config is what New needs. Limits count as they are: 0 is no default.
 type Config struct {
 	Store    Store
 	Senders  auth.Senders // says who uploads; nil is auth.Anyone

@@ -44,7 +44,7 @@ type Uploads interface {
 	Health(ctx context.Context) api.IngestHealth
 }
 
-// Config is what New needs. Zero Limits are not replaced.
+// Config is what New needs. Limits count as they are: 0 is no default.
 type Config struct {
 	Catalog  Catalog
 	Samples  Samples

@@ -203,7 +203,7 @@ func TestFrozenServer(t *testing.T) {
 
 func TestErrorsWhileTheServerIsAway(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true})
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true, Limits: store.DefaultLimits()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestErrorsWhileTheServerIsAway(t *testing.T) {
 // that is away.
 func TestGivenUpReadsAreNoErrors(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true, Registry: registry})
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@127.0.0.1:1", RetentionDays: 7, Unscoped: true, Limits: store.DefaultLimits(), Registry: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 // the race detector watches.
 func TestGivenUpReadsShareNothing(t *testing.T) {
 	answered := make(chan struct{})
-	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7, Unscoped: true,
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7, Unscoped: true, Limits: store.DefaultLimits(),
 		Dial: func(context.Context, string) (net.Conn, error) {
 			<-answered // longer than the caller waits, and told by nobody
 			return nil, embedded.ErrNotReady

@@ -49,9 +49,11 @@ SELECT cluster, namespace, service, type, toStartOfHour(window_start), stack_id,
 func openAt(t *testing.T, version int64) *store.Store {
 	t.Helper()
 	server := storetest.Server(t)
+	limits := store.DefaultLimits()
+	limits.QueryTimeout, limits.InsertTimeout = 5*time.Minute, time.Minute // a slow machine is not what is tested
 	old, err := store.Open(store.Config{
 		DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, ClockSkew: time.Millisecond, Unscoped: true,
-		Limits: store.Limits{QueryTimeout: 5 * time.Minute, InsertTimeout: time.Minute}, // a slow machine is not what is tested
+		Limits: limits,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -199,7 +199,7 @@ func TestRetention(t *testing.T) {
 	}
 
 	server := storetest.Server(t)
-	shorter, err := store.Open(store.Config{DSN: server.DSN() + "/" + database, Dial: server.Dial, RetentionDays: 2, Unscoped: true})
+	shorter, err := store.Open(store.Config{DSN: server.DSN() + "/" + database, Dial: server.Dial, RetentionDays: 2, Unscoped: true, Limits: store.DefaultLimits()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +224,7 @@ func TestOpenRefusesBadConfigurations(t *testing.T) {
 		{"long retention", store.Config{DSN: "clickhouse://h:9000", RetentionDays: 8}, "not within 1 to 7"},
 		{"HTTP", store.Config{DSN: "http://h:8123", RetentionDays: 7}, "native protocol"},
 		{"not a DSN", store.Config{DSN: "h", RetentionDays: 7}, "it reads clickhouse://"},
+		{"limits", store.Config{DSN: "clickhouse://h:9000", RetentionDays: 7}, "limit InsertTimeout of the store is 0"},
 		{"database", store.Config{DSN: "clickhouse://h:9000/a`;DROP", RetentionDays: 7}, "not a plain name"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

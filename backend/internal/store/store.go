@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"regexp"
 	"sync"
 	"time"
@@ -15,8 +16,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/calltree"
 )
 
-// Limits bound the work of the store. Zero fields get the value of
-// DefaultLimits.
+// Limits bound the work of the store. They count as they are: none may be 0.
 type Limits struct {
 	InsertTimeout time.Duration // of one window or group of windows, all tables
 	CommitDelay   time.Duration // from one group of windows to the next, unless it is full
@@ -134,8 +134,11 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.RetentionDays < 1 || cfg.RetentionDays > MaxRetentionDays {
 		return nil, fmt.Errorf("retention of %d days is not within 1 to %d", cfg.RetentionDays, MaxRetentionDays)
 	}
-	limits := cfg.Limits.withDefaults()
+	limits := cfg.Limits
 	options, database, err := connection(cfg, limits)
+	if err == nil {
+		err = limits.check()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -245,28 +248,15 @@ func (c writeBounded) Write(p []byte) (int, error) {
 
 func identifier() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`) }
 
-func (l Limits) withDefaults() Limits {
-	d := DefaultLimits()
-	orDefault(&l.InsertTimeout, d.InsertTimeout)
-	orDefault(&l.CommitDelay, d.CommitDelay)
-	orDefault(&l.CommitRows, d.CommitRows)
-	orDefault(&l.CommitBytes, d.CommitBytes)
-	orDefault(&l.CommitQueue, d.CommitQueue)
-	orDefault(&l.Commits, d.Commits)
-	orDefault(&l.BlockBytes, d.BlockBytes)
-	orDefault(&l.QueryTimeout, d.QueryTimeout)
-	orDefault(&l.QueryMemory, d.QueryMemory)
-	orDefault(&l.QueryRows, d.QueryRows)
-	orDefault(&l.Stacks, d.Stacks)
-	orDefault(&l.CacheBytes, d.CacheBytes)
-	orDefault(&l.WrittenIDs, d.WrittenIDs)
-	orDefault(&l.BlockRows, d.BlockRows)
-	orDefault(&l.Services, d.Services)
-	orDefault(&l.Targets, d.Targets)
-	orDefault(&l.Counted, d.Counted)
-	orDefault(&l.Cells, d.Cells)
-	orDefault(&l.Connections, d.Connections)
-	return l
+// check refuses limits below 1, of those that were made without DefaultLimits.
+func (l Limits) check() error {
+	fields := reflect.ValueOf(l)
+	for i := range fields.NumField() {
+		if n := fields.Field(i).Int(); n < 1 {
+			return fmt.Errorf("limit %s of the store is %d, which is below 1; begin with DefaultLimits", fields.Type().Field(i).Name, n)
+		}
+	}
+	return nil
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -174,7 +174,7 @@ func TestAnotherStoreReadsWhatOneWrote(t *testing.T) {
 	// External servers are reached by address; this is one.
 	server := storetest.Server(t)
 	external := strings.Replace(dsn, "embedded:9000", server.Address(), 1)
-	second, err := store.Open(store.Config{DSN: external, RetentionDays: 7, Unscoped: true})
+	second, err := store.Open(store.Config{DSN: external, RetentionDays: 7, Unscoped: true, Limits: store.DefaultLimits()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 // windows of these namespaces in its queue, in this order.
 func inQueue(t *testing.T, write func([]*pending), namespaces ...string) (*committer, []*pending) {
 	t.Helper()
-	limits := Limits{CommitRows: 1}.withDefaults()
-	limits.CommitDelay, limits.Commits, limits.CommitQueue = time.Hour, 1, len(namespaces)
+	limits := DefaultLimits()
+	limits.CommitRows, limits.CommitDelay, limits.Commits, limits.CommitQueue = 1, time.Hour, 1, len(namespaces)
 	c := newCommitter(limits, newMetrics(nil), write)
 	var all []*pending
 	for i, namespace := range namespaces {
@@ -114,7 +114,8 @@ func TestGroupGoesWhenAllHaveCome(t *testing.T) {
 		return newBatch(profiletest.Window(profiletest.Options{Start: time.Unix(1_800_000_000, 0), Target: of, Stacks: 3}))
 	}
 	rows := len(window(0).stackIDs)
-	limits := Limits{CommitRows: worthOf * rows, CommitDelay: time.Hour}.withDefaults()
+	limits := DefaultLimits()
+	limits.CommitRows, limits.CommitDelay = worthOf*rows, time.Hour
 	c := newCommitter(limits, newMetrics(nil), func(group []*pending) {
 		groups <- len(group)
 		settle(group, make([]verdict, len(group)), nil)

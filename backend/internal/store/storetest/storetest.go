@@ -97,7 +97,7 @@ func Open(tb testing.TB, changes ...func(*store.Config)) *store.Store {
 // OpenOn is Open on another server.
 func OpenOn(tb testing.TB, server *embedded.Server, changes ...func(*store.Config)) *store.Store {
 	tb.Helper()
-	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, Unscoped: true}
+	cfg := store.Config{DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, Unscoped: true, Limits: store.DefaultLimits()}
 	cfg.Limits.CommitDelay = time.Millisecond // tests store one window after the other
 	cfg.Limits.InsertTimeout = time.Minute    // and may be on a machine that is busy
 	cfg.Limits.QueryTimeout = time.Minute
