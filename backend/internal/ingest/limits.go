@@ -33,7 +33,7 @@ func DefaultLimits() Limits {
 		UploadsPerPod: 4,
 		Decoding:      4,
 		DecodingWait:  7 * time.Second,
-		Answer:        9 * time.Second,  // less than the sidecar waits
+		Answer:        time.Minute,      // where senders wait less, less than they do
 		BodyTimeout:   10 * time.Second, // as long as the sidecar waits for an answer
 		Retention:     7 * 24 * time.Hour,
 		Ahead:         10 * time.Minute,
