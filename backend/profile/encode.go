@@ -22,11 +22,17 @@ const FormatHeader = "Podflame-Format"
 // Format is what a backend of this version says in FormatHeader.
 const Format = magic
 
+// encoderWindow is how far back the encoder looks. Few windows are longer. By default
+// it would allocate 16 MiB for each, however small, which is most of what a sidecar
+// needs for it.
+const encoderWindow = 1 << 20
+
 // Encode returns the wire form of a window, described in window.proto. Stack
 // sets must be canonical, as Build and Merge return them. Equal windows
 // have equal encodings.
 func Encode(w *Window) ([]byte, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
+		zstd.WithWindowSize(encoderWindow), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("start zstd encoder: %w", err)
 	}

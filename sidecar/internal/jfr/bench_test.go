@@ -163,7 +163,7 @@ func convert(b *testing.B, jar, recording string) Cost {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
 		}
-		cost.add(cmd.ProcessState)
+		cost.add(cmd.ProcessState, false)
 	}
 	return cost
 }

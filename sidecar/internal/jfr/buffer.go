@@ -43,6 +43,15 @@ func (b *buffer) read(r io.ReaderAt, c Chunk) ([]byte, error) {
 	return buf, nil
 }
 
+// release gives back the memory of the first bytes of a chunk, which are not read
+// any more until the next chunk.
+func (b *buffer) release(n int64) {
+	pages := n &^ int64(unix.Getpagesize()-1)
+	if pages > 0 && pages <= int64(len(b.mapped)) {
+		_ = unix.Madvise(b.mapped[:pages], unix.MADV_DONTNEED)
+	}
+}
+
 func (b *buffer) free() {
 	if b.mapped != nil {
 		_ = unix.Munmap(b.mapped)

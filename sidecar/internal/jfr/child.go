@@ -56,10 +56,11 @@ func boundSelf(req *request) error {
 	}
 	debug.SetMemoryLimit(max(req.MemoryBytes-largest-runtimeBytes, 16<<20))
 	runtime.GC() // starts the collector's threads
-	mapped, err := mappedData()
+	status, err := ownStatus()
 	if err != nil {
 		return err
 	}
+	mapped := int64(status.VmData) // what RLIMIT_DATA counts now
 	for _, l := range []struct {
 		name     string
 		resource int
@@ -77,15 +78,14 @@ func boundSelf(req *request) error {
 	return nil
 }
 
-// mappedData is what RLIMIT_DATA counts now.
-func mappedData() (int64, error) {
+func ownStatus() (procfs.ProcStatus, error) {
 	self, err := procfs.Self()
 	if err != nil {
-		return 0, fmt.Errorf("find own process: %w", err)
+		return procfs.ProcStatus{}, fmt.Errorf("find own process: %w", err)
 	}
 	status, err := self.NewStatus()
 	if err != nil {
-		return 0, fmt.Errorf("read own status: %w", err)
+		return procfs.ProcStatus{}, fmt.Errorf("read own status: %w", err)
 	}
-	return int64(status.VmData), nil
+	return status, nil
 }

@@ -252,7 +252,7 @@ func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, o
 	if err != nil {
 		return profile.RecordingUnreadable, c.Size, err
 	}
-	damaged, err := readChunk(buf, c, o, s)
+	damaged, err := readChunk(buffer, buf, c, o, s)
 	if err != nil {
 		return profile.RecordingUnreadable, c.Size, fmt.Errorf("chunk at byte %d: %w", c.Offset, err)
 	}
@@ -266,7 +266,7 @@ func decodeChunk(r io.ReaderAt, c Chunk, o *Options, s *state, buffer *buffer, o
 
 // readChunk adds the samples of a chunk to the builders. It returns the number
 // of bytes that it could not read, or an error if that is all of them.
-func readChunk(buf []byte, c Chunk, o *Options, s *state) (damaged int64, err error) {
+func readChunk(buffer *buffer, buf []byte, c Chunk, o *Options, s *state) (damaged int64, err error) {
 	h, ok := parseHeader(buf)
 	if !ok || !h.readable(int64(len(buf))) || !h.compressed {
 		return 0, errors.New("header is damaged")
@@ -285,6 +285,7 @@ func readChunk(buf []byte, c Chunk, o *Options, s *state) (damaged int64, err er
 	tallies := reader.openTallies()
 	reader.prepare()
 	reader.read(buf)
+	buffer.release(pools.begin)
 	for _, t := range profile.Types() {
 		if tally := tallies[t]; tally != nil && (tally.total != sum{} || tally.losses != nil) {
 			newResolver(pools, s.builders[t], s, h.ticksPerSecond).drain(tally)

@@ -20,6 +20,7 @@ type pool struct {
 // pools are the constant pools of a chunk, as far as stacks need them.
 type pools struct {
 	buf                             []byte
+	begin                           int64 // of the first of their events
 	stacks, methods, classes        pool
 	symbols, frameTypes, stateNames pool
 	threads                         pool
@@ -44,6 +45,7 @@ func readPools(buf []byte, at int64, s *schema) (*pools, error) {
 		return nil, err
 	}
 	for range maxCheckpoints {
+		p.begin = at
 		delta, err := p.readCheckpoint(at, l, byType)
 		if err != nil {
 			return nil, err

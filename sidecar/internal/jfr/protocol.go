@@ -40,16 +40,23 @@ type summary struct {
 	Event    Event            `json:"event"`
 	Unread   map[string]int64 `json:"unread,omitempty"`
 	Problems []string         `json:"problems,omitempty"`
+	// PeakBytes is what was resident of the child at most. What the kernel counts for
+	// the parent begins with what the parent itself has.
+	PeakBytes int64 `json:"peakBytes,omitempty"`
 }
 
 func writeAnswer(w io.Writer, r *Result, limit, maxFrames int) error {
-	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Event, r.Unread, r.Problems})
-	if err != nil {
-		return fmt.Errorf("encode summary: %w", err)
-	}
 	window, err := encodeWithin(r, limit, maxFrames)
 	if err != nil {
 		return err
+	}
+	status, err := ownStatus()
+	if err != nil {
+		return err
+	}
+	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Event, r.Unread, r.Problems, int64(status.VmHWM)})
+	if err != nil {
+		return fmt.Errorf("encode summary: %w", err)
 	}
 	out := binary.BigEndian.AppendUint32(nil, uint32(len(head)))
 	out = append(append(out, head...), window...)
@@ -78,7 +85,7 @@ func readAnswer(b []byte, limits profile.DecodeLimits) (Result, error) {
 	}
 	return Result{
 		Sets: w.Sets, Coverage: w.Coverage, Losses: w.Losses, Recorded: w.Recorded, Settings: w.Settings,
-		Chunks: s.Chunks, Events: s.Events, Event: s.Event, Unread: s.Unread, Problems: s.Problems,
+		Cost: Cost{PeakBytes: s.PeakBytes}, Chunks: s.Chunks, Events: s.Events, Event: s.Event, Unread: s.Unread, Problems: s.Problems,
 	}, nil
 }
 

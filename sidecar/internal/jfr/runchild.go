@@ -48,7 +48,7 @@ func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o
 	stderr := &boundedBuffer{max: maxStderr, cut: true}
 	cmd := d.command(limited, req, stdout, stderr)
 	last, waitErr, err := run(cmd, file)
-	cost.add(cmd.ProcessState)
+	cost.add(cmd.ProcessState, waitErr == nil)
 	switch {
 	case err != nil:
 		return Result{}, nil, err
@@ -63,16 +63,19 @@ func (d *Decoder) runChild(ctx context.Context, file *os.File, chunks []Chunk, o
 	if err != nil {
 		return Result{}, &failure{len(chunks), profile.WindowTooLarge, err}, nil
 	}
+	cost.PeakBytes = max(cost.PeakBytes, result.Cost.PeakBytes)
 	return result, nil, nil
 }
 
-func (c *Cost) add(p *os.ProcessState) {
+// add enters a child. One that has answered says itself what it needed; for others
+// the kernel says it, at least as much as this process has.
+func (c *Cost) add(p *os.ProcessState, answered bool) {
 	if p == nil {
 		return
 	}
 	c.Children++
 	c.CPU += p.UserTime() + p.SystemTime()
-	if usage, ok := p.SysUsage().(*syscall.Rusage); ok {
+	if usage, ok := p.SysUsage().(*syscall.Rusage); ok && !answered {
 		c.PeakBytes = max(c.PeakBytes, usage.Maxrss<<10)
 	}
 }
