@@ -75,7 +75,7 @@ func outOfMemory(s *step) {
 	s.measure("limit of %d MiB instead of %d: %d processes ended by the kernel", tight>>20, limit>>20, group.number("memory.oom_control", "oom_kill")-ends)
 	s.samplesSince(time.Now())
 	watch.finish(s)
-	s.restarts(pod.Name, map[string]int32{"app": 0})
+	s.restarts(pod.Name, map[string]int32{"app": restartsOf(pod)["app"]}) // an earlier fault may have killed it
 	got := s.accounted(faultNamespace, "victim", began.Add(-10*time.Second), time.Now().Add(-20*time.Second))
 	windows := got.Coverage.Windows
 	if windows.Lost > 0 && len(got.Coverage.Losses) == 0 {
