@@ -43,7 +43,7 @@ func faults(t *testing.T) {
 	claimWithin(t, 5*time.Minute, group, "the CA replaced: sidecars come to trust the new one before it is used, and no window is missing", func(s *step) { s.nothingMissing(func() { replaceAuthority(s) }) })
 	claim(t, group, "the sidecar's memory at its limit: the kernel ends a process of it, the pod stays ready, and no time is unaccounted for", outOfMemory)
 	claimWithin(t, 5*time.Minute, group, "the volume of ClickHouse full for a minute: it is said, and no window is missing", volumeFull)
-	claimWithin(t, 6*time.Minute, group, "a spool at its limit: the oldest windows go and are told, the volume stays below its limit, and the pod is not evicted", spoolFull)
+	claimWithin(t, 12*time.Minute, group, "a spool at its limit: the oldest windows go and are told, the volume stays below its limit, and the pod is not evicted", spoolFull)
 	claimWithin(t, 6*time.Minute, group, "the volume of recordings over its limit: the pod is evicted, its successor is profiled, and no window goes without a reason", recordingsFull)
 	claim(t, group, "the victim evicted as by a drain: its last window is delivered", evictVictim)
 	claim(t, group, "the webhook down during a rollout: pods start, and the audit lists exactly them", webhookDown)
