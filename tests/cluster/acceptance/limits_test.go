@@ -255,7 +255,7 @@ func recordingsFull(s *step) {
 	s.measure("evicted after %.0f s", time.Since(filled).Seconds())
 	s.must(shared.Client.CoreV1().Pods(faultNamespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{})) // what is left of it
 	shared.readyPods(s, faultNamespace, victimSelector, 1)
-	s.samplesSince(filled)
+	s.samplesSince(time.Now()) // of its successor
 	got := s.accounted(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
 	windows := got.Coverage.Windows
 	if windows.Lost > 0 && len(got.Coverage.Losses) == 0 {
