@@ -113,7 +113,7 @@ func (i Installation) egress(ctx context.Context) []Result {
 	var results []Result
 	for _, namespace := range slices.Sorted(maps.Keys(cut)) {
 		results = append(results, warned("namespace "+namespace+", pods "+named(cut[namespace]),
-			fmt.Sprintf("Allow egress to namespace %s, TCP port %d", door.Namespace, door.Port)))
+			fmt.Sprintf("Allow egress to namespace %s, TCP port %d, and to DNS", door.Namespace, door.Port)))
 	}
 	return orPassed(results)
 }
