@@ -250,10 +250,9 @@ func identifier() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0
 
 // check refuses limits below 1, of those that were made without DefaultLimits.
 func (l Limits) check() error {
-	fields := reflect.ValueOf(l)
-	for i := range fields.NumField() {
-		if n := fields.Field(i).Int(); n < 1 {
-			return fmt.Errorf("limit %s of the store is %d, which is below 1; begin with DefaultLimits", fields.Type().Field(i).Name, n)
+	for field, value := range reflect.ValueOf(l).Fields() {
+		if n := value.Int(); n < 1 {
+			return fmt.Errorf("limit %s of the store is %d, which is below 1; begin with DefaultLimits", field.Name, n)
 		}
 	}
 	return nil
