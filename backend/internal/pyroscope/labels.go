@@ -169,9 +169,12 @@ func eventsOf(t api.Target) []profile.Type {
 // selection are the parameters of Podflame's API for the one service that a
 // selector chooses, and its labels.
 func selection(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) (url.Values, labels, error) {
-	list, err := candidates(ctx, from, rng, t, matchers)
+	list, more, err := candidates(ctx, from, rng, t, matchers)
 	if err != nil {
 		return nil, nil, err
+	}
+	if more && slices.ContainsFunc(matchers, func(m matcher) bool { return isTargetLabel(m.label) }) {
+		return nil, nil, refuse(connect.CodeResourceExhausted, "there are more JVMs than can be listed, so a selector with %v may miss some of them: choose by %s, %s and %s only", targetLabels(), labelService, labelNamespace, labelCluster)
 	}
 	services, values := map[string]labels{}, map[string]map[string]bool{}
 	for _, l := range list {
@@ -208,13 +211,13 @@ func selection(ctx context.Context, from client.API, rng span, t profileType, ma
 // what was not recorded is told with the answer. A service that is named is looked
 // for among targets, which costs least; one whose targets are no longer known is
 // in the list of services.
-func candidates(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) ([]labels, error) {
+func candidates(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) (list []labels, more bool, err error) {
 	var conditions []matcher
 	named := false
 	for _, m := range matchers {
 		if m.label == labelType {
 			if !m.matches(t.id) {
-				return nil, nil
+				return nil, false, nil
 			}
 			continue
 		}
@@ -222,13 +225,12 @@ func candidates(ctx context.Context, from client.API, rng span, t profileType, m
 		conditions = append(conditions, m)
 	}
 	if named {
-		list, _, err := catalog(ctx, from, rng, conditions, targetLabels())
-		if err != nil || len(list) > 0 {
-			return list, err
+		list, more, err = catalog(ctx, from, rng, conditions, targetLabels())
+		if err != nil || len(list) > 0 || more {
+			return list, more, err
 		}
 	}
-	list, _, err := catalog(ctx, from, rng, conditions, nil)
-	return list, err
+	return catalog(ctx, from, rng, conditions, nil)
 }
 
 // only is the service of a selection. A call tree is of one service: the sum over
