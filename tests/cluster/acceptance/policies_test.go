@@ -47,7 +47,6 @@ func policiesEnforced(s *step) {
 		}
 	}
 
-	shared.applyText(s, nodeDNS)
 	defer s.enforcePolicies(program)()
 	for _, door := range doors {
 		s.until(door.name+", from a stranger: as the policies say", func() (bool, string) {
@@ -59,6 +58,9 @@ func policiesEnforced(s *step) {
 		}
 		s.measure("%s: open to a stranger: %t; to a scraper: true", door.name, door.open)
 	}
+	s.measure("DNS on the node, by our policies alone: %t", resolves(s, "backend"))
+	shared.applyText(s, nodeDNS)
+	s.until("DNS, by the policy beside ours", func() (bool, string) { return resolves(s, "backend"), "none" })
 	chainWorks(s, stranger)
 }
 
@@ -114,14 +116,28 @@ func (d door) from(s *step, pod *corev1.Pod) (reached bool, said string) {
 // so a program of this host asks from within its network.
 func outOf(s *step, program, address string) (reached bool, said string) {
 	s.Helper()
+	output, err := within(s, program, "wget", "-q", "-T", "3", "-O", "-", "http://"+address+"/").CombinedOutput()
+	return err == nil, string(output)
+}
+
+// resolves says whether a pod of ours reaches the node's DNS.
+func resolves(s *step, program string) bool {
+	s.Helper()
+	return within(s, program, "nslookup", "podflame-webhook."+systemNamespace+".svc.cluster.local", clusterDNS).Run() == nil
+}
+
+// clusterDNS is the Service of the node's DNS.
+const clusterDNS = "10.96.0.10"
+
+// within is a command of busybox in the network of a pod of ours.
+func within(s *step, program string, arguments ...string) *exec.Cmd {
+	s.Helper()
 	pod := shared.readyPods(s, systemNamespace, "app.kubernetes.io/name=podflame-"+program, 1)[0]
 	processes := shared.processes(&pod, program)
 	if len(processes) == 0 {
 		s.Fatalf("pod %s has no process %s", pod.Name, program)
 	}
-	output, err := exec.CommandContext(s.ctx, "nsenter", "--target", strconv.Itoa(processes[0]), "--net",
-		"busybox", "wget", "-q", "-T", "3", "-O", "-", "http://"+address+"/").CombinedOutput()
-	return err == nil, string(output)
+	return exec.CommandContext(s.ctx, "nsenter", append([]string{"--target", strconv.Itoa(processes[0]), "--net", "busybox"}, arguments...)...)
 }
 
 // caller is a pod that answers on port 80 and can ask others.
