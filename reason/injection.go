@@ -102,7 +102,7 @@ func Warnings() []Text {
 func Sidecars() []Text {
 	return []Text{
 		{"egress_denied", "Network policies limit what the pod may reach, and none of them lets its sidecar upload: where they are enforced, nothing of the pod arrives",
-			"Allow egress to the backend, as manifests/README.md shows under \"In your namespaces\""},
+			"Allow egress to the backend and to DNS, as manifests/README.md shows under \"In your namespaces\""},
 		{"sidecar_outdated", "The pod's sidecar is of another image than new pods get",
 			"Restart the workload when it suits you: kubectl rollout restart"},
 	}
