@@ -15,6 +15,7 @@ import (
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/api/apitest"
 	"github.com/podflame/podflame/backend/internal/ingest"
+	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
@@ -23,10 +24,12 @@ import (
 // real is ingest and query on a ClickHouse, behind the contract.
 func real(t *testing.T) *apitest.Client {
 	t.Helper()
-	db := storetest.Open(t)
-	log := slog.New(slog.DiscardHandler)
+	const patience = 5 * time.Minute // a slow machine is not what is tested
+	db := storetest.Open(t, func(c *store.Config) { c.Limits.QueryTimeout, c.Limits.InsertTimeout = patience, patience })
+	log, limits := slog.New(slog.DiscardHandler), DefaultLimits()
+	limits.Timeout = patience
 	in := ingest.New(ingest.Config{Store: db, Limits: ingest.DefaultLimits(), Log: log})
-	q := New(Config{Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: "embedded", Limits: DefaultLimits(), Log: log})
+	q := New(Config{Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: "embedded", Limits: limits, Log: log})
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	in.Routes(engine)
