@@ -43,3 +43,16 @@ func TestNoChoiceOutOfPartOfTheTargets(t *testing.T) {
 		}
 	}
 }
+
+func TestSpanThatIsNotSaid(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_500)
+	for _, c := range []struct{ start, end, from, to int64 }{
+		{0, 0, 1_699_996_400, 1_700_000_001},
+		{1_699_999_000_700, 0, 1_699_999_000, 1_700_000_001},
+		{0, 1_699_999_000_000, 1_699_995_400, 1_699_999_000},
+	} {
+		if got := newSpan(c.start, c.end, now); got.from.Unix() != c.from || got.to.Unix() != c.to {
+			t.Errorf("%d to %d is %d to %d, want %d to %d", c.start, c.end, got.from.Unix(), got.to.Unix(), c.from, c.to)
+		}
+	}
+}
