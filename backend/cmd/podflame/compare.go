@@ -91,7 +91,8 @@ func (c *diffCmd) Run(ctx context.Context, a *app) error {
 		query := s.Base(s.Query(), base)
 		query.Set("nodes", strconv.Itoa(c.Nodes))
 		_, err = answer(ctx, a, b, c.outputFlag, "/api/v1/diff", query, func(d *api.Diff) string {
-			return client.Linked(report.Diff(d, base.Title(), s.Title(), max(c.Limit, 1), c.Order == "total", a.style()), b.link(), s)
+			return client.Linked(report.Diff(d, base.Title(), s.Title(), max(c.Limit, 1), c.Order == "total", a.style()), b.link(),
+				client.Comparison{Page: "/compare", Head: s, Base: base})
 		})
 		return err
 	})
@@ -126,7 +127,7 @@ func (c *changesCmd) Run(ctx context.Context, a *app) error {
 		query := s.Base(s.Query(), base)
 		query.Set("limit", strconv.Itoa(c.Limit))
 		said, err := answer(ctx, a, b, c.outputFlag, "/api/v1/changes", query, func(t *api.Changes) string {
-			return client.Linked(report.Changes(t, s.Title(), a.style()), b.link(), s)
+			return client.Linked(report.Changes(t, s.Title(), a.style()), b.link(), client.Comparison{Page: "/changes", Head: s, Base: base})
 		})
 		switch {
 		case err != nil || !c.Check:

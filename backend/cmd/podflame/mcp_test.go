@@ -31,7 +31,7 @@ func TestMCPOnStandardInputAndOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := r.Content[0].(*sdk.TextContent).Text
-	for _, want := range []string{"shop.Price.round", "coverage of base: 40 of 40", "link: " + url + "/profile?"} {
+	for _, want := range []string{"shop.Price.round", "coverage of base: 40 of 40", "link: " + url + "/changes?"} {
 		if r.IsError || !strings.Contains(text, want) {
 			t.Errorf("the answer lacks %q:\n%s", want, text)
 		}

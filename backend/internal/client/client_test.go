@@ -173,6 +173,9 @@ func TestSelection(t *testing.T) {
 	if got := s.Link("http://h"); got != fmt.Sprintf("http://h/profile?cluster=c&from=%d&namespace=n&q=a%%26b&service=s&to=%d&type=alloc&version=2", noon.Unix(), noon.Unix()+3600) {
 		t.Errorf("link is %s", got)
 	}
+	if got := (Comparison{"/compare", s, base}).Link("http://h"); got != fmt.Sprintf("http://h/compare?baseFrom=%d&baseTo=%d&baseVersion=1&cluster=c&from=%d&namespace=n&q=a%%26b&service=s&to=%d&type=alloc&version=2", noon.Unix()-3600, noon.Unix()+3600, noon.Unix(), noon.Unix()+3600) {
+		t.Errorf("link of a comparison is %s", got)
+	}
 	s.Versions, s.Threads, s.NotThreads, s.Pods = []string{"1", "2"}, []string{"main"}, []string{"GC"}, []string{"p"}
 	if got, want := s.Link(""), "&excludeThread=GC&"; !strings.Contains(got, want) || !strings.Contains(got, "&pod=p&") || !strings.Contains(got, "&thread=main&") || !strings.HasSuffix(got, "&version=1&version=2") {
 		t.Errorf("link of several is %s", got)

@@ -98,6 +98,10 @@ func (s Selection) Base(query url.Values, base Selection) url.Values {
 // Link is the address under which a person sees the selection in a browser. The
 // page searches for what is included, and knows no function or package to leave out.
 func (s Selection) Link(server string) string {
+	return server + "/profile?" + s.page().Encode()
+}
+
+func (s Selection) page() url.Values {
 	q := s.Span.Query()
 	for name, value := range map[string]string{
 		"cluster": s.Cluster, "namespace": s.Namespace, "service": s.Service, "q": s.Include,
@@ -110,7 +114,19 @@ func (s Selection) Link(server string) string {
 		q.Set("type", string(s.Type))
 	}
 	s.choose(q)
-	return server + "/profile?" + q.Encode()
+	return q
+}
+
+// Comparison is a selection and what it is compared to, on a page of the UI:
+// /compare or /changes.
+type Comparison struct {
+	Page       string
+	Head, Base Selection
+}
+
+// Link is the address under which a person sees the comparison in a browser.
+func (c Comparison) Link(server string) string {
+	return server + c.Page + "?" + c.Head.Base(c.Head.page(), c.Base).Encode()
 }
 
 // Linked ends a text with the address under which a person sees what it is about,

@@ -247,7 +247,8 @@ func (t tools) diff(ctx context.Context, c *Connection, in diffInput) (string, e
 	if err != nil {
 		return "", err
 	}
-	return client.Linked(report.Diff(a, base.Title(), s.Title(), count(in.Limit, 20, mostFunctions), false, report.Style{}), c.Link, s), nil
+	return client.Linked(report.Diff(a, base.Title(), s.Title(), count(in.Limit, 20, mostFunctions), false, report.Style{}), c.Link,
+		client.Comparison{Page: "/compare", Head: s, Base: base}), nil
 }
 
 func (t tools) sides(ctx context.Context, c *Connection, in diffInput) (s, base client.Selection, err error) {
@@ -269,7 +270,7 @@ func (t tools) changes(ctx context.Context, c *Connection, in diffInput) (string
 	if err != nil {
 		return "", err
 	}
-	return client.Linked(report.Changes(a, s.Title(), report.Style{}), c.Link, s), nil
+	return client.Linked(report.Changes(a, s.Title(), report.Style{}), c.Link, client.Comparison{Page: "/changes", Head: s, Base: base}), nil
 }
 
 type regressionsInput struct {
