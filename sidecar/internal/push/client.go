@@ -245,11 +245,11 @@ func outdated(res *http.Response, said profile.Reason) bool {
 	return res.Header.Get(profile.FormatHeader) == "" && (said == profile.Malformed || said == profile.LedgerMismatch)
 }
 
-// failure classifies an answer. Missing credentials are no reason to give a
-// window up, nor is a backend that is older than the sidecar: a token, a permission
-// or the backend can be put right while it waits. Of answers
-// that are not the backend's own (a proxy's, say) only one is: that the window is
-// too large, for it stays so.
+// failure classifies an answer. Missing credentials are no reason to give a window
+// up, nor is a backend that is older than the sidecar: a token, a permission or the
+// backend can be put right while the window waits. Of answers that are not the
+// backend's own (a proxy's, say) only one is: that the window is too large, for it
+// stays so.
 func failure(res *http.Response, answer []byte) *Error {
 	var said struct {
 		Code    profile.Reason `json:"code"`

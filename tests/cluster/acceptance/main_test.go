@@ -255,7 +255,7 @@ func require(t *testing.T, limit time.Duration, group, text string, check func(s
 			if !t.Skipped() {
 				shared.report.add(s.result)
 				if err := shared.writeReport(true); err != nil {
-					s.T.Error(err)
+					s.Error(err)
 				}
 			}
 		}()
