@@ -41,14 +41,10 @@ func isLabel(name string) bool { return slices.Contains(labelNames(), name) }
 // labels are the labels of a series; none is empty.
 type labels map[string]string
 
-func newLabels(pairs ...string) labels {
-	l := labels{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			l[pairs[i]] = pairs[i+1]
-		}
-	}
-	return l
+// newLabels keeps of all labels those that are not empty.
+func newLabels(all labels) labels {
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
 }
 
 func (l labels) with(name, value string) labels {
@@ -115,7 +111,7 @@ func servicesAsLabels(ctx context.Context, from client.API, rng span, _ []matche
 		return nil, false, err
 	}
 	for _, s := range services.Services {
-		of := newLabels(labelCluster, s.Cluster, labelNamespace, s.Namespace, labelService, s.Service)
+		of := newLabels(labels{labelCluster: s.Cluster, labelNamespace: s.Namespace, labelService: s.Service})
 		for _, t := range s.Types {
 			for _, id := range idsOf(t.Type) {
 				list = append(list, of.with(labelType, id))
@@ -141,8 +137,10 @@ func targetsAsLabels(ctx context.Context, from client.API, rng span, matchers []
 			continue
 		}
 		id := t.Identity
-		of := newLabels(labelCluster, id.Cluster, labelNamespace, id.Namespace, labelService, id.Service,
-			labelVersion, id.Version, labelPod, id.Pod, labelContainer, id.Container, labelNode, id.Node)
+		of := newLabels(labels{
+			labelCluster: id.Cluster, labelNamespace: id.Namespace, labelService: id.Service,
+			labelVersion: id.Version, labelPod: id.Pod, labelContainer: id.Container, labelNode: id.Node,
+		})
 		for _, kind := range eventsOf(t) {
 			for _, name := range idsOf(kind) {
 				list = append(list, of.with(labelType, name))
@@ -178,7 +176,7 @@ func selection(ctx context.Context, from client.API, rng span, t profileType, ma
 	}
 	services, values := map[string]labels{}, map[string]map[string]bool{}
 	for _, l := range list {
-		service := newLabels(labelCluster, l[labelCluster], labelNamespace, l[labelNamespace], labelService, l[labelService])
+		service := newLabels(labels{labelCluster: l[labelCluster], labelNamespace: l[labelNamespace], labelService: l[labelService]})
 		services[service.key()] = service
 		for _, m := range matchers {
 			if isTargetLabel(m.label) {

@@ -43,7 +43,7 @@ func generate(t *testing.T, source string) string {
 		t.Fatal(err)
 	}
 	request, err := proto.Marshal(&pluginpb.CodeGeneratorRequest{
-		FileToGenerate: []string{source}, Parameter: proto.String("paths=source_relative"),
+		FileToGenerate: []string{source}, Parameter: new("paths=source_relative"),
 		ProtoFile: []*descriptorpb.FileDescriptorProto{protodesc.ToFileDescriptorProto(files[0])},
 	})
 	if err != nil {
