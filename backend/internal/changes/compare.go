@@ -16,6 +16,9 @@ const (
 	// LeastBlocks and LeastSamples are what each side must have.
 	LeastBlocks  = 8
 	LeastSamples = 1_000
+	// leastWitnesses is how many independent blocks those of a side must be worth
+	// before "no change" means more than that none could have been seen.
+	leastWitnesses = 3
 	// leastTested is how many samples a function must have on both sides
 	// together: fewer could prove nothing.
 	leastTested = 100
@@ -55,7 +58,9 @@ func Compare(base, head *Side) Result {
 			all = append(all, c)
 		}
 	}
-	return Result{Enough: true, Tested: len(all), Changes: clear(all)}
+	held := clear(all)
+	worth := min(base.witnesses(persistence[0]), head.witnesses(persistence[1]))
+	return Result{Enough: len(held) > 0 || worth >= leastWitnesses, Tested: len(all), Changes: held}
 }
 
 func union(a, b map[measured][]float64) map[measured]bool {

@@ -209,3 +209,30 @@ func TestTooLittleDataSaysSo(t *testing.T) {
 		t.Errorf("a side differs from itself: %+v", r)
 	}
 }
+
+// Where a side follows a trend, its blocks repeat each other: that nothing was
+// found then does not mean that nothing changed.
+func TestTrendIsNoProofOfEqualShares(t *testing.T) {
+	trend := func(from, to float64) *Side {
+		out := NewSide()
+		const blocks = 20
+		for i := range blocks {
+			share := from + (to-from)*float64(i)/(blocks-1)
+			counts := make([]int64, 20)
+			for f := range counts {
+				counts[f] = int64(1000 * (1 - share) / 19)
+			}
+			counts[movedFunction] = int64(1000 * share)
+			out.draw(0, counts)
+		}
+		return out
+	}
+	r := Compare(trend(0.1, 0.3), trend(0.2, 0.9))
+	if r.Enough || r.Tested == 0 || len(r.Changes) > 0 {
+		t.Errorf("two trends are compared as if each block were a witness: %+v", r)
+	}
+	steady := Compare(trend(0.2, 0.2), trend(0.5, 0.5))
+	if !steady.Enough || len(steady.Changes) == 0 {
+		t.Errorf("a change without trends is not found: %+v", steady)
+	}
+}

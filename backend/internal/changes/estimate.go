@@ -19,7 +19,7 @@ func (s *Side) estimateOf(m measured, persistence float64) estimate {
 		return estimate{}
 	}
 	share, residuals := s.residuals(m, whole)
-	fewer := (1 + persistence) / (1 - persistence) // as many blocks are as good as one
+	fewer := repeated(persistence)
 	n := float64(len(residuals))
 	var squares float64
 	for _, r := range residuals {
@@ -27,6 +27,15 @@ func (s *Side) estimateOf(m measured, persistence float64) estimate {
 	}
 	variance := max(n/(n-1)*squares*fewer, s.overPods(residuals))
 	return estimate{share: share, variance: variance / (whole * whole), freedom: max((n-1)/fewer, 1)}
+}
+
+// repeated is how many neighbours that share persistence are as good as one
+// independent block.
+func repeated(persistence float64) float64 { return (1 + persistence) / (1 - persistence) }
+
+// witnesses is how many independent blocks those of the side are worth.
+func (s *Side) witnesses(persistence float64) float64 {
+	return float64(len(s.blocks)) / repeated(persistence)
 }
 
 func (s *Side) whole() (sum float64) {
