@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/podflame/podflame/backend/internal/store"
+	"github.com/podflame/podflame/backend/profile"
 )
 
 // claimed waits for bytes in the background, once so many others wait.
@@ -99,4 +102,34 @@ func TestPool(t *testing.T) {
 			t.Fatalf("%d are used by %v in the end, %d wait", p.used, p.by, p.waiting.Len())
 		}
 	})
+}
+
+// brokenStore has a bug.
+type brokenStore struct{ *fakeStore }
+
+func (brokenStore) Insert(context.Context, *profile.Window) (store.Result, error) { panic("a bug") }
+
+// A bug of ours that a window meets keeps no memory from those that come after it.
+func TestPanicsKeepNoMemory(t *testing.T) {
+	h := newHarness(t, nil)
+	h.ingest.Store = brokenStore{h.store}
+	body := encode(t, window(time.Hour))
+	for what, panics := range map[string]func(){
+		"in the store": func() { h.put(t, body) },
+		"of the window": func() {
+			_, _, _ = h.ingest.decode(t.Context(), "pod", body, func(*profile.Window) error { panic("a bug") })
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", what)
+				}
+			}()
+			panics()
+		}()
+		if used, announced := h.ingest.memory.inUse(), h.store.announced.Load(); used != 0 || announced != 0 {
+			t.Errorf("%s: %d bytes are in use and %d uploads announced after a panic", what, used, announced)
+		}
+	}
 }

@@ -33,6 +33,7 @@ func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	if err != nil {
 		return err
 	}
+	defer free() // also after a panic
 	result, err := in.insert(c.Request.Context(), w, received)
 	free()
 	if err != nil {
@@ -68,14 +69,18 @@ func (in *Ingest) decode(ctx context.Context, source string, body []byte, accept
 	limits := in.Limits.Decode
 	unpacked := max(profile.UnpackedSize(body, limits), 1<<10)
 	limits.MaxDecoded = int(unpacked) // not more than it said
+	var room *admitted
+	defer func() {
+		if free == nil { // not admitted, or a panic
+			room.free()
+		}
+	}()
 	for claimed := min(usualGrowth*unpacked, in.Limits.Memory); ; {
-		room, err := in.admit(ctx, source, claimed)
-		if err != nil {
+		if room, err = in.admit(ctx, source, claimed); err != nil {
 			return nil, nil, err
 		}
 		packed, err := in.unpack(ctx, source, body, limits)
 		if err != nil {
-			room.free()
 			return nil, nil, err
 		}
 		built := packed.Memory()
@@ -94,7 +99,6 @@ func (in *Ingest) decode(ctx context.Context, source string, body []byte, accept
 			return acceptable(w)
 		})
 		if err != nil {
-			room.free()
 			return nil, nil, err
 		}
 		room.keep(built)
@@ -148,9 +152,14 @@ func (a *admitted) keep(bytes int64) {
 	a.bytes = bytes
 }
 
+// free ends it, once.
 func (a *admitted) free() {
+	if a == nil || a.answered == nil {
+		return
+	}
 	a.keep(0)
 	a.answered()
+	a.answered = nil
 }
 
 // acceptable says why a well-formed window is not taken, or nil.
