@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
@@ -27,7 +28,7 @@ func (in *Ingest) body(w http.ResponseWriter, r *http.Request, source string, li
 		return nil, nil, in.overloaded(err)
 	}
 	admitted := int64(0)
-	release = func() { in.bodies.give(source, admitted) }
+	release = sync.OnceFunc(func() { in.bodies.give(source, admitted) })
 	body, err = in.read(w, r, min(announced, firstPiece), limit, func(more int64) error {
 		if err := in.bodies.try(source, more); err != nil {
 			return in.overloaded(err)

@@ -128,7 +128,8 @@ func TestPanicsKeepNoMemory(t *testing.T) {
 			}()
 			panics()
 		}()
-		if used, announced := h.ingest.memory.inUse(), h.store.announced.Load(); used != 0 || announced != 0 {
+		used, announced := h.ingest.memory.inUse()+h.ingest.bodies.inUse(), h.store.announced.Load()
+		if used != 0 || announced != 0 {
 			t.Errorf("%s: %d bytes are in use and %d uploads announced after a panic", what, used, announced)
 		}
 	}

@@ -21,6 +21,7 @@ func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	if err != nil {
 		return err
 	}
+	defer release() // also after a panic, like free
 	size, received := int64(len(body)), time.Now()
 	w, free, err := in.decode(c.Request.Context(), source, body, func(w *profile.Window) error {
 		if err := sender.Own(&w.Target); err != nil {
@@ -33,7 +34,7 @@ func (in *Ingest) putWindow(c *gin.Context, sender auth.Sender) error {
 	if err != nil {
 		return err
 	}
-	defer free() // also after a panic
+	defer free()
 	result, err := in.insert(c.Request.Context(), w, received)
 	free()
 	if err != nil {
