@@ -325,7 +325,10 @@ func TestQueryThatTakesTooLong(t *testing.T) {
 		<-ctx.Done()
 		return &store.Error{Class: store.Unavailable, Op: "sum", Err: ctx.Err()}
 	}
-	apitest.Refused(t, h.Get(t, "/api/v1/flame?"+selection+hour), 422, profile.QueryTooExpensive)
+	e := apitest.Refused(t, h.Get(t, "/api/v1/flame?"+selection+hour), 422, profile.QueryTooExpensive)
+	if !strings.Contains(e.Message, "within 20ms (--query-timeout") {
+		t.Errorf("the error says %q", e.Message)
+	}
 }
 
 func TestQueriesAtATimeAreBounded(t *testing.T) {

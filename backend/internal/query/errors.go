@@ -18,8 +18,7 @@ func (q *Query) asError(ctx context.Context, err error) *api.Error {
 		return api.Errorf(profile.BackendUnreached, "the client went away").Because(err)
 	}
 	if errors.Is(err, errTimeout) {
-		return api.Exceeded(profile.QueryTooExpensive, "time of the query in ms",
-			q.Limits.Timeout.Milliseconds()+1, q.Limits.Timeout.Milliseconds()).Because(err)
+		return api.Errorf(profile.QueryTooExpensive, "the answer was not ready within %s (--query-timeout, and what work on it may take besides)", q.Limits.Timeout).Because(err)
 	}
 	e, ok := errors.AsType[*store.Error](err)
 	if !ok {
