@@ -16,10 +16,12 @@ func (s *Store) RollupDue(ctx context.Context, now time.Time) (int, error) {
 }
 
 // SumActivity sums up all activity that is over, and returns how many hours it was.
+// Hours that fail keep it from no other.
 func (s *Store) SumActivity(ctx context.Context) (hours int, err error) {
 	for {
-		n, more, err := s.sumActivity(ctx)
-		if hours += n; err != nil || !more {
+		n, more, failed := s.sumActivity(ctx)
+		hours, err = hours+n, errors.Join(err, failed)
+		if !more || n == 0 && failed != nil {
 			return hours, err
 		}
 	}

@@ -158,7 +158,7 @@ func TestEveryReadOfTheStoreIsTried(t *testing.T) {
 	}
 	others := map[string]string{
 		"Insert": "writes", "PutTargets": "writes", "Record": "writes", "Migrate": "writes", "MigrateUntil": "writes",
-		"Run": "the store's own work", "Close": "reads nothing", "Retention": "reads nothing", "Ping": "reads no row",
+		"Announce": "reads nothing", "Run": "the store's own work", "Close": "reads nothing", "Retention": "reads nothing", "Ping": "reads no row",
 		"Health": "sizes and times of the whole installation", "Events": "sums of the whole installation",
 		"Storage":    "sizes of the whole installation",
 		"Namespaces": "what a scope is worked out from",
