@@ -294,7 +294,7 @@ func allStacks(w *profile.Window) (all []profile.Stack) {
 // No error is of our own making: on an engine that nobody disturbs every window is
 // taken at the first try. BenchmarkInsertTogether has many more of them.
 func TestNoWindowFailsOnAHealthyEngine(t *testing.T) {
-	s := storetest.Open(t, func(c *store.Config) { c.Limits.CommitDelay = 10 * time.Millisecond })
+	s := storetest.Open(t, patient, func(c *store.Config) { c.Limits.CommitDelay = 10 * time.Millisecond })
 	const writers, each = 8, 60
 	var all sync.WaitGroup
 	for writer := range writers {
