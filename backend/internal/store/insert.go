@@ -32,6 +32,8 @@ func checkWindow(w *profile.Window) error {
 
 // send inserts columns as one block.
 func (s *Store) send(ctx context.Context, statement string, settings clickhouse.Settings, columns ...any) (err error) {
+	ctx, over := undisturbed(ctx)
+	defer over()
 	rows, err := s.begin(ctx, statement, settings)
 	if err != nil {
 		return err
@@ -43,6 +45,16 @@ func (s *Store) send(ctx context.Context, statement string, settings clickhouse.
 		}
 	}
 	return rows.Send()
+}
+
+// undisturbed is a context that ends with ctx until over is called, and no more after
+// that. When the context of a batch ends just after it was sent, the driver picks by
+// chance whether to close its connection, which may serve another query by then
+// (contextWatchdog of clickhouse-go 2.50).
+func undisturbed(ctx context.Context) (inner context.Context, over func()) {
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return inner, func() { stop() }
 }
 
 func (s *Store) begin(ctx context.Context, statement string, settings clickhouse.Settings) (driver.Batch, error) {
