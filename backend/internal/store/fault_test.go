@@ -24,7 +24,13 @@ import (
 // ownServer starts a server that the test may kill.
 func ownServer(t *testing.T) *embedded.Server {
 	t.Helper()
-	server, err := embedded.Start(t.Context(), embedded.Config{Dir: t.TempDir(), Library: storetest.Library(t)})
+	return startServer(t, embedded.Config{Dir: t.TempDir(), Library: storetest.Library(t)})
+}
+
+// startServer starts a server that ends with the test.
+func startServer(t *testing.T, cfg embedded.Config) *embedded.Server {
+	t.Helper()
+	server, err := embedded.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

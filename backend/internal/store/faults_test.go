@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -184,17 +183,7 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	server, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Library: storetest.Library(t), StartTimeout: 5 * time.Minute, HangTimeout: 10 * time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := server.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	server := startServer(t, embedded.Config{Dir: dir, Library: storetest.Library(t), StartTimeout: 5 * time.Minute, HangTimeout: 10 * time.Minute})
 	s := storetest.OpenOn(t, server)
 	for _, table := range []string{"functions", "stacks", "samples", "profiles"} { // else it refuses before
 		exec(t, s, fmt.Sprintf("ALTER TABLE @.%s MODIFY SETTING min_free_disk_bytes_to_perform_insert = 0", table))
@@ -204,7 +193,7 @@ func TestFullDisk(t *testing.T) {
 	insert(t, s, before)
 	ballast := filepath.Join(dir, "ballast")
 	fill(t, ballast)
-	_, err = s.Insert(t.Context(), w)
+	_, err := s.Insert(t.Context(), w)
 	if e, ok := errors.AsType[*store.Error](err); !ok || e.Class != store.Unavailable || !strings.Contains(e.Hint, "disk of ClickHouse is full") {
 		t.Errorf("insert = %v, want that the disk is full", err)
 	}

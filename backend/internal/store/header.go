@@ -24,8 +24,6 @@ const insertHeader = `INSERT INTO @.profiles (cluster, namespace, service, type,
 // claim, and one for each of its ledgers. Those of a window share a partition, so
 // they are there all or not at all.
 func (s *Store) insertHeaders(ctx context.Context, windows []*batch, id uint64) (err error) {
-	ctx, over := undisturbed(ctx)
-	defer over()
 	rows, err := s.begin(ctx, insertHeader, nil)
 	if err != nil {
 		return err

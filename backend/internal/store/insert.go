@@ -32,8 +32,6 @@ func checkWindow(w *profile.Window) error {
 
 // send inserts columns as one block.
 func (s *Store) send(ctx context.Context, statement string, settings clickhouse.Settings, columns ...any) (err error) {
-	ctx, over := undisturbed(ctx)
-	defer over()
 	rows, err := s.begin(ctx, statement, settings)
 	if err != nil {
 		return err
@@ -47,16 +45,7 @@ func (s *Store) send(ctx context.Context, statement string, settings clickhouse.
 	return rows.Send()
 }
 
-// undisturbed is a context that ends with ctx until over is called, and no more after
-// that. When the context of a batch ends just after it was sent, the driver picks by
-// chance whether to close its connection, which may serve another query by then
-// (contextWatchdog of clickhouse-go 2.50).
-func undisturbed(ctx context.Context) (inner context.Context, over func()) {
-	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	return inner, func() { stop() }
-}
-
+// begin prepares a block, which must be closed before ctx is ended.
 func (s *Store) begin(ctx context.Context, statement string, settings clickhouse.Settings) (driver.Batch, error) {
 	s.metrics.blocks.Inc()
 	all := clickhouse.Settings{
@@ -65,5 +54,33 @@ func (s *Store) begin(ctx context.Context, statement string, settings clickhouse
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 	}
 	maps.Copy(all, settings)
-	return s.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(all)), s.sql(statement))
+	inner, over := undisturbed(ctx)
+	rows, err := s.conn.PrepareBatch(clickhouse.Context(inner, clickhouse.WithSettings(all)), s.sql(statement))
+	if err != nil {
+		over()
+		return nil, err
+	}
+	return block{rows, over}, nil
+}
+
+// block is a batch whose context does not end any more once it is closed.
+type block struct {
+	driver.Batch
+	over func()
+}
+
+// Close implements driver.Batch.
+func (b block) Close() error {
+	defer b.over()
+	return b.Batch.Close()
+}
+
+// undisturbed is a context that ends with ctx until over is called, and no more after
+// that. When the context of a batch ends just after it was sent, the driver picks by
+// chance whether to close its connection, which may serve another query by then
+// (contextWatchdog of clickhouse-go 2.50).
+func undisturbed(ctx context.Context) (inner context.Context, over func()) {
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return inner, func() { stop() }
 }

@@ -21,8 +21,6 @@ func (s *Store) PutTargets(ctx context.Context, targets []TargetStatus) error {
 		return nil
 	}
 	err := s.bounded(ctx, s.limits.InsertTimeout, func(ctx context.Context) (err error) {
-		ctx, over := undisturbed(ctx)
-		defer over()
 		rows, err := s.begin(ctx, "INSERT INTO @.targets ("+targetColumns+")", nil)
 		if err != nil {
 			return err
