@@ -44,7 +44,7 @@ var counter = regexp.MustCompile(`0x[0-9a-f]{4}|[0-9]{4}|\$Proxy[0-9]|proxy[0-9]
 var ways = []string{"Matrix.throughLambda", "Matrix.throughHandle", "Matrix.throughProxy", "Matrix.throughReflection"}
 
 func checkJDK(t *testing.T, jdk string) []string {
-	r, cpu, bytes, waited := runMatrix(t, jdk, 400)
+	r, cpu, bytes, waited := runMatrix(t, jdk, 800)
 	checkLedger(t, &r)
 	cpuSet, allocSet, lockSet := setOf(t, &r, profile.CPU), setOf(t, &r, profile.Alloc), setOf(t, &r, profile.Lock)
 	var used int64
@@ -52,12 +52,14 @@ func checkJDK(t *testing.T, jdk string) []string {
 		used += through(cpuSet, way).Value
 	}
 	near(t, "CPU time", used, cpu, 10)
-	for _, way := range ways { // some 80 samples each
+	// What is allowed is five standard deviations at least: some 160 samples each.
+	for _, way := range ways {
 		near(t, "CPU time of "+way, through(cpuSet, way).Value, used/int64(len(ways)), 45)
 	}
 	large, small := through(allocSet, "Matrix.large").Value, through(allocSet, "Matrix.small").Value
 	near(t, "allocated bytes", large+small, bytes, 10)
-	near(t, "bytes of large objects", large, 3*small, 15)
+	// Some 1,700 samples of the small, and what the samplers of old JVMs shift.
+	near(t, "bytes of large objects", large, 3*small, 20)
 	// The JVM tells of a wait when it has tried for a while, and the program's
 	// thread may wait for a CPU before and after.
 	if wait := through(lockSet, "Matrix.waits").Value; wait > waited || wait < waited/2 {
