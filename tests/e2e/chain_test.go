@@ -11,8 +11,8 @@ import (
 // than five standard deviations.
 const enough = 12_000
 
-// ofTheJVM is how far the sampler of Java 17 itself is off between pages and lines:
-// up to 15 % here on a busy machine (JDK-8356372, alloc_shares_estimated).
+// ofTheJVM is how far the sampler of Java 17 itself may be off between pages and lines:
+// 15 % on a busy machine when pages had 16 KiB (JDK-8356372, alloc_shares_estimated).
 const ofTheJVM = 0.25
 
 func TestFromTheJVMToTheBrowser(t *testing.T) {
