@@ -37,6 +37,8 @@ type sidecarFlags struct {
 	Architectures      []string      `env:"PODFLAME_SIDECAR_ARCHITECTURES" help:"Architectures of nodes for which the image of the sidecar exists (amd64,arm64)."`
 	AllowSysPtrace     bool          `env:"PODFLAME_ALLOW_SYS_PTRACE" help:"Give SYS_PTRACE to the sidecar of a root JVM with extra capabilities."`
 	RootInNonRootPods  bool          `env:"PODFLAME_ROOT_IN_NON_ROOT_PODS" help:"Give a root sidecar to pods that declare runAsNonRoot and whose user is not known."`
+
+	Settings map[string]string `name:"sidecar-settings" env:"PODFLAME_SIDECAR_SETTINGS" placeholder:"FLAG=VALUE;..." help:"Flags of the sidecar for all that are injected, such as sample-rate=100;longest-alloc-interval=16m. What an annotation sets, too, has this as its default. A sidecar whose version lacks a flag ignores it."`
 }
 
 // config is the configuration that the flags make of the defaults. It is not
@@ -64,6 +66,10 @@ func (f *sidecarFlags) config() (inject.Config, error) {
 	}
 	if len(f.IgnoredImages) > 0 {
 		config.IgnoredImages = f.IgnoredImages
+	}
+	var err error
+	if config.Settings, config.Tuned, err = config.Settings.Tune(f.Settings); err != nil {
+		return config, fmt.Errorf("read --sidecar-settings: %w", err)
 	}
 	return config, f.quantities(&config)
 }

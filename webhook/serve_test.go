@@ -46,6 +46,26 @@ func TestServeIsTheDefault(t *testing.T) {
 	}
 }
 
+// What an annotation can set is its default, the rest is passed as it is.
+func TestSettingsOfAllSidecars(t *testing.T) {
+	t.Setenv("PODFLAME_SIDECAR_SETTINGS", "events=cpu,alloc;sample-rate=100;alloc-interval=1m;longest-alloc-interval=16m")
+	serve, err := parseServe(t, "--sidecar-image=i", "--server-version=1.34")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := serve.decisions(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := config.Settings
+	if len(s.Events) != 2 || s.SampleRate != 100 || s.AllocInterval != 1<<20 || len(s.Fixed) != 1 || s.Fixed[0] != "alloc" {
+		t.Errorf("settings %+v", s)
+	}
+	if len(config.Tuned) != 1 || config.Tuned["longest-alloc-interval"] != "16m" {
+		t.Errorf("tuned %v", config.Tuned)
+	}
+}
+
 func TestServeRefusesBadFlags(t *testing.T) {
 	for arguments, want := range map[string]string{
 		"":                                    "--sidecar-image",
@@ -70,6 +90,11 @@ func TestServeRefusesBadFlags(t *testing.T) {
 		"--server-version=the-new-one":  "the-new-one",
 		"--cpu-request=2 --cpu-limit=1": "CPU request and limit",
 		"--recordings-size=0":           "podflame-rec",
+
+		"--sidecar-settings=sample-rate=100;decode-memory=1": `read --sidecar-settings: "decode-memory" is not one of events, window`,
+		"--sidecar-settings=window=1h":                       `read --sidecar-settings: window: 1h is outside 5s to 10m0s`,
+		"--sidecar-settings=renew=5m":                        "read --sidecar-settings: renew: 5m is outside 20m0s to 24h0m0s",
+		"--sidecar-settings=max-targets=64":                  "64 recordings (max-targets)",
 	} {
 		serve, err := parseServe(t, append(strings.Fields(arguments), "--sidecar-image=i", "--server-version=1.34")...)
 		if strings.Contains(arguments, "server-version") {

@@ -83,3 +83,24 @@ func TestCapture(t *testing.T) {
 		}
 	}
 }
+
+// What an installation sets is the default of annotations, or passed on; of what is
+// not valid nothing holds.
+func TestTune(t *testing.T) {
+	base := DefaultSettings()
+	got, rest, err := base.Tune(map[string]string{"window": "30s", "sample-rate": "50", "lock-threshold": "1ms", "log-level": "debug", "renew": "1h"})
+	want := DefaultSettings()
+	want.Window, want.SampleRate, want.LockThreshold, want.Fixed = 30*time.Second, 50, time.Millisecond, []string{"lock"}
+	if err != nil || !cmp.Equal(got, want) || !cmp.Equal(rest, map[string]string{"log-level": "debug", "renew": "1h"}) {
+		t.Errorf("%+v %v %v, want %+v", got, rest, err, want)
+	}
+	for flag, text := range map[string]string{
+		"window": "1s", "sample-rate": "many", "log-level": "loud", "renew": "10m", "max-targets": "0", "longest-cpu-interval": "1h",
+		"pid": "1", "decode-memory": "1", "library": "/x", "": "", "enabled": "true", "keep-unreadable": "1",
+	} {
+		got, rest, err := base.Tune(map[string]string{"events": "wall", flag: text})
+		if err == nil || rest != nil || !cmp.Equal(got, base) || !strings.Contains(err.Error(), flag) || strings.Contains(err.Error(), "annotation") {
+			t.Errorf("%s=%s: %+v %v %v", flag, text, got, rest, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type Config struct {
 	IgnoredContainers  []string // patterns of names; profiled only if profiling.io/containers names them
 	IgnoredImages      []string // likewise, patterns of the last components of an image's repository
 	Settings           contract.Settings
+	Tuned              map[string]string // values of contract.Tunings for all sidecars, by flag
 	CPURequest         resource.Quantity
 	CPULimit           resource.Quantity
 	CPUGuaranteed      resource.Quantity // request and limit in pods of QoS class Guaranteed, which stay so
@@ -127,7 +129,31 @@ func (c Config) validateResources() error {
 			return fmt.Errorf("size limit %s of volume %s must be above 0", size.String(), name)
 		}
 	}
+	return c.validateTuned()
+}
+
+// validateTuned refuses what would let sidecars write more than their volumes
+// hold, for which the kubelet evicts the whole pod.
+func (c Config) validateTuned() error {
+	targets, tunedTargets := c.tuned("max-targets", 16)
+	recording, tunedRecording := c.tuned("max-recording", 64)
+	spool, tunedSpool := c.tuned("spool-bytes", 128)
+	if most := targets * recording * mebibyte; (tunedTargets || tunedRecording) && most > c.RecordingsSize.Value() {
+		return fmt.Errorf("%d recordings (max-targets) of %d MiB (max-recording) are more than the size limit %s of volume %s", targets, recording, c.RecordingsSize.String(), contract.RecordingsVolume)
+	}
+	if tunedSpool && spool*mebibyte > c.StateSize.Value() {
+		return fmt.Errorf("%d MiB of windows (spool-bytes) are more than the size limit %s of volume %s", spool, c.StateSize.String(), contract.StateVolume)
+	}
 	return nil
+}
+
+// tuned is a number for all sidecars, and whether it is set.
+func (c Config) tuned(flag string, byDefault int64) (n int64, set bool) {
+	n, err := strconv.ParseInt(c.Tuned[flag], 10, 64)
+	if err != nil {
+		return byDefault, false
+	}
+	return n, true
 }
 
 // nativeSince is the first version whose API servers and kubelets have native

@@ -26,11 +26,33 @@ func TestValidate(t *testing.T) {
 		"podflame-rec":      func(c *Config) { c.RecordingsSize = resource.Quantity{} },
 		"10m0s":             func(c *Config) { c.TokenLifetime = 599 * time.Second },
 		"not an image name": func(c *Config) { c.Image = "a b" },
+		"32 recordings":     func(c *Config) { c.Tuned = map[string]string{"max-targets": "32"} },
+		"of 128 MiB":        func(c *Config) { c.Tuned = map[string]string{"max-recording": "128"} },
+		"spool-bytes":       func(c *Config) { c.Tuned = map[string]string{"spool-bytes": "257"} },
 	} {
 		cfg := testConfig()
 		spoil(&cfg)
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one about %q", err, want)
+		}
+	}
+}
+
+// Sizes that are set for sidecars of the default numbers stay as they were.
+func TestTunedSidecarsFitTheirVolumes(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"small volumes, as before": func(c *Config) {
+			c.RecordingsSize, c.StateSize = resource.MustParse("100Mi"), resource.MustParse("10Mi")
+		},
+		"fewer but larger": func(c *Config) { c.Tuned = map[string]string{"max-targets": "4", "max-recording": "256"} },
+		"more, and a larger volume": func(c *Config) {
+			c.Tuned, c.RecordingsSize = map[string]string{"max-targets": "32"}, resource.MustParse("2Gi")
+		},
+	} {
+		cfg := testConfig()
+		change(&cfg)
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -210,5 +210,8 @@ func drawConfig(t *rapid.T) Config {
 	cfg.PullSecrets = rapid.SampledFrom([][]string{nil, {"registry"}}).Draw(t, "pull secrets")
 	cfg.AllowSysPtrace = rapid.Bool().Draw(t, "ptrace")
 	cfg.RootInNonRootPods = rapid.IntRange(0, 4).Draw(t, "root") == 0
+	if list := rapid.SampledFrom([]string{"", "", "", "sample-rate=0;threads=false", "window=30s;renew=1h;max-targets=8"}).Draw(t, "settings"); list != "" {
+		tune(t, &cfg, list)
+	}
 	return cfg
 }

@@ -147,6 +147,8 @@ func caseConfig(t testing.TB, text string, pod *corev1.Pod, ns *Namespace) Confi
 			cfg.AllowSysPtrace = true
 		case "root-in-non-root":
 			cfg.RootInNonRootPods = true
+		case "settings":
+			tune(t, &cfg, value)
 		case "pull-secret":
 			cfg.PullSecrets = append(cfg.PullSecrets, value)
 		case "missing":
@@ -160,6 +162,20 @@ func caseConfig(t testing.TB, text string, pod *corev1.Pod, ns *Namespace) Confi
 		}
 	}
 	return cfg
+}
+
+// tune sets flag=value;... for all sidecars.
+func tune(t fataler, cfg *Config, list string) {
+	t.Helper()
+	values := map[string]string{}
+	for pair := range strings.SplitSeq(list, ";") {
+		flag, value, _ := strings.Cut(pair, "=")
+		values[flag] = value
+	}
+	var err error
+	if cfg.Settings, cfg.Tuned, err = cfg.Settings.Tune(values); err != nil {
+		t.Fatalf("settings %q: %v", list, err)
+	}
 }
 
 func number(t testing.TB, text string) int {

@@ -132,6 +132,11 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
 	}
+	for _, tuning := range contract.Tunings() {
+		if value, ok := cfg.Tuned[tuning.Flag]; ok {
+			env = append(env, corev1.EnvVar{Name: tuning.Variable(), Value: value})
+		}
+	}
 	if s.SampleRate != contract.DefaultSettings().SampleRate {
 		env = append(env, corev1.EnvVar{Name: contract.EnvSampleRate, Value: strconv.Itoa(s.SampleRate)})
 	}
