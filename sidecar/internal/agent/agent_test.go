@@ -35,6 +35,7 @@ func TestWindowsOfARunningJVM(t *testing.T) {
 	b.stop()
 	windows := b.spool.profiled()
 	b.checkContiguous(windows)
+	var counted, charged time.Duration // in sum: where a border lies within a slow dump is not known exactly
 	for _, w := range windows {
 		if w.Target.PID != b.jvm.PID || w.Target.MainClass != "Workload" || w.Target.JVMVersion == "" || w.Target.Container != "shop" {
 			t.Errorf("target %+v", w.Target)
@@ -47,9 +48,13 @@ func TestWindowsOfARunningJVM(t *testing.T) {
 		}
 		if w.KernelCPU == nil || w.Settings.Tick == 0 {
 			t.Errorf("window of %s has no account of the kernel's, or no tick of %s", w.Start, w.Settings.Tick)
-		} else if cpu := time.Duration(w.Coverage[0].Captured.Value); cpu > 2*time.Second && (cpu-*w.KernelCPU).Abs() > *w.KernelCPU/4 {
-			t.Errorf("window of %s has %s of CPU time, the kernel charged %s", w.Start, cpu, *w.KernelCPU)
+		} else {
+			counted, charged = counted+time.Duration(w.Coverage[0].Captured.Value), charged+*w.KernelCPU
 		}
+	}
+	t.Logf("%s of CPU time in %d windows, the kernel charged %s", counted, len(windows), charged)
+	if (counted - charged).Abs() > charged/4 {
+		t.Errorf("windows have %s of CPU time, the kernel charged %s", counted, charged)
 	}
 	if cpu := windows[1].Set(profile.CPU); cpu == nil || selfOf(cpu, "Workload.spin") == 0 {
 		t.Errorf("CPU samples of Workload.spin are missing: %v", cpu)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -148,11 +149,13 @@ func TestLongestAllocIntervalFollowsTheJVM(t *testing.T) {
 }
 
 // The same in a real JVM, in which four threads wait for locks at any time: so there
-// are four seconds of waiting in each, at whatever interval they are sampled.
+// are four seconds of waiting in each, at whatever interval they are sampled. Which
+// one the budget leads to depends on what the first window had, which may be short
+// and lacks the waits that last; it is eight times the one asked for at least.
 func TestSamplingAdaptsInAJVM(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, jvmtest.Options{Threads: []string{"lock", "monitor"}})
-	b.config.Settings.Events, b.config.Settings.SampleRate = []string{"lock"}, 70
+	b.config.Settings.Events, b.config.Settings.SampleRate = []string{"lock"}, 10
 	b.start()
 	interval := func(w profile.Window) time.Duration { return w.Settings.LockThreshold }
 	b.await("two windows at a longer interval", func() bool {
@@ -161,11 +164,14 @@ func TestSamplingAdaptsInAJVM(t *testing.T) {
 	})
 	state := b.agent.Report().Targets[0].State
 	b.stop()
-	if state.State != profile.StateProfiled || !strings.Contains(state.Detail, "lock every 80ms instead of 10ms") || !strings.Contains(state.Options, "lock=80000000") {
-		t.Errorf("the report says %+v", state)
+	windows := b.spool.profiled()
+	longer := interval(windows[len(windows)-1])
+	if longer < 80*time.Millisecond || state.State != profile.StateProfiled ||
+		!strings.Contains(state.Detail, fmt.Sprintf("lock every %s instead of 10ms", longer)) || !strings.Contains(state.Options, fmt.Sprintf("lock=%d", longer)) {
+		t.Errorf("at %s the report says %+v", longer, state)
 	}
 	var waited, recorded [2]time.Duration // before, after
-	for _, w := range b.spool.profiled() {
+	for _, w := range windows {
 		t.Logf("%s: every %s, %+v in %s", w.Start, interval(w), w.CoverageOf(profile.Lock).Captured, w.Recorded.End.Sub(w.Recorded.Start))
 		i := 0
 		if interval(w) > b.config.Settings.LockThreshold {
@@ -176,10 +182,10 @@ func TestSamplingAdaptsInAJVM(t *testing.T) {
 	}
 	for i := range waited {
 		if perSecond := waited[i].Seconds() / recorded[i].Seconds(); perSecond < 0.8 || perSecond > 8 {
-			t.Errorf("%.2f seconds of waiting a second, want about 4: with the weights of the other interval it would be an eighth, or eight times that", perSecond)
+			t.Errorf("%.2f seconds of waiting a second, want about 4: with the weights of the other interval it would be an eighth, or eight times that, at least", perSecond)
 		}
 	}
-	if noticed := adapted(b.spool.all(), profile.Lock); len(noticed) != 1 || interval(noticed[0]) != 80*time.Millisecond {
+	if noticed := adapted(b.spool.all(), profile.Lock); len(noticed) != 1 || interval(noticed[0]) != longer {
 		t.Errorf("%d windows say that sampling has changed", len(noticed))
 	}
 	if b.spool.loss(profile.ProfilerStall).Duration == 0 {

@@ -154,7 +154,7 @@ func TestReceiptTellsWhatIsStored(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"1","status":"duplicate","reason":"id_conflict","stored":{"cpu":{"value":5,"count":2},"of_a_newer_version":{"value":1,"count":1}}}`)
 	}))
 	defer server.Close()
-	got, err := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second}).Window(t.Context(), nil)
+	got, err := newClient(t, Config{URL: server.URL, Timeout: time.Minute}).Window(t.Context(), nil)
 	if err != nil || got.Reason != profile.IDConflict || got.Stored[profile.CPU] != (profile.Amount{Value: 5, Count: 2}) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -225,7 +225,7 @@ func TestClientClassifiesAnswers(t *testing.T) {
 				_, _ = io.WriteString(w, test.body)
 			}))
 			defer server.Close()
-			c := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second})
+			c := newClient(t, Config{URL: server.URL, Timeout: time.Minute})
 			var failed *Error
 			if _, err := c.Window(t.Context(), []byte("x")); !errors.As(err, &failed) {
 				t.Fatalf("got %v", err)
@@ -261,7 +261,7 @@ func TestClientSendsTokenAndTrustsTheBundle(t *testing.T) {
 	defer server.Close()
 	dir := t.TempDir()
 	token, ca := filepath.Join(dir, "token"), filepath.Join(dir, "ca.crt")
-	c := newClient(t, Config{URL: server.URL, TokenFile: token, CAFile: ca, Timeout: 5 * time.Second})
+	c := newClient(t, Config{URL: server.URL, TokenFile: token, CAFile: ca, Timeout: time.Minute})
 	fails := func(reason profile.Reason) {
 		t.Helper()
 		var failed *Error
@@ -338,7 +338,7 @@ func TestReporterTellsTheStateOfTheSpool(t *testing.T) {
 func TestAnswerToAReport(t *testing.T) {
 	for body, want := range map[string]string{`{"paused":"incident 7"}`: "incident 7", "": "", "<html>welcome</html>": "", "[]": ""} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
-		answer, err := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second}).Report(t.Context(), &profile.Report{})
+		answer, err := newClient(t, Config{URL: server.URL, Timeout: time.Minute}).Report(t.Context(), &profile.Report{})
 		if err != nil || answer.Paused != want {
 			t.Errorf("%q: paused %q %v, want %q", body, answer.Paused, err, want)
 		}
@@ -361,7 +361,7 @@ func TestReportWithAnEndlessMessage(t *testing.T) {
 		_, _ = w.Write(body)
 	}))
 	defer server.Close()
-	c := newClient(t, Config{URL: server.URL, Timeout: 5 * time.Second})
+	c := newClient(t, Config{URL: server.URL, Timeout: time.Minute})
 	_, failed := c.Window(t.Context(), []byte("x"))
 	if failed == nil || !strings.Contains(failed.Error(), "ä") {
 		t.Fatalf("got %v", failed)

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -135,9 +136,11 @@ func (l *lab) pids() (pids []int) {
 	return pids
 }
 
+// order gives the child an order whole: it removes what it has read.
 func (l *lab) order(what string) {
 	l.Helper()
-	if err := os.WriteFile(filepath.Join(l.dir, "order"), []byte(what), 0o600); err != nil {
+	path := filepath.Join(l.dir, "order")
+	if err := errors.Join(os.WriteFile(path+".new", []byte(what), 0o600), os.Rename(path+".new", path)); err != nil {
 		l.Fatal(err)
 	}
 }
