@@ -53,7 +53,8 @@ func TestWindowsOfARunningJVM(t *testing.T) {
 		}
 	}
 	t.Logf("%s of CPU time in %d windows, the kernel charged %s", counted, len(windows), charged)
-	if (counted - charged).Abs() > charged/4 {
+	const unsampled = 500 * time.Millisecond // what some 30 threads use without a whole interval of it
+	if (counted - charged).Abs() > charged/4+unsampled {
 		t.Errorf("windows have %s of CPU time, the kernel charged %s", counted, charged)
 	}
 	if cpu := windows[1].Set(profile.CPU); cpu == nil || selfOf(cpu, "Workload.spin") == 0 {
