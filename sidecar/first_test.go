@@ -34,7 +34,10 @@ func TestFirstProcess(t *testing.T) {
 	}
 	s.start()
 	s.awaitWindows(1)
-	proper := childOf(t, s.cmd.Process.Pid)
+	proper := childThatRuns(s.cmd.Process.Pid, "run")
+	if proper == 0 {
+		t.Fatal("the first process has no sidecar")
+	}
 	if os.Geteuid() != 0 { // the files of a process that cannot be traced belong to root
 		for _, pid := range []int{s.cmd.Process.Pid, proper} {
 			info, err := os.Stat(fmt.Sprintf("/proc/%d/mem", pid))
@@ -56,19 +59,6 @@ func TestFirstProcess(t *testing.T) {
 		t.Errorf("a session is left that writes %v", open)
 	}
 	j.CheckUntouched(t)
-}
-
-func childOf(t *testing.T, pid int) int {
-	t.Helper()
-	children := childrenOf(pid)
-	if len(children) == 0 {
-		t.Fatal("the first process has no child")
-	}
-	child, err := strconv.Atoi(children[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return child
 }
 
 // childrenOf asks every thread of a process: each lists only what it forked.

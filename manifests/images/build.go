@@ -21,11 +21,21 @@ const user = 65532 // as in the manifests
 // program is one of the three, and what its image has besides it.
 type program struct {
 	name    string
+	secret  bool   // runs beside others of its user: they may execute its file, not read it, see mode
 	library string // file of the cache; empty for none
 	target  string // where the library goes
 	base    string // reference of the base; empty for this host's
 	libc    bool   // loads C libraries
 	ports   []string
+}
+
+// mode is that of the program's file. The kernel lets nobody trace a process whose
+// file its user may not read, from its first instruction on (execve(2), would_dump).
+func (p program) mode() int64 {
+	if p.secret {
+		return 0o711
+	}
+	return 0o755
 }
 
 func (s settings) all() []program {
@@ -39,7 +49,7 @@ func (s settings) all() []program {
 	return []program{
 		{name: "webhook", base: s.staticBase, ports: []string{"9443/tcp", "8080/tcp", "8081/tcp"}},
 		{
-			name: "sidecar", base: s.staticBase,
+			name: "sidecar", base: s.staticBase, secret: true,
 			library: filepath.Join("async-profiler-"+s.asprof, machine, "libasyncProfiler.so"),
 			target:  "/usr/local/bin/libasyncProfiler.so",
 		},
@@ -106,7 +116,7 @@ func (s settings) layers(work string, p program) ([]v1.Layer, error) {
 		fills = append(fills, func(b *archive.Builder) error { b.File(p.target, 0o644, library); return nil })
 	}
 	fills = append(fills, func(b *archive.Builder) error {
-		b.File("/usr/local/bin/"+p.name, 0o755, filepath.Join(s.programs, p.name))
+		b.File("/usr/local/bin/"+p.name, p.mode(), filepath.Join(s.programs, p.name))
 		return s.addNotices(b, p)
 	})
 	var layers []v1.Layer

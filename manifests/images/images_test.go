@@ -200,6 +200,9 @@ func check(t *testing.T, image v1.Image, program string, want []string) {
 			t.Fatal(err)
 		}
 		files[header.Name] = true
+		if mode := map[string]int64{"webhook": 0o755, "sidecar": 0o711, "backend": 0o755}[program]; header.Name == "usr/local/bin/"+program && header.Mode != mode {
+			t.Errorf("%s has mode %o, want %o", header.Name, header.Mode, mode)
+		}
 		if strings.HasPrefix(header.Name, "licenses/") && header.Typeflag == tar.TypeReg {
 			text, err := io.ReadAll(reader)
 			if err != nil || header.Mode != 0o644 {

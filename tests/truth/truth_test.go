@@ -96,9 +96,11 @@ func (f *fleet) compare(t *testing.T, l *life) {
 
 // compareLosses checks that what the recordings hold and the API does not show is
 // told, reason by reason: a window that waited for too long is the only loss that
-// these lives can have.
+// these lives can have. That shares are estimates loses nothing; whether it is told
+// depends on the JDK, and is tested where recordings are decoded.
 func compareLosses(t *testing.T, l *life, typ string, told []loss, lost amount) {
 	t.Helper()
+	told = slices.DeleteFunc(told, func(l loss) bool { return l.Reason == "alloc_shares_estimated" })
 	var want []loss
 	if l.forgetful && lost != (amount{}) {
 		want = []loss{{Outcome: "dropped", Reason: "spool_expired", Value: lost.Value, Count: lost.Count}}
