@@ -49,6 +49,12 @@ type TargetState struct {
 	LastWindowEnd   *time.Time `json:"lastWindowEnd"`
 	LastError       string     `json:"lastError"`
 	StallNS         int64      `json:"stallNs"` // recording time lost to the last rotation
+	// ReadWaitNS is how long the newest window waited for recordings of other JVMs
+	// of the sidecar to be read.
+	ReadWaitNS int64 `json:"readWaitNs,omitempty"`
+	// Threads says whether samples keep the name of their thread group; nil from a
+	// sidecar that does not know of names.
+	Threads *bool `json:"threads,omitempty"`
 }
 
 // Spool is the state of a sidecar's disk queue.
@@ -140,8 +146,8 @@ func (t *TargetReport) check() error {
 	if id.Service == "" {
 		return malformed("target of pod %q has no service", id.Pod)
 	}
-	if id.PID < 0 || id.PID > math.MaxInt32 || s.WindowSeconds < 0 || s.WindowSeconds > MaxWindowSeconds || s.StallNS < 0 {
-		return malformed("target %s/%d has a pid, windowSeconds or stallNs out of range", id.Service, id.PID)
+	if id.PID < 0 || id.PID > math.MaxInt32 || s.WindowSeconds < 0 || s.WindowSeconds > MaxWindowSeconds || s.StallNS < 0 || s.ReadWaitNS < 0 {
+		return malformed("target %s/%d has a pid, windowSeconds, stallNs or readWaitNs out of range", id.Service, id.PID)
 	}
 	if !slices.Contains(States(), s.State) {
 		return malformed("target %s/%d has the unknown state %.40q", id.Service, id.PID, s.State)

@@ -20,7 +20,7 @@ func sampleReport() *Report {
 			Identity: Target{Cluster: "c", Namespace: "n", Service: "checkout", Pod: "p", PID: 7, JVMStart: start, JVMVersion: "21", MainClass: "Main"},
 			State: TargetState{
 				State: StateProfiled, Since: start, WindowSeconds: 60, Session: "s1", Events: []string{"cpu"},
-				LastWindowStart: &start, LastWindowEnd: &end, StallNS: 5,
+				LastWindowStart: &start, LastWindowEnd: &end, StallNS: 5, ReadWaitNS: 6, Threads: new(false),
 			},
 		}},
 	}

@@ -70,6 +70,9 @@ test('targets: state, reason, remedy; filtered by state', async () => {
   expect(await groups.getByText('Stop the other profiler').count()).toBe(1)
   expect(await page.locator('.trouble').getByText('Stop the other profiler').count()).toBe(0)
   await page.getByText('alloc every 4096 KiB instead of 512').first().waitFor()
+  await page.getByText('names of threads are left out, as asked').first().waitFor()
+  await page.getByText('no names of threads: an earlier version of the sidecar').first().waitFor()
+  await page.getByText('waited 420 ms to be read').first().waitFor()
   await page.getByRole('button', { name: /^Failed/ }).click()
   await expect.poll(() => page.locator('tbody.target').count()).toBe(1)
   await page

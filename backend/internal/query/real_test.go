@@ -265,7 +265,7 @@ func TestReportsComeBackAsTargets(t *testing.T) {
 			Identity: profiletest.Target("checkout", "checkout-0"),
 			State: profile.TargetState{
 				State: profile.StateConflict, Reason: profile.Conflict, Detail: "/opt/libasyncProfiler.so", Since: end, WindowSeconds: 10,
-				Events: []string{"cpu", "alloc"}, LastWindowEnd: &end, StallNS: 5,
+				Events: []string{"cpu", "alloc"}, LastWindowEnd: &end, StallNS: 5, ReadWaitNS: 6, Threads: new(false),
 			},
 		}},
 	}

@@ -549,6 +549,13 @@ export interface components {
              * @description recording time lost to the last rotation
              */
             stallNs: number;
+            /**
+             * Format: int64
+             * @description how long the newest window waited for recordings of other JVMs of the sidecar to be read; absent: not at all
+             */
+            readWaitNs?: number;
+            /** @description whether samples keep the name of their thread group; absent from sidecars that do not know of names */
+            threads?: boolean;
         };
         Spool: {
             windows: number;

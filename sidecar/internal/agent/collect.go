@@ -103,6 +103,8 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	if err != nil {
 		return err
 	}
+	w.metrics.waited.Add(result.Cost.Waited.Seconds())
+	w.board.update(w.p.Key(), func(s *TargetStatus) { s.ReadWait = result.Cost.Waited })
 	if note != nil {
 		w.problem(fmt.Errorf("keep unreadable recording: %w", note))
 	}

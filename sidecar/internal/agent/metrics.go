@@ -19,6 +19,7 @@ type metrics struct {
 	crashes  prometheus.Counter
 	adapt    *prometheus.CounterVec // changes of intervals by the sampling budget, by event and direction
 	bounded  *prometheus.CounterVec // windows with more samples than the sampling budget, by event
+	waited   prometheus.Counter     // seconds for a turn to read a recording
 	time     prometheus.Gauge       // seconds by which the account of time is wrong
 }
 
@@ -48,6 +49,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		time:     f.NewGauge(prometheus.GaugeOpts{Name: "podflame_sidecar_time_difference_seconds", Help: "Largest difference, of any JVM, between wall time and what windows tell as recorded or lost; not 0 is an error of the sidecar."}),
 		crashes:  f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_jvm_crashes_total", Help: "JVMs that died shortly after a profiler command."}),
 	}
+	m.waited = f.NewCounter(prometheus.CounterOpts{Name: "podflame_sidecar_read_wait_seconds_total", Help: "Time that windows waited for recordings of other JVMs of the sidecar to be read; see --decode-children."})
 	m.adapt = f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_sampling_changes_total", Help: "Changes of a JVM's sampling interval by the sampling budget."}, []string{"event", "interval"})
 	m.bounded = f.NewCounterVec(prometheus.CounterOpts{Name: "podflame_sidecar_sampling_bounded_windows_total", Help: "Windows with more samples than the sampling budget, whose interval may not be longer."}, []string{"event"})
 	for _, event := range contract.Budgeted() {

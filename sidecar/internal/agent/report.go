@@ -38,6 +38,7 @@ func (a *Agent) stateOf(s TargetStatus) profile.TargetState {
 		WindowSeconds: int(settings.Window / time.Second),
 		Session:       s.Session, Adopted: s.Adopted, Engine: s.Engine, Events: settings.Events,
 		Options: cut(s.Options), LastError: cut(s.LastError), StallNS: s.Stall.Nanoseconds(),
+		ReadWaitNS: s.ReadWait.Nanoseconds(), Threads: &settings.Threads,
 	}
 	if s.Refused != "" && s.Reason == "" {
 		state.Reason, state.Detail = profile.AnnotationRefused, cut(s.Refused)

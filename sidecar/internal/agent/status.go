@@ -29,6 +29,7 @@ type TargetStatus struct {
 	LastEnd     time.Time     // of it
 	Windows     int64         // made by this sidecar
 	Stall       time.Duration // of the last dump
+	ReadWait    time.Duration // of the newest window, for its recording's turn to be read
 	LastError   string
 	LastErrorAt time.Time
 	Time        timeline.Sums // what the time since From was

@@ -179,7 +179,7 @@ func TestCaptureInAJVM(t *testing.T) {
 	}
 	hasWall := func(w profile.Window) bool { return w.Set(profile.Wall) != nil }
 	b.await("wall samples", func() bool { return slices.ContainsFunc(b.spool.profiled(), hasWall) })
-	if s := b.agent.Report().Targets[0].State; !strings.HasPrefix(s.Detail, "capture of ") || s.State != profile.StateProfiled || !slices.Contains(s.Events, "wall") {
+	if s := b.agent.Report().Targets[0].State; !strings.HasPrefix(s.Detail, "capture of ") || s.Threads == nil || !*s.Threads || s.State != profile.StateProfiled || !slices.Contains(s.Events, "wall") {
 		t.Errorf("the report says %+v", s)
 	}
 	if err := pod.write(map[string]string{contract.Events: "cpu"}); err != nil {

@@ -72,6 +72,7 @@ type Result struct {
 
 // Cost is what the children of a Decode took.
 type Cost struct {
+	Waited    time.Duration // for the children of other Decodes
 	CPU       time.Duration // of all
 	PeakBytes int64         // resident, of the largest
 	Children  int

@@ -65,7 +65,8 @@ func NewDecoder() *Decoder {
 // could be started, or that ctx is done, and says nothing about the recording.
 // The offset of file is not used.
 func (d *Decoder) Decode(ctx context.Context, file *os.File, chunks []Chunk, o Options) (Result, error) {
-	if err := d.await(ctx); err != nil {
+	waited, err := d.await(ctx)
+	if err != nil {
 		return Result{}, err
 	}
 	defer d.done()
@@ -73,19 +74,26 @@ func (d *Decoder) Decode(ctx context.Context, file *os.File, chunks []Chunk, o O
 		o.MaxChunkBytes = d.MemoryBytes / 2
 	}
 	run := &decoding{Decoder: d, file: file, chunks: slices.Clone(chunks), options: o, end: time.Now().Add(attempts * d.Timeout)}
+	run.cost.Waited = waited
 	return run.result(ctx)
 }
 
-// await waits for a turn.
-func (d *Decoder) await(ctx context.Context) error {
+// await waits for a turn. It returns for how long, 0 if it was there.
+func (d *Decoder) await(ctx context.Context) (time.Duration, error) {
 	if d.turn == nil {
-		return nil
+		return 0, nil
 	}
 	select {
 	case d.turn <- struct{}{}:
-		return nil
+		return 0, nil
+	default:
+	}
+	began := time.Now()
+	select {
+	case d.turn <- struct{}{}:
+		return time.Since(began), nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the recordings of other JVMs to be read: %w; raise --decode-children", ctx.Err())
+		return 0, fmt.Errorf("wait for the recordings of other JVMs to be read: %w; raise --decode-children", ctx.Err())
 	}
 }
 

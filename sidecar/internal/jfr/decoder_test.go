@@ -302,17 +302,20 @@ func bytesReader(b []byte) io.ReaderAt { return bytes.NewReader(b) }
 // its context.
 func TestDecodesOneRecordingAtATime(t *testing.T) {
 	d := NewDecoder()
-	if err := d.await(t.Context()); err != nil {
-		t.Fatal(err)
+	if waited, err := d.await(t.Context()); err != nil || waited != 0 {
+		t.Fatal(waited, err)
 	}
 	over, end := context.WithCancel(t.Context())
 	end()
 	if _, err := d.Decode(over, nil, []Chunk{{Size: 1}}, DefaultOptions()); !errors.Is(err, context.Canceled) {
 		t.Errorf("beside another one it ends with %v", err)
 	}
-	d.done()
-	if _, err := d.Decode(t.Context(), nil, nil, DefaultOptions()); err != nil {
-		t.Errorf("after it: %v", err)
+	time.AfterFunc(10*time.Millisecond, d.done)
+	if r, err := d.Decode(t.Context(), nil, nil, DefaultOptions()); err != nil || r.Cost.Waited <= 0 {
+		t.Errorf("after it: waited %s, %v", r.Cost.Waited, err)
+	}
+	if r, err := d.Decode(t.Context(), nil, nil, DefaultOptions()); err != nil || r.Cost.Waited != 0 {
+		t.Errorf("alone: waited %s, %v", r.Cost.Waited, err)
 	}
 	if len(d.turn) != 0 {
 		t.Error("its turn is not over")

@@ -95,6 +95,7 @@ function Session({ target: { state, reason } }: { target: Target }) {
         {state.profilerVersion ? `async-profiler ${state.profilerVersion}` : 'profiler of unknown version'},
         engine {state.engine || 'unknown'}, windows of {formatDuration(state.windowSeconds * 1e9)}
       </div>
+      {state.threads !== true && <div className="muted small">{withoutThreads(state)}</div>}
       {!reason && state.detail && <div className="muted small session-detail">{state.detail}</div>}
       <div className="muted small">
         <code>{state.session.slice(0, 12)}</code>
@@ -102,6 +103,13 @@ function Session({ target: { state, reason } }: { target: Target }) {
       </div>
     </>
   )
+}
+
+/** Samples of both are of the thread group (unknown). */
+function withoutThreads({ threads }: Target['state']): string {
+  return threads === false
+    ? 'names of threads are left out, as asked'
+    : 'no names of threads: an earlier version of the sidecar'
 }
 
 function LastWindow({ target: { state } }: { target: Target }) {
@@ -112,6 +120,9 @@ function LastWindow({ target: { state } }: { target: Target }) {
       <div title={formatInstant(Date.parse(state.lastWindowEnd))}>{age}</div>
       {state.stallNs > 0 && (
         <div className="muted small">recording stalled {formatDuration(state.stallNs)}</div>
+      )}
+      {state.readWaitNs !== undefined && (
+        <div className="muted small">waited {formatDuration(state.readWaitNs)} to be read</div>
       )}
     </>
   )
