@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/podflame/podflame/sidecar/contract"
+	"github.com/podflame/podflame/sidecar/internal/supervise"
 )
 
 // parseRun reads the environment as "sidecar run" does.
@@ -33,6 +35,12 @@ func parseRun(t *testing.T) (RunCmd, error) {
 // longest window that an annotation asks for.
 func TestTunings(t *testing.T) {
 	for _, tuning := range contract.Tunings() {
+		if tuning.Variable() == envRestartWait { // of the first process
+			if least, err := time.ParseDuration(tuning.Values[0]); err != nil || least < supervise.Defaults().MinWait {
+				t.Errorf("%s from %s on, %v", tuning.Flag, least, err)
+			}
+			continue
+		}
 		for _, value := range tuning.Values {
 			t.Run(tuning.Flag+"="+value, func(t *testing.T) {
 				before, err := parseRun(t)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Tuning is a flag of the sidecar that an installation may set for all of its
+// Tuning is a flag of the sidecar, or a variable named like one, that an installation may set for all of its
 // sidecars: the webhook passes its variable. A sidecar starts with whatever its
 // bounds allow, beside whatever other flags and annotations say. Flags that are
 // not here follow from the pod, from its memory limit or from where things are
@@ -54,6 +54,7 @@ func Tunings() []Tuning {
 		number("max-threads", 1, 1024),
 		number("spool-bytes", 1, 65_536),
 		duration("spool-age", time.Minute, 7*24*time.Hour),
+		duration("restart-wait", time.Second, 10*time.Minute), // of the first process, which has no flags
 	}
 }
 
