@@ -30,7 +30,7 @@ func (t *Tree) Prune(limit int, unread ...profile.Amount) (*Tree, Pruned) {
 	weights := t.weights()
 	keep := t.heaviest(weights, limit)
 	report := Pruned{Nodes: t.Size(), Omitted: make([]profile.Amount, len(t.Self))}
-	p := &pruning{from: t, omitted: -1, self: make([][]profile.Amount, len(t.Self))}
+	p := newPruning(t, min(t.Size(), max(limit, 0)))
 	at := make([]int32, len(t.Parent)) // where what a node holds is now
 	for node := range t.Parent {
 		if keep[node] {
@@ -59,20 +59,19 @@ func (t *Tree) Prune(limit int, unread ...profile.Amount) (*Tree, Pruned) {
 
 // weights are what nodes are kept by. No node is heavier than its parent.
 func (t *Tree) weights() []int64 {
-	out := make([]int64, len(t.Parent))
+	if len(t.Self) == 1 {
+		return t.totalValues(0)
+	}
 	const whole = 1 << 40
+	out := make([]int64, len(t.Parent))
 	for side := range t.Self {
-		totals := t.Totals(side)
+		values := t.totalValues(side)
 		scale := 1.0
-		if len(t.Self) > 1 && totals[0].Value > 0 {
-			scale = whole / float64(totals[0].Value)
+		if values[0] > 0 {
+			scale = whole / float64(values[0])
 		}
-		for node := range totals {
-			if scale == 1 {
-				out[node] += totals[node].Value
-			} else {
-				out[node] += int64(float64(totals[node].Value) * scale)
-			}
+		for node, value := range values {
+			out[node] += int64(float64(value) * scale)
 		}
 	}
 	return out
@@ -181,6 +180,19 @@ type pruning struct {
 	omitted          int32   // function of those nodes, or -1
 }
 
+// newPruning has room for the nodes that are kept and as many OmittedFrames.
+func newPruning(from *Tree, kept int) *pruning {
+	room := 2 * (kept + 1)
+	p := &pruning{
+		from: from, omitted: -1, self: make([][]profile.Amount, len(from.Self)),
+		parent: make([]int32, 0, room), function: make([]int32, 0, room), rest: make([]int32, 0, room),
+	}
+	for side := range p.self {
+		p.self[side] = make([]profile.Amount, 0, room)
+	}
+	return p
+}
+
 func (p *pruning) add(parent, function int32) int32 {
 	node := int32(len(p.parent))
 	p.parent, p.function, p.rest = append(p.parent, parent), append(p.function, function), append(p.rest, 0)
@@ -216,7 +228,12 @@ func (p *pruning) omit(parent int32) int32 {
 // sorted returns what was kept, with functions and siblings in their order.
 func (p *pruning) sorted() *Tree {
 	functions := append(slices.Clip(p.from.Functions), profile.Function{Name: OmittedFrames, Kind: profile.Omitted})
-	out := &Tree{Self: make([][]profile.Amount, len(p.self))}
+	out := &Tree{
+		Parent: make([]int32, 0, len(p.parent)), Function: make([]int32, 0, len(p.parent)), Self: make([][]profile.Amount, len(p.self)),
+	}
+	for side := range out.Self {
+		out.Self[side] = make([]profile.Amount, 0, len(p.parent))
+	}
 	var to []int32
 	out.Functions, to = usedFunctions(functions, p.function)
 	weights := (&Tree{Parent: p.parent, Self: p.self}).weights()

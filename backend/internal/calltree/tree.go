@@ -153,6 +153,20 @@ func (t *Tree) Totals(side int) []profile.Amount {
 	return total
 }
 
+// totalValues are the values of Totals.
+func (t *Tree) totalValues(side int) []int64 {
+	total := make([]int64, len(t.Parent))
+	for node := len(total) - 1; node >= 0; node-- {
+		sum := profile.Amount{Value: total[node]}.Add(t.Self[side][node])
+		total[node] = sum.Value
+		if node > 0 {
+			up := t.Parent[node]
+			total[up] = profile.Amount{Value: total[up]}.Add(sum).Value
+		}
+	}
+	return total
+}
+
 // sizes returns the number of nodes at and below each node.
 func (t *Tree) sizes() []int32 {
 	size := make([]int32, len(t.Parent))
