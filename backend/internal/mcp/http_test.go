@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		Scopes:   auth.NewScopes(kube, db.Namespaces, auth.DefaultLimits(), time.Now, metrics),
 	}
 	in := ingest.New(ingest.Config{Store: db, Senders: auth.Anyone{}, Limits: ingest.DefaultLimits(), Log: log, Registry: registry})
-	read := query.New(query.Config{Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: "embedded", Limits: limits, Log: log, Registry: registry})
+	read := query.New(query.Config{Catalog: db, Samples: db, Prober: db, Uploads: in, Mode: "embedded", Limits: limits, Log: log, Registry: registry, Now: w.now})
 	watch := regressions.New(regressions.Config{Catalog: db, Comparer: read, Limits: regressions.DefaultLimits(), Log: log, Registry: registry})
 	handler, err := server.Site{
 		Uploads: in, Guarded: server.Parts{read, watch}, Guard: people.Guard, Protect: people.Protect, Log: log, Panics: server.NewPanics(registry),
