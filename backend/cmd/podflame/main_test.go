@@ -64,11 +64,11 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	locked, _ := startBackend(t, &auth.People{Mode: auth.Shared, Verifier: secret})
+	tell(t, open)
 	end := time.Now().UTC().Truncate(time.Minute)
 	for _, url := range []string{open, locked} {
 		upload(t, url, roll(end))
 	}
-	tell(t, open, end)
 	watch.Round(access.Into(t.Context(), access.Everything()))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,
@@ -202,10 +202,13 @@ func post(t *testing.T, url, contentType string, body []byte) {
 	}
 }
 
-// tell reports two targets: one is profiled, one is in conflict.
-func tell(t *testing.T, url string, end time.Time) {
+// tell reports two targets: one is profiled, one is in conflict. Reports come before
+// the last windows: one that came in a later minute would let another window be
+// expected.
+func tell(t *testing.T, url string) {
 	t.Helper()
 	r := &profile.Report{Instance: "i1", Version: "test", ReportedAt: time.Now().UTC()}
+	end := r.ReportedAt.Truncate(time.Minute)
 	for _, one := range []struct {
 		service, pod string
 		state        profile.State

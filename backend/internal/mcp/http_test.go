@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 		c.Unscoped, c.Limits = false, store.DefaultLimits()
 		c.Limits.QueryTimeout = time.Minute
 	})
-	w := &world{cluster: authtest.NewServer(t), end: time.Now().UTC().Truncate(time.Minute)}
+	w := &world{cluster: authtest.NewServer(t)}
 	kube, err := auth.NewKube(w.cluster.Config())
 	if err != nil {
 		t.Fatal(err)
@@ -81,13 +81,28 @@ func newWorld(t *testing.T) *world {
 // the test takes.
 func (w *world) now() time.Time { return w.end.Add(30 * time.Second) }
 
-// fill uploads what a cart in namespace a and a vault in namespace b did.
+// fill reports a cart in namespace a and a vault in namespace b, and uploads what
+// they did. No target is reported later than in the minute after its last window:
+// then one more would be expected.
 func (w *world) fill(t *testing.T) {
 	t.Helper()
+	targets := map[string]profile.Target{}
 	report := &profile.Report{Instance: "i", Version: "test", ReportedAt: time.Now().UTC()}
 	for service, namespace := range map[string]string{"cart": "a", "vault": "b"} {
 		target := profiletest.Target(service, service+"-0")
 		target.Namespace = namespace
+		targets[service] = target
+		report.Targets = append(report.Targets, profile.TargetReport{Identity: target, State: profile.TargetState{
+			State: profile.StateConflict, Reason: profile.Conflict, Since: report.ReportedAt.Truncate(time.Second), WindowSeconds: 600, Events: []string{},
+		}})
+	}
+	body, err := profile.EncodeReport(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.post(t, "/api/v1/targets", "application/json", body)
+	w.end = time.Now().UTC().Truncate(time.Minute)
+	for service, target := range targets {
 		for i := range 3 {
 			o := profiletest.Options{Start: w.end.Add(time.Duration(i-3) * time.Minute), Target: target}
 			if i == 1 {
@@ -98,15 +113,7 @@ func (w *world) fill(t *testing.T) {
 				"java.lang.Thread.run;" + service + ".Main.run;" + service + ".Main.hot": 900, "java.lang.Thread.run;" + service + ".Main.cold": 100,
 			})))
 		}
-		report.Targets = append(report.Targets, profile.TargetReport{Identity: target, State: profile.TargetState{
-			State: profile.StateConflict, Reason: profile.Conflict, Since: w.end, WindowSeconds: 600, Events: []string{},
-		}})
 	}
-	body, err := profile.EncodeReport(report)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.post(t, "/api/v1/targets", "application/json", body)
 }
 
 func encoded(t *testing.T, window *profile.Window) []byte {
