@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// budget is an amount that all uploads share and nobody waits for. The last quarter
-// of it is kept for sources that have less than a quarter, so that one that sends
-// all it can does not keep the others out.
-type budget struct {
+// shares are what sources have of an amount. Who may have more is for budget and
+// pool to say.
+type shares struct {
 	what  string // for errors
 	limit int64
 
@@ -17,9 +16,30 @@ type budget struct {
 	by   map[string]int64 // source; only those that have some
 }
 
-func newBudget(what string, limit int64) *budget {
-	return &budget{what: what, limit: limit, by: map[string]int64{}}
+func newShares(what string, limit int64) shares {
+	return shares{what: what, limit: limit, by: map[string]int64{}}
 }
+
+// enter changes what a source has; mu is held.
+func (s *shares) enter(source string, change int64) {
+	s.used += change
+	if s.by[source] += change; s.by[source] == 0 {
+		delete(s.by, source)
+	}
+}
+
+func (s *shares) inUse() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// budget is an amount that all uploads share and nobody waits for. The last quarter
+// of it is kept for sources that have less than a quarter, so that one that sends
+// all it can does not keep the others out.
+type budget struct{ shares }
+
+func newBudget(what string, limit int64) *budget { return &budget{newShares(what, limit)} }
 
 // fullError says which part of a budget is used up.
 type fullError struct {
@@ -62,8 +82,7 @@ func (b *budget) try(source string, amount int64) error {
 	if err := b.room(source, amount); err != nil {
 		return err
 	}
-	b.used += amount
-	b.by[source] += amount
+	b.enter(source, amount)
 	return nil
 }
 
@@ -71,14 +90,5 @@ func (b *budget) try(source string, amount int64) error {
 func (b *budget) give(source string, amount int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.used -= amount
-	if b.by[source] -= amount; b.by[source] == 0 {
-		delete(b.by, source)
-	}
-}
-
-func (b *budget) inUse() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
+	b.enter(source, -amount)
 }

@@ -4,20 +4,14 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"sync"
 )
 
 // pool is bytes that all uploads share and wait for. A source that is alone may have
 // all of them. What comes free goes to the source that has the least, so that one
 // that sends all it can makes the others wait for what it has now, and not for more.
 type pool struct {
-	what  string // for errors
-	limit int64
-
-	mu      sync.Mutex
-	used    int64
-	by      map[string]int64 // source; only those that have some
-	waiting list.List        // of *claim, in order of arrival
+	shares
+	waiting list.List // of *claim, in order of arrival
 }
 
 // claim is bytes that a source waits for.
@@ -27,9 +21,7 @@ type claim struct {
 	granted chan struct{}
 }
 
-func newPool(what string, limit int64) *pool {
-	return &pool{what: what, limit: limit, by: map[string]int64{}}
-}
+func newPool(what string, limit int64) *pool { return &pool{shares: newShares(what, limit)} }
 
 // take waits until there are so many bytes.
 func (p *pool) take(ctx context.Context, source string, bytes int64) error {
@@ -80,8 +72,7 @@ func (p *pool) hand() {
 		if p.used+c.bytes > p.limit {
 			return
 		}
-		p.used += c.bytes
-		p.by[c.source] += c.bytes
+		p.enter(c.source, c.bytes)
 		p.waiting.Remove(next)
 		close(c.granted)
 	}
@@ -91,15 +82,6 @@ func (p *pool) hand() {
 func (p *pool) give(source string, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.used -= bytes
-	if p.by[source] -= bytes; p.by[source] == 0 {
-		delete(p.by, source)
-	}
+	p.enter(source, -bytes)
 	p.hand()
-}
-
-func (p *pool) inUse() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.used
 }
