@@ -72,6 +72,7 @@ type clickhouseFlags struct {
 	RetentionBytes byteSize      `env:"PODFLAME_RETENTION_BYTES" help:"Bytes on disk above which the samples of the oldest day are given up. Default: no limit."`
 	LowDisk        byteSize      `default:"2GB" env:"PODFLAME_LOW_DISK" help:"Bytes free on the disk of ClickHouse below which the samples of the oldest day are given up. Windows are taken while 1GB is free."`
 	InsertTimeout  time.Duration `default:"6s" env:"PODFLAME_INSERT_TIMEOUT" help:"Time to store a group of windows. An upload is answered at the latest 3s later than that after it was received."`
+	Migration      time.Duration `name:"migration-timeout" default:"1m" env:"PODFLAME_MIGRATION_TIMEOUT" help:"Time to create or update the tables at the start; it is tried again after that."`
 	CommitDelay    time.Duration `default:"500ms" env:"PODFLAME_COMMIT_DELAY" help:"Time from one group of windows to the next, which are written together."`
 	CommitRows     int           `default:"100000" env:"PODFLAME_COMMIT_ROWS" help:"Samples with which a group is written at once, and of one block."`
 	CommitBytes    byteSize      `default:"32MiB" env:"PODFLAME_COMMIT_BYTES" help:"Bytes of new stacks with which a group is written at once."`
@@ -160,7 +161,7 @@ func (c *serveCmd) storeLimits() store.Limits {
 	l := store.DefaultLimits()
 	l.InsertTimeout, l.Connections, l.CacheBytes = c.ClickHouse.InsertTimeout, c.ClickHouse.Connections, int64(c.ClickHouse.CacheBytes)
 	l.CommitDelay, l.CommitRows, l.CommitBytes = c.ClickHouse.CommitDelay, c.ClickHouse.CommitRows, int(c.ClickHouse.CommitBytes)
-	l.CommitQueue, l.Commits = c.ClickHouse.CommitQueue, c.ClickHouse.Commits
+	l.CommitQueue, l.Commits, l.Migration = c.ClickHouse.CommitQueue, c.ClickHouse.Commits, c.ClickHouse.Migration
 	l.QueryTimeout, l.QueryMemory, l.QueryRows, l.Stacks = c.Query.Timeout, int64(c.Query.Memory), c.Query.Rows, c.Query.Stacks
 	return l
 }

@@ -289,6 +289,27 @@ func TestGivenUpReadsShareNothing(t *testing.T) {
 	}
 }
 
+// A migration that takes too long says which flag to raise.
+func TestMigrationTimeout(t *testing.T) {
+	limits, answered := store.DefaultLimits(), make(chan struct{})
+	limits.Migration = time.Millisecond
+	s, err := store.Open(store.Config{DSN: "clickhouse://u:p@embedded:9000", RetentionDays: 7, Limits: limits,
+		Dial: func(context.Context, string) (net.Conn, error) {
+			<-answered
+			return nil, embedded.ErrNotReady
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Migrate(t.Context()); !store.IsRetryable(err) || !strings.Contains(err.Error(), "--migration-timeout") {
+		t.Errorf("migrate = %v, want a timeout that may be repeated", err)
+	}
+	close(answered)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStoreLeavesNoGoroutines(t *testing.T) {
 	storetest.Server(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

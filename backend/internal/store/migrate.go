@@ -20,17 +20,17 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-const (
-	migrateTimeout = time.Minute
-	// keepFree is left free on ClickHouse's disk, so that it can still merge.
-	keepFree = 1_000_000_000
-)
+// keepFree is left free on ClickHouse's disk, so that it can still merge.
+const keepFree = 1_000_000_000
 
 // Migrate creates or updates the tables and their retention. It may run in many
 // backends at once and as often as wanted.
 func (s *Store) Migrate(ctx context.Context) error {
-	err := s.bounded(ctx, migrateTimeout, s.migrate)
-	return classify("migrate the tables of ClickHouse", writing, err)
+	err := classify("migrate the tables of ClickHouse", writing, s.bounded(ctx, s.limits.Migration, s.migrate))
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(err, context.DeadlineExceeded) {
+		e.Hint = "many tables may need more time: --migration-timeout"
+	}
+	return err
 }
 
 func (s *Store) migrate(ctx context.Context) error {

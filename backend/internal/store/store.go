@@ -37,6 +37,7 @@ type Limits struct {
 	Counted       int           // targets whose windows are counted for one answer
 	Cells         int           // that Timeline and Events return
 	Connections   int           // to ClickHouse
+	Migration     time.Duration // of all tables, or one attempt at it
 }
 
 // DefaultLimits returns the limits of the design.
@@ -61,6 +62,7 @@ func DefaultLimits() Limits {
 		Counted:       100_000,
 		Cells:         2_000,
 		Connections:   16,
+		Migration:     time.Minute,
 	}
 }
 

@@ -101,6 +101,7 @@ func OpenOn(tb testing.TB, server *embedded.Server, changes ...func(*store.Confi
 	cfg.Limits.CommitDelay = time.Millisecond // tests store one window after the other
 	cfg.Limits.InsertTimeout = time.Minute    // and may be on a machine that is busy
 	cfg.Limits.QueryTimeout = time.Minute
+	cfg.Limits.Migration = 5 * time.Minute
 	for _, change := range changes {
 		change(&cfg)
 	}
