@@ -134,7 +134,24 @@ func (c *RunCmd) longest() (l agent.Longest, err error) {
 	return l, nil
 }
 
+// check refuses limits of a window below 1: profile.Limits, which are those of
+// merges too, take 0 for none.
+func (f *LimitFlags) check() error {
+	for flag, n := range map[string]int64{
+		"max-events": f.MaxEvents, "max-stacks": int64(f.MaxStacks), "max-depth": int64(f.MaxDepth), "max-name": int64(f.MaxName),
+		"max-functions": int64(f.MaxFunctions), "max-threads": int64(f.MaxThreads),
+	} {
+		if n < 1 {
+			return fmt.Errorf("--%s=%d is below 1", flag, n)
+		}
+	}
+	return nil
+}
+
 func (c *RunCmd) agentConfig() (agent.Config, error) {
+	if err := c.check(); err != nil {
+		return agent.Config{}, err
+	}
 	settings, err := c.settings()
 	if err != nil {
 		return agent.Config{}, err

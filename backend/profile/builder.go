@@ -9,7 +9,9 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Limits bound the stack set that a Builder makes. Zero means no limit.
+// Limits bound the stack set that a Builder makes. Zero means no limit, for sets
+// that are bounded already, as those that Merge adds up; who makes a set of what a
+// JVM recorded refuses zero.
 type Limits struct {
 	MaxStacks    int // distinct stacks; the heaviest are kept
 	MaxDepth     int // frames of a stack; the frames nearest the leaf are kept
