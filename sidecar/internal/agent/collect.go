@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -126,6 +127,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	if newest {
 		window.Losses = profile.AddLosses(window.Losses, w.losses...)
 	}
+	large := isLarge(window)
 	entered := w.enterPart(r, f, part, result.Recorded)
 	if err := w.putTimed(ctx, window, entered); err != nil {
 		return err
@@ -135,6 +137,9 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 		w.losses = nil
 	}
 	r.Settings = result.Settings
+	if large {
+		debug.FreeOSMemory()
+	}
 	return w.consume(r, f, part)
 }
 
