@@ -1,6 +1,6 @@
 /**
- * What the UI says of a real backend that has nothing to show: node e2e/run.mjs e2e/absent.ts URL store|conflict. The
- * first while ClickHouse is away, the second while another profiler has the only JVM.
+ * What the UI says of a real backend that has nothing to show: node e2e/run.mjs e2e/absent.ts URL new|store|conflict:
+ * before any sidecar has reported, while ClickHouse is away, while another profiler has the only JVM.
  */
 import { strict as assert } from 'node:assert'
 import type { Page } from 'playwright-core'
@@ -12,8 +12,8 @@ const OF_SHOP = `?${new URLSearchParams(SHOP)}`
 
 export async function main() {
   const [url, why] = process.argv.slice(3)
-  const told = { store: storeIsAway, conflict: conflictIsTold }[why]
-  assert.ok(told, `${why} is neither store nor conflict`)
+  const told = { new: nobodyHasReported, store: storeIsAway, conflict: conflictIsTold }[why]
+  assert.ok(told, `${why} is neither new, store nor conflict`)
   const browser = await launch()
   try {
     await withPage(browser, page => told(page, url))
@@ -21,6 +21,22 @@ export async function main() {
     await browser.close()
   }
   console.log(`live UI: ${why} is told`)
+}
+
+/** Each screen says what is to do until something comes. */
+async function nobodyHasReported(page: Page, url: string) {
+  for (const [path, title] of [
+    ['/', 'No sidecar has reported yet'],
+    ['/targets', 'No sidecar has reported a target'],
+    ['/functions', /^No CPU samples/],
+    [`/profile${OF_SHOP}`, 'no service shop has sent anything'],
+  ] as const) {
+    await page.goto(url + path)
+    await page.getByRole('heading', { name: title }).waitFor()
+    assert.deepEqual(await violations(page), [], `axe on ${path}`)
+  }
+  await page.goto(`${url}/ingest`)
+  await page.getByText('No upload arrived in this range.').waitFor()
 }
 
 /** A banner on every screen, and on each its own words for what cannot be shown. */

@@ -60,13 +60,8 @@ func startChain(t *testing.T, javaOptions ...string) *chain {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c := &chain{t: t, paths: paths(t), started: time.Now()}
+	c := startAlone(ctx, t)
 	var err error
-	if c.listen, err = freeport.Address(); err != nil {
-		t.Fatal(err)
-	}
-	c.startBackend(ctx)
-	t.Cleanup(func() { c.backend.Stop() })
 	if c.shop, err = stack.StartShop(ctx, c.paths, javaOptions...); err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +72,19 @@ func startChain(t *testing.T, javaOptions ...string) *chain {
 	t.Cleanup(func() { endLoad(); <-loadEnded })
 	c.startSidecar()
 	t.Cleanup(func() { c.sidecar.Stop() })
+	return c
+}
+
+// startAlone starts the backend, to which nothing reports yet.
+func startAlone(ctx context.Context, t *testing.T) *chain {
+	t.Helper()
+	c := &chain{t: t, paths: paths(t), started: time.Now()}
+	var err error
+	if c.listen, err = freeport.Address(); err != nil {
+		t.Fatal(err)
+	}
+	c.startBackend(ctx)
+	t.Cleanup(func() { c.backend.Stop() })
 	return c
 }
 

@@ -17,6 +17,10 @@ export const absencesAreTold = (browser: Browser, live: Live) =>
       ['/targets', { q: 'nobody' }, /No target matches/],
       ['/functions', { q: 'nobody' }, /No function matches/],
       ['/profile', { ...SHOP, t: 'focus:nobody.calls' }, 'No stack passes the filters'],
+      ['/profile', { ...SHOP, thread: 'nobody' }, 'No sample of these threads in this range'],
+      ['/profile', { ...SHOP, view: 'sandwich' }, 'Whose callers and callees?'],
+      ['/profile', { ...SHOP, type: 'heap' }, 'This address cannot be answered as it stands'],
+      ['/nowhere', {}, 'There is no such page'],
     ] as [string, Record<string, string>, string | RegExp][]) {
       await open(page, live, path, params)
       await heading(page, title)
@@ -26,12 +30,20 @@ export const absencesAreTold = (browser: Browser, live: Live) =>
     await longAgo(page, live)
   })
 
-/** A range before the first window leads to the last one. */
+/** A range before the first window: no screen has anything of it, and the profile leads to the last window. */
 async function longAgo(page: Page, { url, from }: Live) {
-  await open(page, { url, from: from - 7200, to: from - 3600 }, '/profile', SHOP)
-  await heading(page, 'This range has no windows')
+  const past = { url, from: from - 7200, to: from - 3600 }
+  for (const [path, title] of [
+    ['/functions', /^No CPU samples/],
+    ['/compare', 'Neither side has a sample'],
+    ['/changes', 'Not enough data to tell a change from chance'],
+    ['/profile', 'This range has no windows'],
+  ] as const) {
+    await open(page, past, path, path === '/functions' ? {} : SHOP)
+    await heading(page, title)
+  }
   await page.getByRole('button', { name: /^Show the 15 minutes before/ }).click()
   await page.locator('.flame-host canvas').first().waitFor()
-  await open(page, { url, from: from - 7200, to: from - 3600 }, '/')
+  await open(page, past, '/')
   await page.locator('.row-link').getByText('none in this range').waitFor()
 }

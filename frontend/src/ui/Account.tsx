@@ -51,14 +51,20 @@ function Details({ session }: { session: Session }) {
   )
 }
 
+/** Whether RBAC shows the reader nothing: then an empty list says nothing of what there is. */
+export function useSeesNothing(): boolean {
+  const { data } = useSession()
+  return data?.loggedIn === true && !data.everything && data.namespaces.length === 0
+}
+
 /** On every screen of somebody whom RBAC shows nothing: an empty list alone would be a riddle. */
 export function SeesNothing() {
   const { data } = useSession()
-  if (!data?.loggedIn || data.everything || data.namespaces.length > 0) return null
+  if (!useSeesNothing()) return null
   return (
     <div className="sees-nothing" role="status">
       <strong>No namespace with profiles is open to you.</strong> You see those in which{' '}
-      <span className="mono">{data.user}</span> may get <span className="mono">profiles.profiling.io</span>.
+      <span className="mono">{data?.user}</span> may get <span className="mono">profiles.profiling.io</span>.
       Ask for the role <span className="mono">podflame-reader</span> there.
     </div>
   )

@@ -47,10 +47,27 @@ export function Failure({ error, onRetry }: { error: Error; onRetry(): void }) {
       }
     >
       {store && <p>{error.message}. Data is queued in the sidecars meanwhile.</p>}
-      {hint && <p>{hint}</p>}
+      {hint && <p>{hint}.</p>}
       <p className="small">
         Reason code <code>{code}</code>
       </p>
+    </Empty>
+  )
+}
+
+/** The backend has answered, and the answer contradicts itself. */
+export function Undrawable({ error }: { error: Error }) {
+  return (
+    <Empty
+      icon="warn"
+      title="The answer of the backend cannot be drawn"
+      actions={
+        <button type="button" className="button" onClick={() => window.location.reload()}>
+          Reload the page
+        </button>
+      }
+    >
+      <p>{error.message}. Frontend and backend may be of different versions.</p>
     </Empty>
   )
 }

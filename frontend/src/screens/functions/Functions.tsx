@@ -2,6 +2,7 @@ import { useFleetTop } from '../../api/queries'
 import type { FleetTop } from '../../api/types'
 import { moneyOf } from '../../profile/fleet'
 import { formatCounted, formatPercent, formatRate, formatValue, TYPE_LABELS } from '../../profile/units'
+import { useSeesNothing } from '../../ui/Account'
 import { CoverageBar } from '../../ui/Coverage'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
@@ -170,6 +171,7 @@ function Rest({ answer }: { answer: FleetTop }) {
 
 function Nothing({ url, answer }: { url: UrlState; answer: FleetTop }) {
   const { losses, notCaptured } = answer.coverage
+  if (useSeesNothing()) return null
   return (
     <Empty
       icon="wait"

@@ -69,7 +69,9 @@ function Help({ id, session }: { id: string; session: Session }) {
   return (
     <div id={id} className="muted">
       <p>Make one for a ServiceAccount of yours:</p>
-      <pre>kubectl create token NAME -n NAMESPACE --audience {session.audience}</pre>
+      <pre>
+        kubectl create token NAME -n NAMESPACE <span className="nowrap">--audience {session.audience}</span>
+      </pre>
       <p>
         You see the namespaces in which it may get <span className="mono">profiles.profiling.io</span>; the
         role <span className="mono">view</span> includes that. The token of a kubeconfig is refused.

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { useFlame, useHeatmap, useSeries, useTargets, useThreads } from '../../api/queries'
 import { emptinessOf } from '../../profile/emptiness'
-import { Empty, Failure, Loading } from '../../ui/Empty'
+import { Failure, Loading, Undrawable } from '../../ui/Empty'
 import { StaleNotice } from '../../ui/Freshness'
 import { useLive, useResolved } from '../../ui/live'
 import type { UrlState } from '../../url'
@@ -39,9 +39,7 @@ export function Profile({ url }: { url: UrlState }) {
         />
       )}
       {model instanceof Error ? (
-        <Empty icon="warn" title="The answer of the backend cannot be drawn">
-          <p>{model.message}. Frontend and backend may be of different versions; reload the page.</p>
-        </Empty>
+        <Undrawable error={model} />
       ) : model ? (
         <Body
           url={url}

@@ -92,7 +92,8 @@ function NotProfiled({ targets, action }: { targets: Target[]; action: ReactNode
             <StateBadge state={shownState(target)} /> {targetName(target)}
             <p>
               {target.reason?.text ?? 'No reason was given'}
-              {target.state.detail && `: ${target.state.detail}`}. {target.reason?.remedy}
+              {target.state.detail && `: ${target.state.detail}`}.{' '}
+              {target.reason?.remedy && `${target.reason.remedy}.`}
             </p>
           </li>
         ))}

@@ -1,6 +1,7 @@
 import { useTargets } from '../../api/queries'
 import type { Target } from '../../api/types'
 import { formatCounted } from '../../profile/units'
+import { useSeesNothing } from '../../ui/Account'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
@@ -13,6 +14,7 @@ import { linkTo, type UrlState } from '../../url'
 export function NoServices({ url }: { url: UrlState }) {
   const { now } = useLive()
   const answer = useTargets(now, { cluster: '', namespace: '', service: '' })
+  if (useSeesNothing()) return null
   if (answer.error && !answer.data) return <Failure error={answer.error} onRetry={answer.retry} />
   if (!answer.data) return <Loading what="targets" />
   const { targets } = answer.data
@@ -44,8 +46,12 @@ function NothingInstalled({ url }: { url: UrlState }) {
       annotations:
         profiling.io/enabled: "true"`}</pre>
       <p>
-        Without Kubernetes, run <code>sidecar run --local --pid PID --backend URL</code> beside a JVM. To see
-        the JVMs, and why each is or is not profiled, run <code>sidecar targets</code>.
+        Without Kubernetes, run{' '}
+        <code>
+          sidecar run <span className="nowrap">--local</span> <span className="nowrap">--pid PID</span>{' '}
+          <span className="nowrap">--backend URL</span>
+        </code>{' '}
+        beside a JVM. To see the JVMs, and why each is or is not profiled, run <code>sidecar targets</code>.
       </p>
     </Empty>
   )

@@ -9,6 +9,7 @@ import {
   targetName,
 } from '../../profile/targets'
 import { formatCounted } from '../../profile/units'
+import { useSeesNothing } from '../../ui/Account'
 import { Empty, Failure, Loading } from '../../ui/Empty'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { useLive } from '../../ui/live'
@@ -169,6 +170,7 @@ function NoTargetsOf({ service }: { service: string }) {
 }
 
 function NoTargets() {
+  if (useSeesNothing()) return null
   return (
     <Empty icon="skip" title="No sidecar has reported a target">
       <p>
