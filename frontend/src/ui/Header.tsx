@@ -13,7 +13,7 @@ export function Header({ url }: { url: UrlState }) {
     <header className="header">
       <Link className="brand" href={linkTo(url, 'services')}>
         <Logo />
-        Podflame
+        <span className="brand-name">Podflame</span>
       </Link>
       <nav className="nav" aria-label="Screens">
         <Link href={linkTo(url, 'services')} aria-current={url.screen === 'services' ? 'page' : undefined}>
@@ -63,7 +63,7 @@ function LiveButton({ fixed }: { fixed: boolean }) {
       onClick={toggle}
     >
       <span className="live-dot" />
-      Live
+      <span className="live-word">Live</span>
     </button>
   )
 }

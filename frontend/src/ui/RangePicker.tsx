@@ -1,7 +1,7 @@
-import type { FormEvent } from 'react'
+import { type FormEvent, useState } from 'react'
 import { resolveRange, type TimeRange } from '../url'
 import { Icon } from './Icon'
-import { useLive } from './live'
+import { useHold, useLive } from './live'
 import { change } from './location'
 import { Popover } from './Popover'
 import { formatRangeLabel, formatSpanWords } from './time'
@@ -10,6 +10,8 @@ const PRESETS = [300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_4
 
 export function RangePicker({ range }: { range: TimeRange }) {
   const { now, refresh } = useLive()
+  const [open, setOpen] = useState(false)
+  useHold(open) // a refresh would begin the form anew
   const choose = (next: TimeRange) => {
     refresh()
     change({ range: next })
@@ -17,11 +19,12 @@ export function RangePicker({ range }: { range: TimeRange }) {
   return (
     <Popover
       className="range"
+      onOpen={setOpen}
       label={`Time range: ${formatRangeLabel(range)}`}
       summary={
         <>
           <Icon name="clock" />
-          {formatRangeLabel(range)}
+          <span className="cut">{formatRangeLabel(range)}</span>
           <Icon name="down" />
         </>
       }

@@ -11,7 +11,8 @@ import {
 import { splitName } from '../../profile/names'
 import { formatCounted, formatPercent } from '../../profile/units'
 import { change } from '../../ui/location'
-import { useWindowedRows } from '../../ui/windowed'
+import { SortHead } from '../../ui/SortHead'
+import { Filler, useWindowedRows } from '../../ui/windowed'
 import type { UrlState } from '../../url'
 import { type Column, columnFor } from './column'
 import { differenceText, LETTERS } from './words'
@@ -55,18 +56,6 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
             </button>
           ))}
         </div>
-        <div className="segments" role="group" aria-label="Order">
-          {[false, true].map(less => (
-            <button
-              type="button"
-              key={String(less)}
-              aria-pressed={less === url.ascending}
-              onClick={() => change({ ascending: less }, true)}
-            >
-              {less ? 'Less first' : 'More first'}
-            </button>
-          ))}
-        </div>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
       <div className="top-host" ref={host} tabIndex={0} role="region" aria-label="Changed functions">
@@ -80,13 +69,17 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
               <th scope="col" className="number">
                 B, {column.unit}
               </th>
-              <th scope="col" className="number" aria-sort={url.ascending ? 'ascending' : 'descending'}>
-                Change
-              </th>
+              <SortHead
+                label="Change"
+                sort={url.ascending ? 'ascending' : 'descending'}
+                className="number"
+                title={`What costs ${url.ascending ? 'less' : 'more'} on B stands first; a click turns it round`}
+                onSort={() => change({ ascending: !url.ascending }, true)}
+              />
             </tr>
           </thead>
           <tbody>
-            <Filler rows={first} />
+            <Filler rows={first} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
             {shown.slice(first, last).map((row, i) => (
               <Row
                 key={`${row.name}/${row.kind}`}
@@ -99,10 +92,16 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
                 empty={empty}
               />
             ))}
-            <Filler rows={shown.length - last} />
+            <Filler rows={shown.length - last} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
           </tbody>
         </table>
-        {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
+        {shown.length === 0 && (
+          <p className="top-none muted">
+            {matches
+              ? 'No function matches the search.'
+              : 'All that was sampled here ends in frames that are left out.'}
+          </p>
+        )}
       </div>
       <p className="top-foot muted small">
         {formatCounted(shown.length, 'functions')},{' '}
@@ -176,13 +175,4 @@ function mostOf(rows: ChangeRow[], measure: 'self' | 'total') {
     difference = Math.max(difference, Math.abs(pair.head - pair.base))
   }
   return { amount, difference }
-}
-
-function Filler({ rows }: { rows: number }) {
-  if (rows <= 0) return null
-  return (
-    <tr aria-hidden="true">
-      <td colSpan={COLUMNS} style={{ height: rows * ROW_HEIGHT, padding: 0, border: 0 }} />
-    </tr>
-  )
 }

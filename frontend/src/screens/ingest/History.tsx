@@ -2,7 +2,7 @@ import { useRef } from 'react'
 import type { Answer } from '../../api/answer'
 import { ApiError } from '../../api/client'
 import type { IngestEvents, IngestHistory } from '../../api/types'
-import { formatCount } from '../../profile/units'
+import { formatCount, formatCounted } from '../../profile/units'
 import { formatAxis } from '../../ui/axis'
 import { useWidth } from '../../ui/width'
 import { ticks } from '../profile/timelineShape'
@@ -109,11 +109,11 @@ function Bars({ history, width }: { history: IngestHistory; width: number }) {
       ))}
       <path className="timeline-axis" d={`M0 ${UP + 0.5}H${width}`} />
       <text className="timeline-label" x={4} y={12}>
-        {formatCount(up.most)}
+        {formatCounted(up.most, 'windows')}
       </text>
       {down.parts.length > 0 && (
         <text className="timeline-label" x={4} y={UP + DOWN - 2}>
-          {formatCount(down.most)}
+          {formatCounted(down.most, 'windows')}
         </text>
       )}
       {ticks(shape as Parameters<typeof ticks>[0]).map(t => (

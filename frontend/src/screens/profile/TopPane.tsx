@@ -5,13 +5,15 @@ import { kindNumber } from '../../profile/decode'
 import { sortTop, type TopOrder, type TopRow, topTable } from '../../profile/top'
 import { formatCount, formatCounted, formatValue, scaleFor } from '../../profile/units'
 import { change } from '../../ui/location'
+import { SortHead } from '../../ui/SortHead'
 import { useTheme } from '../../ui/theme'
-import { useWindowedRows } from '../../ui/windowed'
+import { Filler, useWindowedRows } from '../../ui/windowed'
 import type { UrlState } from '../../url'
 import { type Model, shownTotal } from './model'
 import { TopRowView } from './TopRowView'
 
 const ROW_HEIGHT = 27
+const COLUMNS = 5
 
 interface Props {
   model: Model
@@ -64,7 +66,7 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
             </tr>
           </thead>
           <tbody>
-            <Filler rows={first} />
+            <Filler rows={first} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
             {shown.slice(first, last).map((row, i) => (
               <TopRowView
                 key={`${row.name}/${row.kind}`}
@@ -78,7 +80,7 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
                 selected={row.name === selected}
               />
             ))}
-            <Filler rows={shown.length - last} />
+            <Filler rows={shown.length - last} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
           </tbody>
         </table>
         {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
@@ -115,27 +117,17 @@ interface ColumnProps {
 }
 
 /** A click sorts by the column, another the other way round. */
-function Column({ order, url, label, unit = '' }: ColumnProps) {
+function Column({ order, url, label, unit }: ColumnProps) {
   const active = order === url.order
   const up = (order === 'name') !== url.ascending
-  const sort = active ? (up ? 'ascending' : 'descending') : 'none'
   return (
-    <th scope="col" aria-sort={sort} className={order === 'name' ? '' : 'number amount-head'}>
-      <button type="button" onClick={() => change({ order, ascending: active && !url.ascending }, true)}>
-        {label}
-        {unit && <span className="muted">, {unit}</span>}
-        <span aria-hidden="true">{active ? (up ? ' ↑' : ' ↓') : ''}</span>
-      </button>
-    </th>
-  )
-}
-
-function Filler({ rows }: { rows: number }) {
-  if (rows <= 0) return null
-  return (
-    <tr aria-hidden="true">
-      <td colSpan={5} style={{ height: rows * ROW_HEIGHT, padding: 0, border: 0 }} />
-    </tr>
+    <SortHead
+      label={label}
+      unit={unit}
+      sort={active ? (up ? 'ascending' : 'descending') : 'none'}
+      className={order === 'name' ? '' : 'number amount-head'}
+      onSort={() => change({ order, ascending: active && !url.ascending }, true)}
+    />
   )
 }
 

@@ -35,3 +35,19 @@ export function useWindowedRows(host: RefObject<HTMLElement | null>, rows: numbe
   const last = Math.min(Math.ceil((sight.top + sight.height) / rowHeight) + OVERSCAN, first + MOST_ROWS, rows)
   return { first, last, scrollTo }
 }
+
+interface FillerProps {
+  rows: number
+  rowHeight: number
+  columns: number
+}
+
+/** The place of rows that are not in the document. */
+export function Filler({ rows, rowHeight, columns }: FillerProps) {
+  if (rows <= 0) return null
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={columns} style={{ height: rows * rowHeight, padding: 0, border: 0 }} />
+    </tr>
+  )
+}
