@@ -14,11 +14,14 @@ setStage()
 const params = () => new URL(page.url()).searchParams
 const side = (letter: string) => page.getByRole('region', { name: `Side ${letter}`, exact: true })
 const rows = () => page.locator('.changes tbody tr[aria-rowindex]')
+/** The choices of the sides are one line once A is chosen. */
+const openSides = () => page.locator('.sides-fold > summary').click()
 
 const lastDiff = () => lastAnswer<Diff>('/api/v1/diff')
 
 test('two versions: each side, the verdict and the table say what the API says', async () => {
   await open(VERSIONS)
+  await openSides()
   const diff = lastDiff()
   const rates = (['base', 'head'] as const).map(
     name => diff[name].total.value / diff[name].coverage.recordedSeconds,
@@ -36,7 +39,7 @@ test('two versions: each side, the verdict and the table say what the API says',
   const first = await rows().first().innerText()
   expect(first).toContain('Pattern$CharPropertyGreedy.match')
   expect(first).toMatch(/150\s% more/)
-  await page.getByRole('button', { name: 'Less first' }).click()
+  await page.getByRole('button', { name: 'Change' }).click()
   await expect.poll(() => rows().first().innerText()).toContain('UTF8JsonGenerator.writeString')
   expect(params().get('asc')).toBe('1')
 })
@@ -46,7 +49,8 @@ test('less data is said to be less data', async () => {
   await open(`/compare?${OF_CHECKOUT}&${lossy}`)
   const { windows } = lastDiff().head.coverage
   expect(windows.stored).toBeLessThan(windows.expected)
-  await side('B')
+  await page
+    .getByRole('region', { name: 'Verdict' })
     .getByText(`B stands on ${formatPercent(windows.stored, windows.expected)} of its windows`)
     .waitFor()
   await open(`/compare?service=checkout&from=${FIXTURE_NOW}&to=${FIXTURE_NOW + 600}&baseBefore=1h`)
@@ -89,6 +93,7 @@ test('two drags on the timeline choose the ranges, and the link holds them', asy
 
 test('a link opens the same comparison in another browser', async () => {
   await open(`${VERSIONS}&q=regex&order=total`)
+  await openSides()
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await page.getByRole('button', { name: 'Copy link' }).click()
   await page.getByRole('button', { name: 'Copied' }).waitFor()
@@ -96,6 +101,7 @@ test('a link opens the same comparison in another browser', async () => {
   const other = await openPage(browser, {}, FIXTURE_NOW + 7200)
   await other.page.goto(link)
   await settled(other.page)
+  await other.page.locator('.sides-fold > summary').click()
   for (const part of ['.side-base .side-facts', '.side-head .side-facts', '.changes']) {
     const here = await page.locator(part).innerText()
     await expect.poll(() => other.page.locator(part).innerText()).toBe(here)
@@ -148,13 +154,48 @@ test('each side has its thread groups, offered with their share of it', async ()
   await settled(page)
   await page.reload()
   await settled(page)
+  await openSides()
   await side('A').getByLabel('Threads of A: All threads').waitFor()
   await side('B').getByLabel('Threads of B: main').waitFor()
 })
 
+test('once A is chosen the choices are one line, and the graph has half of the first screen', async () => {
+  await open(`/compare?${OF_CHECKOUT}&range=1h`)
+  await page.getByLabel('Version of A').selectOption('2.14.0')
+  await expect.poll(() => params().get('baseVersion')).toBe('2.14.0')
+  expect(await side('A').isVisible()).toBe(true)
+  await page.reload()
+  await settled(page)
+  expect(await side('A').isVisible()).toBe(false)
+  await page
+    .locator('.sides-fold')
+    .getByText(/^2\.14\.0, /)
+    .waitFor()
+  const box = await page.locator('.flame-host').boundingBox()
+  expect(Math.min((box?.y ?? 0) + (box?.height ?? 0), 900) - (box?.y ?? 900)).toBeGreaterThanOrEqual(450)
+})
+
+test('what is left out is told with its share, and is shown on request', async () => {
+  await open('/compare?cluster=prod-eu&namespace=search&service=search-index&range=15m&baseBefore=1d')
+  const { nodes, omittedNodes, base, head } = lastDiff()
+  expect(omittedNodes).toBeGreaterThan(0)
+  const share = ({ omitted, total }: Diff['base']) => formatPercent(omitted.value, total.value)
+  const verdict = page.getByRole('region', { name: 'Verdict' })
+  await verdict
+    .getByText(`lightest ${omittedNodes.toLocaleString('en-US')} of ${nodes.toLocaleString('en-US')} frames`)
+    .waitFor()
+  await verdict.getByText(`${share(base)} of A and ${share(head)} of B`).waitFor()
+  await page.getByText('All that was sampled here ends in frames that are left out.').waitFor()
+  await verdict.getByRole('button', { name: 'Show them' }).click()
+  await expect.poll(() => lastDiff().omittedNodes).toBe(0)
+  await rows().first().waitFor()
+})
+
 test('a graph is as high as its place, however long the table beside it', async () => {
   for (const view of ['diff', 'sides']) {
-    await open(`/compare?cluster=prod-eu&namespace=shop&service=search-index&range=15m&compare=${view}`)
+    await open(
+      `/compare?cluster=prod-eu&namespace=shop&service=search-index&range=15m&nodes=200000&compare=${view}`,
+    )
     await rows().first().waitFor()
     expect(await page.locator('.changes').evaluate(table => table.clientHeight)).toBeGreaterThan(900)
     const heights = await page.locator('.flame-host canvas').evaluateAll(all => all.map(c => c.clientHeight))
@@ -198,7 +239,7 @@ test('what changed: the version before, told from chance, with the way to compar
   await side('A').getByText('Version 2.14.0').waitFor()
   await side('B').getByText('Version 2.14.1').waitFor()
   await shown.first().getByRole('link', { name: 'Compare' }).click()
-  await page.getByLabel('Version of A').waitFor()
+  await page.locator('.sides-fold').getByText('2.14.0, ').waitFor()
   await expect
     .poll(() => [params().get('version'), params().get('baseVersion')])
     .toEqual(['2.14.1', '2.14.0'])

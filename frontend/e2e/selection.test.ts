@@ -18,6 +18,7 @@ const inAddress = (name: string) => new URL(page.url()).searchParams.getAll(name
 
 test('a comparison takes several versions and pods on each side', async () => {
   await open(`/compare?${CHECKOUT}&version=2.14.1&baseVersion=2.14.0`)
+  await page.locator('.sides-fold > summary').click()
   await page.getByLabel('Version of B').selectOption('+ 2.14.0')
   await expect.poll(() => asked('/api/v1/diff', 'version')).toEqual(['2.14.1', '2.14.0'])
   expect(asked('/api/v1/diff', 'baseVersion')).toEqual(['2.14.0'])

@@ -94,6 +94,7 @@ async function comparison(page: Page, live: Live) {
   const span = { ...live, from: middle }
   const diff = await ask<Diff>(span, 'diff', { ...SHOP, type: 'cpu', ...base })
   await open(page, span, '/compare', { ...SHOP, ...base })
+  await page.locator('.sides-fold > summary').click()
   await sideAgrees(page, 'A', diff, diff.base)
   await sideAgrees(page, 'B', diff, diff.head)
   const mean = diff.head.total.value / diff.head.coverage.recordedSeconds

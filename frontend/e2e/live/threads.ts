@@ -41,6 +41,7 @@ async function isNarrowed(page: Page, live: Live, thread: string) {
 async function sidesDiffer(page: Page, live: Live, head: string, base: string) {
   const range = { baseFrom: `${live.from}`, baseTo: `${live.to}` }
   await open(page, live, '/compare', { ...SHOP, ...range, thread: head })
+  await page.locator('.sides-fold > summary').click()
   const side = page.getByRole('region', { name: 'Side A', exact: true })
   await side.getByLabel(`Threads of A: ${head}`).click()
   const choice = side.getByLabel('Thread group of A')

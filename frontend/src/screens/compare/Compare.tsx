@@ -4,7 +4,7 @@ import type { Diff } from '../../api/types'
 import { type Comparison, compare } from '../../profile/compare'
 import { DecodeError } from '../../profile/decode'
 import { CopyLink } from '../../ui/CopyLink'
-import { Empty, Failure, Loading } from '../../ui/Empty'
+import { Failure, Loading, Undrawable } from '../../ui/Empty'
 import { FilterList } from '../../ui/FilterChips'
 import { AsOf, StaleNotice } from '../../ui/Freshness'
 import { Icon } from '../../ui/Icon'
@@ -16,6 +16,7 @@ import { formatUrl, type Scale, type UrlState } from '../../url'
 import { CompareTimeline } from './CompareTimeline'
 import { CompareWorkspace } from './CompareWorkspace'
 import { SideCard } from './SideCard'
+import { SidesFold } from './SidesFold'
 import { around, baseParams, type Sides, sameThreads, sidesOf, swapped } from './sides'
 import { Verdict } from './Verdict'
 
@@ -41,16 +42,16 @@ export function Compare({ url }: { url: UrlState }) {
       </Head>
       <StaleNotice answer={answer} />
       <FilterList url={url} names={sameThreads(sides) ? [...OF_BOTH, 'thread'] : OF_BOTH} />
-      <div className="sides">
-        <SideCard name="base" url={url} sides={sides} diff={answer.data} {...lists} />
-        <SideCard name="head" url={url} sides={sides} diff={answer.data} {...lists} />
-      </div>
-      <CompareTimeline url={url} sides={sides} />
+      <SidesFold url={url} sides={sides} diff={answer.data}>
+        <div className="sides">
+          <SideCard name="base" url={url} sides={sides} diff={answer.data} {...lists} />
+          <SideCard name="head" url={url} sides={sides} diff={answer.data} {...lists} />
+        </div>
+        <CompareTimeline url={url} sides={sides} />
+      </SidesFold>
       {answer.data && <Verdict diff={answer.data} same={sides.same} />}
       {comparison instanceof DecodeError ? (
-        <Empty icon="warn" title="The answer of the backend cannot be drawn">
-          <p>{comparison.message}. Frontend and backend may be of different versions; reload the page.</p>
-        </Empty>
+        <Undrawable error={comparison} />
       ) : comparison && answer.data ? (
         <div className={answer.old ? 'profile-body old' : 'profile-body'} aria-busy={answer.old}>
           <CompareWorkspace url={url} diff={answer.data} comparison={comparison} />

@@ -4,13 +4,12 @@ import { changeSwatch } from '../../flame/diffColors'
 import { type Comparison, emptySide, type SideName, sideAlone } from '../../profile/compare'
 import { matchFunctions, parseQuery } from '../../profile/search'
 import { ROOT } from '../../profile/tree'
-import { formatCount } from '../../profile/units'
 import { Empty } from '../../ui/Empty'
 import { change } from '../../ui/location'
 import { SearchField } from '../../ui/SearchField'
 import { useShortcuts } from '../../ui/shortcuts'
 import { useTheme } from '../../ui/theme'
-import { type CompareView, MAX_NODES, type Scale, type UrlState } from '../../url'
+import type { CompareView, Scale, UrlState } from '../../url'
 import { ChangeTable } from './ChangeTable'
 import { CompareGraph } from './CompareGraph'
 import { wordsFor } from './frameWords'
@@ -73,7 +72,6 @@ export function CompareWorkspace({ url, diff, comparison }: Props) {
             Leave the zoom
           </button>
         )}
-        <More url={url} diff={diff} />
       </div>
       <div className={`compare-panes compare-${url.compare}`}>
         <Graphs url={url} diff={diff} comparison={comparison} matches={matches} />
@@ -113,16 +111,6 @@ function Choice<T extends string>({ label, value, options, onChoose }: ChoicePro
         </button>
       ))}
     </div>
-  )
-}
-
-function More({ url, diff }: { url: UrlState; diff: Diff }) {
-  if (diff.omittedNodes === 0 || url.nodes >= MAX_NODES) return null
-  const nodes = Math.min((url.nodes || diff.nodes - diff.omittedNodes) * 8, MAX_NODES)
-  return (
-    <button type="button" className="button text" onClick={() => change({ nodes })}>
-      Show {formatCount(diff.omittedNodes)} omitted frames
-    </button>
   )
 }
 

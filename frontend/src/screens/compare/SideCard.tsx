@@ -17,10 +17,8 @@ import { Popover } from '../../ui/Popover'
 import { formatBetween, formatSpanWords } from '../../ui/time'
 import { ALL, type Base, type BaseRange, formatSpan, NO_BASE, type UrlState } from '../../url'
 import { ToldList } from '../profile/LossList'
-import { doubtsOfSide } from './doubts'
 import { SideThreads } from './SideThreads'
 import { type Selection, type Sides, sameService } from './sides'
-import { Doubts } from './Verdict'
 import { LETTERS } from './words'
 
 interface Props {
@@ -76,7 +74,6 @@ export function SideCard({ name, url, sides, diff, services, targets }: Props) {
         </span>
       </div>
       {diff && <Measured diff={diff} name={name} />}
-      {diff && <Doubts doubts={doubtsOfSide(LETTERS[name], diff[name].coverage, diff)} />}
     </section>
   )
 }

@@ -7,6 +7,7 @@ import { Icon } from '../../ui/Icon'
 import { Popover } from '../../ui/Popover'
 import type { UrlState } from '../../url'
 import type { Selection } from './sides'
+import { oneOrMore } from './words'
 
 interface Props {
   url: UrlState
@@ -21,15 +22,16 @@ export function SideThreads({ url, letter, selection, onChange }: Props) {
   const { container, node, type } = url
   const answer = useThreads({ ...selection, container, node, type, excludeThread: [] }, selection.range, open)
   const list = answer.data && threadList(answer.data)
+  const text = oneOrMore(selection.thread, 'thread groups') || 'All threads'
   const shareOf = (name: string) => list?.groups.find(group => group.name === name)?.amount
   return (
     <Popover
       className="side-threads"
       onOpen={setOpen}
-      label={`Threads of ${letter}: ${chosenText(selection.thread)}`}
+      label={`Threads of ${letter}: ${text}`}
       summary={
         <>
-          <span className="cut">{chosenText(selection.thread)}</span>
+          <span className="cut">{text}</span>
           <Icon name="down" />
         </>
       }
@@ -58,9 +60,4 @@ export function SideThreads({ url, letter, selection, onChange }: Props) {
       )}
     </Popover>
   )
-}
-
-function chosenText(thread: string[]): string {
-  if (thread.length === 0) return 'All threads'
-  return thread.length === 1 ? thread[0] : `${thread.length} thread groups`
 }

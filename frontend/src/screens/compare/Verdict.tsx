@@ -2,7 +2,9 @@ import type { Diff } from '../../api/types'
 import { part, type SideName } from '../../profile/compare'
 import { formatPercent, formatRate } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
-import { type Doubt, doubtsOfBoth } from './doubts'
+import { change } from '../../ui/location'
+import { MAX_NODES } from '../../url'
+import { type Doubt, doubtsOf } from './doubts'
 import { differenceText, LETTERS } from './words'
 
 /** Whether B costs more or less than A. */
@@ -10,7 +12,7 @@ export function Verdict({ diff, same }: { diff: Diff; same: boolean }) {
   return (
     <section className="verdict" aria-label="Verdict">
       <p className="verdict-words">{verdictText(diff)}</p>
-      <Doubts doubts={doubtsOfBoth(diff, same)} />
+      <Doubts doubts={doubtsOf(diff, same)} />
     </section>
   )
 }
@@ -20,13 +22,26 @@ export function Doubts({ doubts }: { doubts: Doubt[] }) {
   if (doubts.length === 0) return null
   return (
     <ul className="doubts">
-      {doubts.map(({ text, weight }) => (
-        <li key={text}>
-          <Icon name="warn" className={weight} />
-          <span>{text}</span>
-        </li>
+      {doubts.map(doubt => (
+        <DoubtLine key={doubt.text} doubt={doubt} />
       ))}
     </ul>
+  )
+}
+
+function DoubtLine({ doubt: { text, weight, nodes } }: { doubt: Doubt }) {
+  return (
+    <li className={weight}>
+      <Icon name={weight === 'note' ? 'skip' : 'warn'} className={weight} />
+      <span>
+        {text}{' '}
+        {nodes !== undefined && (
+          <button type="button" className="button text" onClick={() => change({ nodes })}>
+            {nodes < MAX_NODES ? 'Show them' : 'Show more of them'}
+          </button>
+        )}
+      </span>
+    </li>
   )
 }
 

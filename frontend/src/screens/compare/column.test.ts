@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Coverage, Diff } from '../../api/types'
 import { columnFor } from './column'
-import { doubtsOfBoth, doubtsOfSide } from './doubts'
+import { doubtsOf, doubtsOfSide } from './doubts'
 import { differenceText } from './words'
 
 test.each([
@@ -68,9 +68,19 @@ test('windows that may still arrive are no doubt', () => {
 })
 
 test('what concerns both sides', () => {
-  const diff = { nodes: 10_000, omittedNodes: 1808 } as Diff
-  expect(doubtsOfBoth(diff, true).map(d => d.text)).toEqual([
-    expect.stringContaining('same selection'),
-    expect.stringContaining('1,808 of 10,000 frames are left out'),
+  const side = { total: { value: 1000, count: 10 }, omitted: NOTHING, coverage: coverage(100, 10, 0) }
+  const diff = {
+    nodes: 10_000,
+    omittedNodes: 1808,
+    base: { ...side, omitted: { value: 50, count: 1 } },
+    head: side,
+  } as unknown as Diff
+  expect(doubtsOf(diff, true)).toEqual([
+    { text: expect.stringContaining('same selection'), weight: 'warn' },
+    {
+      text: expect.stringMatching(/1,808 of 10,000 frames .* 5\.00\s% of A and 0\s% of B/),
+      weight: 'warn',
+      nodes: 20_000,
+    },
   ])
 })

@@ -1,33 +1,45 @@
 /** Why a difference between two sides might not be one of the program. */
 import type { Coverage, Diff } from '../../api/types'
 import { formatCount, formatPercent } from '../../profile/units'
+import { MAX_NODES } from '../../url'
 
 export interface Doubt {
   text: string
-  weight: 'warn' | 'bad'
+  weight: 'note' | 'warn' | 'bad'
+  nodes?: number // to ask for instead
 }
 
-/** Less of the windows, or more of the samples lost, is worth a word. */
+/** Less of the windows, or more of the samples lost or left out, is worth a warning. */
 const ENOUGH_WINDOWS = 0.98
 const TOO_MANY_LOST = 0.01
+const TOO_MUCH_OMITTED = 0.02
 /** Below this share of its windows a side is not to be trusted. */
 const FEW_WINDOWS = 0.5
 
-export function doubtsOfBoth({ omittedNodes, nodes }: Diff, same: boolean): Doubt[] {
-  const doubts: Doubt[] = []
-  if (same) {
-    doubts.push({
-      text: 'Both sides are the same selection. Choose another range, version, pod or service for A.',
-      weight: 'warn',
-    })
+export function doubtsOf(diff: Diff, same: boolean): Doubt[] {
+  return [
+    ...(same ? [SAME] : []),
+    ...doubtsOfSide('A', diff.base.coverage, diff),
+    ...doubtsOfSide('B', diff.head.coverage, diff),
+    ...(diff.omittedNodes > 0 ? [omitted(diff)] : []),
+  ]
+}
+
+const SAME: Doubt = {
+  text: 'Both sides are the same selection. Choose another range, version, pod or service for A.',
+  weight: 'warn',
+}
+
+function omitted({ base, head, nodes, omittedNodes }: Diff): Doubt {
+  const shares = [base, head].map(({ total, omitted: { value, count } }) =>
+    total.value > 0 ? value / total.value : total.count > 0 ? count / total.count : 0,
+  )
+  const [a, b] = shares.map(share => formatPercent(share, 1))
+  return {
+    text: `The lightest ${formatCount(omittedNodes)} of ${formatCount(nodes)} frames are drawn together as “Omitted frames”: ${a} of A and ${b} of B, which the functions in the table lack.`,
+    weight: Math.max(...shares) > TOO_MUCH_OMITTED ? 'warn' : 'note',
+    nodes: nodes - omittedNodes < MAX_NODES ? Math.min(2 * nodes, MAX_NODES) : undefined,
   }
-  if (omittedNodes > 0) {
-    doubts.push({
-      text: `${formatCount(omittedNodes)} of ${formatCount(nodes)} frames are left out: the sums of light functions are too low on both sides.`,
-      weight: 'warn',
-    })
-  }
-  return doubts
 }
 
 export function doubtsOfSide(
