@@ -313,6 +313,26 @@ test('samples without a value are counted, drawn and told', async () => {
   expect(await page.locator('.top-foot').innerText()).toMatch(/% of [\d,]+\ssamples total/)
 })
 
+test('how samples are taken is said by name in the ledger, in full where it is opened, and alarms nobody', async () => {
+  const line = page.locator('.ledger-parts')
+  for (const [type, names] of [
+    ['cpu', ['sampling adapted', 'sampling bounded']],
+    ['alloc', ['alloc shares estimated', 'sampling adapted']],
+  ] as const) {
+    await open(`/profile?namespace=search&cluster=prod-eu&service=search-index&range=1h&type=${type}`)
+    const { notices } = fetchFlame(server, 'search-index', type).coverage
+    expect(notices.map(notice => notice.reason.replaceAll('_', ' ')).sort()).toEqual(names)
+    for (const name of names) await line.getByText(name, { exact: true }).waitFor()
+    expect(await line.locator('.notice-part.warn').count()).toBe(0)
+    await openLedger()
+    for (const { text, remedy } of notices) {
+      const rest = text.slice(1)
+      await page.locator('.notice-fact dt').getByText(rest).waitFor()
+      await page.locator('.notice-fact dd').getByText(remedy).waitFor()
+    }
+  }
+})
+
 test('what pruning omitted is counted, and can be asked for', async () => {
   await open('/profile?service=orders&range=1h')
   await openLedger()

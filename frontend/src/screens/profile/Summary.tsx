@@ -80,7 +80,7 @@ export function Summary({ flame, url, targets, open, onToggle }: Props) {
   )
 }
 
-/** Total, rate and windows; then everything that keeps the figures from being the whole truth. */
+/** Total, rate and windows; then everything that keeps the figures from being the whole truth, the ordinary of it by name. */
 function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
   const { coverage, omitted, total, type, unit } = flame
   const { windows, truncated, dropped, notCaptured, notices } = coverage
@@ -123,7 +123,13 @@ function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
           className={`${notice.routine ? 'muted' : 'warn'} notice-part`}
           title={notice.text}
         >
-          <Icon name={notice.routine ? 'clock' : 'warn'} /> {noticeText(notice, type)}
+          {notice.routine ? (
+            notice.reason.replaceAll('_', ' ')
+          ) : (
+            <>
+              <Icon name="warn" /> {noticeText(notice, type)}
+            </>
+          )}
         </span>
       ))}
     </span>

@@ -54,7 +54,10 @@ export function TimelineTip({ series, point, marks, x, top, width }: Props) {
         </div>
       ))}
       {told.slice(0, MOST_LOSSES).map(({ what, loss }) => (
-        <div key={what + loss.outcome + loss.reason} className="tip-loss small">
+        <div
+          key={what + loss.outcome + loss.reason}
+          className={`tip-loss small${loss.routine ? ' routine' : ''}`}
+        >
           {[loss.text, sizeText(loss, series.unit, series.countUnit)].filter(Boolean).join(': ')}{' '}
           <span className="muted">({what})</span>
         </div>
