@@ -53,6 +53,8 @@ const SHOTS: Shot[] = [
   { name: 'profile-huge', path: profile('search-index', '&nodes=100000') },
   { name: 'profile-pruned', path: profile('orders') },
   { name: 'compare', path: compare('checkout', '&range=15m&version=2.14.1&baseVersion=2.14.0') },
+  { name: 'compare-choose', path: compare('checkout', '&range=1h') },
+  { name: 'compare-omitted', path: compare('search-index', '&range=15m&baseBefore=1d&nodes=60000') },
   { name: 'compare-sides', path: compare('checkout', '&range=1h&baseBefore=1d&compare=sides') },
   {
     name: 'compare-loss',
@@ -64,6 +66,15 @@ const SHOTS: Shot[] = [
   { name: 'ingest-down', path: '/ingest', scenario: 'store-down' },
   { name: 'targets', path: '/targets' },
   { name: 'why', path: profile('checkout', '&range=1h'), act: openWhy },
+  {
+    name: 'sampled',
+    path: profile('search-index', '&range=1h'),
+    act: async page => {
+      await openWhy(page)
+      await hoverTimeline(page, 0.26)
+    },
+  },
+  { name: 'sampled-alloc', path: profile('search-index', '&range=1h&type=alloc') },
   { name: 'unvalued', path: profile('pricing', '&range=1h') },
   { name: 'notice', path: profile('checkout', '&range=1h&type=lock') },
   { name: 'bad-address', path: profile('checkout', '&from=9&to=1&type=heap') },
@@ -81,6 +92,15 @@ const SHOTS: Shot[] = [
   { name: 'login-token', path: '/', scenario: 'login-token' },
   { name: 'sees-nothing', path: '/', scenario: 'sees-nothing' },
   { name: 'account', path: '/?range=1h', act: page => page.getByLabel(/^Logged in/).click() },
+  { name: 'palette', path: profile('checkout', '&range=1h'), act: openPalette },
+  { name: 'help', path: profile('checkout', '&range=1h'), act: page => page.keyboard.press('?') },
+  { name: 'file', path: profile('checkout', '&range=1h'), act: dropFile },
+  {
+    name: 'filters',
+    path: profile('checkout', '&range=1h'),
+    act: page => page.getByLabel(/^Filters/).click(),
+  },
+  { name: 'range', path: '/?range=1h', act: page => page.getByLabel(/^Time range/).click() },
   { name: 'health', path: '/?range=1h&sort=trouble', act: page => page.getByLabel(/^Health/).click() },
 ]
 
@@ -118,6 +138,24 @@ export async function main() {
 async function openWhy(page: Page) {
   await page.locator('.ledger-line > summary').click()
   await page.getByText(/^Why: /).click()
+}
+
+async function openPalette(page: Page) {
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: 'Service, function or action' }).fill('match')
+  await page.getByRole('option', { selected: true }).waitFor()
+}
+
+async function dropFile(page: Page) {
+  await page.evaluate(() => {
+    const data = new DataTransfer()
+    data.items.add(
+      new File(['main;shop.Cart.add;java.util.HashMap.put 30\nmain;shop.Cart.sum 70\n'], 'cart.txt'),
+    )
+    for (const type of ['dragover', 'drop'])
+      document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true }))
+  })
+  await page.getByRole('heading', { name: 'cart.txt' }).waitFor()
 }
 
 async function pointIn(page: Page, selector: string, x: number, y: number) {
