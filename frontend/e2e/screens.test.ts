@@ -59,7 +59,12 @@ describe('services', () => {
   test('health in the header', async () => {
     await open('/')
     await page.getByLabel(/^Health: Losses in the last hour/).click()
-    await page.locator('.health-body').getByText('48,211').waitFor()
+    const body = page.locator('.health-body')
+    await body.getByText('48,211').waitFor()
+    const section = (title: string) =>
+      body.locator('section', { has: page.getByRole('heading', { name: title }) })
+    await section('Losses in the last hour').getByText('The sidecar was restarted').waitFor()
+    await section('Notices in the last hour').getByText('than the sampling budget asks for').waitFor()
   })
 })
 

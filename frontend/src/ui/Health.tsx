@@ -23,9 +23,18 @@ function verdictOf({ data, error }: UseQueryResult<IngestHealth>): Verdict {
   if (!data.store.available) return { icon: 'bad', tone: 'bad', text: 'Store unavailable' }
   if (data.bytesInFlight > BUSY * data.bytesInFlightLimit)
     return { icon: 'warn', tone: 'warn', text: 'Ingest busy' }
-  if (data.losses.some(loss => !loss.routine))
+  const { losses, notices } = toldBy(data)
+  if (losses.some(loss => !loss.routine))
     return { icon: 'warn', tone: 'warn', text: 'Losses in the last hour' }
+  if (notices.some(notice => !notice.routine))
+    return { icon: 'warn', tone: 'warn', text: 'Notices in the last hour' }
   return { icon: 'ok', tone: 'ok', text: 'Ingest healthy' }
+}
+
+/** What is lost, and what is only to be known of samples that are stored. */
+function toldBy({ losses }: IngestHealth) {
+  const stored = ({ outcome }: Loss) => outcome === 'noticed' || outcome === 'shortened'
+  return { losses: losses.filter(loss => !stored(loss)), notices: losses.filter(stored) }
 }
 
 export function Health() {
@@ -55,6 +64,7 @@ export function Health() {
 
 function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: number; error: Error | null }) {
   const { store } = health
+  const { losses, notices } = toldBy(health)
   return (
     <>
       {error && (
@@ -100,7 +110,8 @@ function HealthDetail({ health, asOf, error }: { health: IngestHealth; asOf: num
       <Reasons title="Rejected" lines={health.rejected.filter(r => r.count > 0).map(asLine)} />
       <RefusalList list={health.refusals} />
       <Reasons title="Asked to try again" lines={health.retryable.filter(r => r.count > 0).map(asLine)} />
-      <Reasons title="Losses in the last hour" lines={health.losses.map(lossLine)} />
+      <Reasons title="Losses in the last hour" lines={losses.map(lossLine)} />
+      <Reasons title="Notices in the last hour" lines={notices.map(lossLine)} />
     </>
   )
 }
@@ -130,7 +141,7 @@ function asLine({ reason, text, remedy, count }: IngestHealth['rejected'][number
 
 function lossLine(loss: Loss): ReasonLine {
   const { outcome, reason, text, remedy, count, durationNs } = loss
-  const size = count > 0 || durationNs === 0 ? formatCounted(count, 'samples') : formatDuration(durationNs)
+  const size = count > 0 ? formatCounted(count, 'samples') : durationNs > 0 ? formatDuration(durationNs) : ''
   return { key: `${outcome} ${reason}`, text, remedy, size }
 }
 
