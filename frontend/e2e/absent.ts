@@ -29,7 +29,7 @@ async function nobodyHasReported(page: Page, url: string) {
     ['/', 'No sidecar has reported yet'],
     ['/targets', 'No sidecar has reported a target'],
     ['/functions', /^No CPU samples/],
-    [`/profile${OF_SHOP}`, 'no service shop has sent anything'],
+    [`/profile${OF_SHOP}`, /no service shop in namespace demo has sent anything/i],
   ] as const) {
     await page.goto(url + path)
     await page.getByRole('heading', { name: title }).waitFor()

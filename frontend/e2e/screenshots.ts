@@ -143,7 +143,7 @@ async function openWhy(page: Page) {
 async function openPalette(page: Page) {
   await page.keyboard.press('Control+k')
   await page.getByRole('combobox', { name: 'Service, function or action' }).fill('match')
-  await page.getByRole('option', { selected: true }).waitFor()
+  await page.locator('[role="option"][aria-selected="true"]').waitFor()
 }
 
 async function dropFile(page: Page) {

@@ -95,7 +95,7 @@ async function scrolls(page: Page) {
   await page.waitForFunction(() => (document.querySelector('.top-host')?.scrollTop ?? 0) > 0)
 }
 
-/** As a finger does that pulls what is below into sight: down, up by small steps, off. */
+/** As a finger does that pulls what is below into sight: down, up by small steps, off. What it threw comes to rest: a tap on what still moves only stops it. */
 async function swipe(page: Page, element: Locator) {
   const box = await element.boundingBox()
   assert.ok(box, 'there is something to swipe on')
@@ -110,6 +110,22 @@ async function swipe(page: Page, element: Locator) {
   for (let moved = 20; moved <= 240; moved += 20) await send('touchMove', moved)
   await send('touchEnd')
   await session.detach()
+  await element.evaluate(comesToRest)
+}
+
+/** Resolves when nothing around the element has scrolled for a while. */
+async function comesToRest(element: Element) {
+  const places = () => {
+    let all = ''
+    for (let at: Element | null = element; at; at = at.parentElement) all += `${at.scrollTop} `
+    return all
+  }
+  for (let still = 0, last = places(); still < 30; ) {
+    await new Promise(done => requestAnimationFrame(done))
+    const now = places()
+    still = now === last ? still + 1 : 0
+    last = now
+  }
 }
 
 /** What opens lies within the window, and a second tap closes it. */
