@@ -121,10 +121,11 @@ func (f *fakeStore) Overview(ctx context.Context, filter store.ServiceFilter, fi
 		for _, t := range s.Types {
 			sel := store.Selection{ServiceKey: s.ServiceKey, Type: t.Type, Range: filter.Range}
 			total := f.account(sel)
-			steps := make([]store.Account, (filter.To.Sub(first)+step-1)/step)
+			steps := make([]store.Step, (filter.To.Sub(first)+step-1)/step)
 			for i := range steps {
 				sel.Range = store.Range{From: first.Add(time.Duration(i) * step), To: first.Add(time.Duration(i+1) * step)}
-				steps[i] = f.account(sel)
+				of := f.account(sel)
+				steps[i] = store.Step{Windows: of.Windows.Stored, Stored: of.Ledger.Stored, Time: of.Time}
 			}
 			a.Windows, a.Types[t.Type] = total.Windows, &store.TypeActivity{Total: total, Steps: steps}
 		}

@@ -107,10 +107,10 @@ func shownState(t api.Target) string {
 }
 
 // spark is the value per second of each step.
-func spark(steps []store.Account) []*float64 {
+func spark(steps []store.Step) []*float64 {
 	out := make([]*float64, len(steps))
 	for i, a := range steps {
-		out[i] = perSecond(a.Time, a.Ledger.Stored)
+		out[i] = perSecond(a.Time, a.Stored)
 	}
 	return out
 }

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ type Overview struct {
 type Activity struct {
 	Windows      WindowCount // Stored is those with a ledger of any type
 	WindowLength time.Duration
-	Types        map[profile.Type]*TypeActivity
+	Types        map[profile.Type]*TypeActivity // those that windows have or that targets are recorded for
 	// Losses are those of all types, Unclaimed those that no type can claim.
 	// Value is 0, as the types have no unit in common.
 	Losses, Unclaimed []profile.Loss
@@ -35,9 +37,16 @@ type Activity struct {
 // TypeActivity is a type of a service. Losses are not in its accounts.
 type TypeActivity struct {
 	Total Account
-	Steps []Account
+	Steps []Step
 	// Unvalued is how many samples of Total are stored without a value.
 	Unvalued int64
+}
+
+// Step is what was stored of a type in a step.
+type Step struct {
+	Windows int64
+	Stored  profile.Amount
+	Time    Time
 }
 
 // Overview returns what each service did in a range, by steps; see Timeline for
@@ -72,20 +81,15 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 		return nil, err
 	}
 	all.inside, all.before = have.divide(all.span, st), have.divide(before(all.span), steps{0, from})
-	list, listed, err := r.services(ctx, f, &all.inside, m)
+	limit := r.store.limits.Services
+	list, listed, err := r.services(ctx, f, &all.inside, m, all.columns(), func(one *serviceOfType) error {
+		if one.Type == "" && len(all.of) < limit {
+			all.of[one.key()] = all.boards()
+		}
+		return r.enterSteps(all.of[one.key()], one)
+	})
 	if err != nil {
 		return nil, err
-	}
-	limit := r.store.limits.Services
-	for i := range list[:min(len(list), limit)] {
-		all.of[list[i].ServiceKey] = all.boards()
-	}
-	if err := r.activeSteps(ctx, f, all, m); err != nil {
-		return nil, fmt.Errorf("sum up steps: %w", err)
-	}
-	losses, err := r.activeLosses(ctx, f, all, m)
-	if err != nil {
-		return nil, fmt.Errorf("read losses: %w", err)
 	}
 	targets, err := r.activeTargets(ctx, f, all, m)
 	if err != nil {
@@ -98,7 +102,7 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 		list[i].Targets = all.targetsOf[list[i].ServiceKey]
 	}
 	out := &Overview{Services: list[:min(len(list), limit)], Activity: map[ServiceKey]*Activity{}, Truncated: len(list) > limit, Uncounted: all.uncounted}
-	if listed != losses && !out.Truncated || losses != targets && !all.uncounted || !all.agrees(out.Services) {
+	if listed != targets && !out.Truncated && !all.uncounted {
 		return nil, errMoved
 	}
 	for key, one := range all.of {
@@ -121,38 +125,30 @@ type activities struct {
 	uncounted bool
 }
 
-// serviceBoards are a board for each type, and one for windows of any type.
+// serviceBoards are a board for each type that there is, and one for windows of any
+// type.
 type serviceBoards struct {
 	any               *board
 	types             map[profile.Type]*board
+	span              seconds
+	steps             steps
 	unvalued          map[profile.Type]int64
 	losses, unclaimed []profile.Loss
 }
 
 func (a *activities) boards() *serviceBoards {
-	one := &serviceBoards{
-		any: newBoard("", a.span, steps{a.span.from, a.span.to - a.span.from}), types: map[profile.Type]*board{}, unvalued: map[profile.Type]int64{},
+	return &serviceBoards{
+		any: newBoard("", a.span, steps{a.span.from, a.span.to - a.span.from}), types: map[profile.Type]*board{}, span: a.span, steps: a.steps,
+		unvalued: map[profile.Type]int64{},
 	}
-	for _, t := range profile.Types() {
-		one.types[t] = newBoard(t, a.span, a.steps)
-	}
-	return one
 }
 
-// agrees says whether the steps add up to the totals of the list.
-func (a *activities) agrees(list []Service) bool {
-	for i := range list {
-		for _, total := range list[i].Types {
-			var sum profile.Amount
-			for j := range a.of[list[i].ServiceKey].types[total.Type].cells {
-				sum = sum.Add(a.of[list[i].ServiceKey].types[total.Type].cells[j].Ledger.Stored)
-			}
-			if sum != total.Stored {
-				return false
-			}
-		}
+// board is that of a type.
+func (one *serviceBoards) board(t profile.Type) *board {
+	if one.types[t] == nil {
+		one.types[t] = newBoard(t, one.span, one.steps)
 	}
-	return true
+	return one.types[t]
 }
 
 func (one *serviceBoards) settled(op string) (*Activity, error) {
@@ -169,62 +165,101 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 		if err != nil {
 			return nil, err
 		}
-		of := &TypeActivity{Total: total, Steps: make([]Account, len(b.cells)), Unvalued: one.unvalued[t]}
+		of := &TypeActivity{Total: total, Steps: make([]Step, len(b.cells)), Unvalued: one.unvalued[t]}
 		for i := range b.cells {
-			of.Steps[i] = b.cells[i].Account
+			c := &b.cells[i]
+			of.Steps[i] = Step{Windows: c.Windows.Stored, Stored: c.Ledger.Stored, Time: c.Time}
 		}
 		out.Types[t] = of
 	}
 	return out, nil
 }
 
-func (r *read) activeSteps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
-	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, %s AS cell, `+
-		exact("sum(toInt128(stored_value))")+`, `+exact("sum(toInt128(stored_count))")+`, `+exact("sum(toInt128(recorded_ns))")+`, sum(recordings)
-FROM (%s) WHERE type != '' GROUP BY cluster, namespace, service, type, cell`, all.steps.cell("start"), all.inside.services(m, narrow))
-	return r.query(ctx, statement, args, func(row driver.Rows) error {
-		var key ServiceKey
-		var of string
-		var cell, span int64
-		var a Account
-		if err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &of, &cell, &a.Ledger.Stored.Value, &a.Ledger.Stored.Count, &span, &a.Windows.Stored); err != nil {
-			return err
-		}
-		if boards := all.of[key]; boards != nil && boards.types[profile.Type(of)] != nil {
-			c := &boards.types[profile.Type(of)].cells[cell]
-			c.Windows, c.Ledger.Stored, c.Time.Recorded = a.Windows, a.Ledger.Stored, time.Duration(span)
-		}
-		return r.checkSums(a.Ledger.Stored.Value, a.Ledger.Stored.Count, span)
-	})
+// inSteps is what a service did of a type: a number for each step, and losses by
+// outcome and reason. Numbers of steps are words, as clickhouse-go makes an object of
+// each number of an array.
+type inSteps struct {
+	Values     string   `ch:"step_values"`
+	Counts     string   `ch:"step_counts"`
+	Recorded   string   `ch:"step_ns"`
+	Recordings string   `ch:"step_recordings"`
+	RecordedNs int64    `ch:"ns"`
+	Lost       []string `ch:"lost"` // outcome and reason
+	LostCount  []int64  `ch:"lost_count"`
+	LostNs     []int64  `ch:"lost_ns"`
+	LostBytes  []int64  `ch:"lost_bytes"`
 }
 
-func (r *read) activeLosses(ctx context.Context, f ServiceFilter, all *activities, m moment) (read uint64, err error) {
-	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, o, e, any(n > 0), sumIf(prints, n <= 1 AND type = ''), %s
-FROM (%s) %s GROUP BY cluster, namespace, service, type, o, e`, lossSums(), all.inside.services(m, narrow), lossRows)
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var key ServiceKey
-		var prints uint64
-		var of string
-		l, some, err := r.scanLoss(row, &key.Cluster, &key.Namespace, &key.Service, &of, &prints)
-		read += prints
-		boards := all.of[key]
-		if err != nil || !some || boards == nil {
-			return err
-		}
-		l.Value = 0 // ns of one type and bytes of another do not add up
-		if l.Outcome == profile.Unvalued {
-			boards.unvalued[profile.Type(of)] += l.Count
-		}
-		if of == "" {
-			boards.unclaimed = profile.AddLosses(boards.unclaimed, l)
-		} else {
-			boards.losses = profile.AddLosses(boards.losses, l)
-		}
+// columns are those of inSteps. A step fits into Int64 where the sum of all does.
+func (a *activities) columns() string {
+	step := func(column string) string {
+		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
+	}
+	loss := func(column string) string { return "arrayMap(n -> toInt128(n), " + column + ")" }
+	sums := func(i int) string { return fmt.Sprintf("arrayMap(n -> %s, losses.%d)", exact("n"), i) }
+	return fmt.Sprintf(`, %s AS step_values, %s AS step_counts, %s AS step_ns, %s AS step_recordings, %s AS ns,
+  tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), %s, %s, %s) AS losses, 1) AS lost, %s AS lost_count, %s AS lost_ns, %s AS lost_bytes`,
+		step("stored_value"), step("stored_count"), step("recorded_ns"), step("recordings"), exact("sum(toInt128(recorded_ns))"),
+		loss("loss_count"), loss("loss_duration_ns"), loss("loss_bytes"), sums(3), sums(4), sums(5))
+}
+
+// enterSteps enters a row of the list into the boards of its service; nil if that
+// is not shown.
+func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
+	if err := r.checkSums(slices.Concat(one.LostCount, one.LostNs, one.LostBytes, []int64{one.RecordedNs})...); err != nil || boards == nil {
+		return err
+	}
+	if err := boards.enterLosses(one); err != nil {
+		return err
+	}
+	if !slices.Contains(profile.Types(), profile.Type(one.Type)) {
 		return nil
-	})
-	return read, err
+	}
+	b := boards.board(profile.Type(one.Type))
+	return errors.Join(
+		eachNumber(one.Values, func(i int, n int64) { b.cells[i].Ledger.Stored.Value = n }),
+		eachNumber(one.Counts, func(i int, n int64) { b.cells[i].Ledger.Stored.Count = n }),
+		eachNumber(one.Recorded, func(i int, n int64) { b.cells[i].Time.Recorded = time.Duration(n) }),
+		eachNumber(one.Recordings, func(i int, n int64) { b.cells[i].Windows.Stored = n }),
+	)
+}
+
+func eachNumber(words string, enter func(i int, n int64)) error {
+	i := 0
+	for word := range strings.SplitSeq(words, " ") {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return fmt.Errorf("read numbers of steps: %w", err)
+		}
+		enter(i, n)
+		i++
+	}
+	return nil
+}
+
+// enterLosses leaves their values out: ns of one type and bytes of another do not
+// add up.
+func (one *serviceBoards) enterLosses(row *serviceOfType) error {
+	for i, name := range row.Lost {
+		number, reason, _ := strings.Cut(name, " ")
+		outcome, err := strconv.ParseUint(number, 10, 8)
+		if err != nil {
+			return fmt.Errorf("read the outcome of a loss: %w", err)
+		}
+		l := profile.Loss{
+			Outcome: profile.Outcome(outcome), Reason: profile.Reason(reason),
+			Count: row.LostCount[i], Duration: time.Duration(row.LostNs[i]), Bytes: row.LostBytes[i],
+		}
+		if l.Outcome == profile.Unvalued {
+			one.unvalued[profile.Type(row.Type)] += l.Count
+		}
+		if row.Type == "" {
+			one.unclaimed = profile.AddLosses(one.unclaimed, l)
+		} else {
+			one.losses = profile.AddLosses(one.losses, l)
+		}
+	}
+	return nil
 }
 
 func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
@@ -352,9 +387,9 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 // enter enters a target into the boards of the types that it is recorded for.
 func (one *serviceBoards) enter(l life, kinds []string) {
 	one.any.enter(l)
-	for t, b := range one.types {
+	for _, t := range profile.Types() {
 		if len(kinds) == 0 || slices.Contains(kinds, string(t)) {
-			b.enter(l)
+			one.board(t).enter(l)
 		}
 	}
 }

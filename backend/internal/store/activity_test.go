@@ -35,7 +35,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 7 {
+	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 5 {
 		t.Fatalf("%d services, %d activities, cost %+v", len(got.Services), len(got.Activity), got.Cost)
 	}
 	for key, activity := range got.Activity {
@@ -47,7 +47,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, c := range cells {
-				if got := of.Steps[i]; c.Ledger.Stored != got.Ledger.Stored || c.Windows.Stored != got.Windows.Stored || c.Time != got.Time {
+				if got := of.Steps[i]; c.Ledger.Stored != got.Stored || c.Windows.Stored != got.Windows || c.Time != got.Time {
 					t.Errorf("step %d of %s of %s is %+v, in the timeline %+v", i, kind, key.Service, got, c.Account)
 				}
 			}

@@ -33,7 +33,7 @@ type boardCell struct {
 }
 
 func newBoard(t profile.Type, span seconds, st steps) *board {
-	b := &board{span: span, steps: st, cells: make([]boardCell, max((span.to-st.first+st.length-1)/st.length, 1))}
+	b := &board{span: span, steps: st, cells: make([]boardCell, st.number(span))}
 	for i := range b.cells {
 		b.cells[i].Ledger.Type = t
 	}

@@ -41,7 +41,7 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 		return nil, err
 	}
 	source := have.divide(span, steps{from, to - from})
-	list, listed, err := r.services(ctx, f, &source, m)
+	list, listed, err := r.services(ctx, f, &source, m, "", func(*serviceOfType) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -83,32 +83,41 @@ type serviceOfType struct {
 	StoredCount   int64    `ch:"sc"`
 	CapturedValue int64    `ch:"cv"`
 	CapturedCount int64    `ch:"cc"`
+	inSteps
+}
+
+func (one *serviceOfType) key() ServiceKey {
+	return ServiceKey{one.Cluster, one.Namespace, one.Service}
 }
 
 // services reads a row for each service and type; the one of the type ” counts
-// windows. It returns the fingerprint of the headers as well.
-func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment) (list []Service, read uint64, err error) {
+// windows, and comes first. It returns the fingerprint of the headers as well. The
+// columns more are for each, which sees every row.
+func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment, more string, each func(*serviceOfType) error) (list []Service, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArray(%d)(versions) AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
 		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc, `+
-		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc
+		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc%s
 FROM (%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
-		MaxVersions, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
+		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var one serviceOfType
 		if err := row.ScanStruct(&one); err != nil {
 			return err
 		}
+		if err := r.checkSums(one.StoredValue, one.StoredCount, one.CapturedValue, one.CapturedCount); err != nil {
+			return err
+		}
 		read += one.Print
-		key := ServiceKey{one.Cluster, one.Namespace, one.Service}
+		key := one.key()
 		if one.Type == "" {
 			slices.Sort(one.Versions)
 			list = append(list, Service{
 				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows),
 				FirstStart: time.Unix(one.First, 0).UTC(), LastEnd: time.Unix(one.Last, 0).UTC(),
 			})
-			return nil
+			return each(&one)
 		}
 		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
 			list[n-1].Types = append(list[n-1].Types, TypeTotal{
@@ -116,7 +125,7 @@ ORDER BY namespace, service, cluster, type LIMIT %d`,
 				Lost: profile.Amount{Value: one.CapturedValue - one.StoredValue, Count: one.CapturedCount - one.StoredCount},
 			})
 		}
-		return r.checkSums(one.StoredValue, one.StoredCount, one.CapturedValue, one.CapturedCount)
+		return each(&one)
 	})
 	return list, read, err
 }

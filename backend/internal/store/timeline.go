@@ -126,6 +126,11 @@ func (sel *Selection) oneStep() steps {
 	return steps{from, to - from}
 }
 
+// number is how many there are in a range.
+func (s steps) number(span seconds) int64 {
+	return max((span.to-s.first+s.length-1)/s.length, 1)
+}
+
 // cell is an expression: the number of the step in which a time is.
 func (s steps) cell(column string) string {
 	return fmt.Sprintf("greatest(intDiv(toInt64(toUnixTimestamp(%s)) - %d, %d), 0)", column, s.first, s.length)
