@@ -109,6 +109,8 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 	switch {
 	case exception.Code == queryMemory && strings.Contains(exception.Message, "(total)"):
 		*e = Error{Class: Unavailable, Op: op, Code: queryMemory, RetryAfter: later, Hint: "ClickHouse has no memory to spare", Err: err}
+	case isReadOnlyDisk(e):
+		e.RetryAfter, e.Hint = long, "the disk of ClickHouse is read-only: look for an error of the device in the log of its node"
 	// Not "partitions" alone: "Too many parts … in all partitions in total" passes.
 	case exception.Code == 252 && strings.Contains(exception.Message, "Too many partitions"):
 		*e = Error{Class: Refused, Op: op, Code: 252, Err: err}
@@ -128,6 +130,12 @@ const queryMemory = 241
 
 // isTotal reports whether all queries together need too much memory.
 func isTotal(e *Error) bool { return strings.Contains(e.Err.Error(), "(total)") }
+
+// isReadOnlyDisk reports whether the file system refuses writes: ClickHouse has no
+// code of its own for that.
+func isReadOnlyDisk(e *Error) bool {
+	return strings.Contains(e.Err.Error(), "Read-only file system")
+}
 
 // isOurs says whether the client itself refused the rows.
 func isOurs(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -201,6 +202,85 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
+	insertUntil(t, s, w)
+	wantOnce(t, s, "cart", before, w)
+}
+
+// A disk that becomes read-only beneath ClickHouse, as a file system does after an
+// error of its device.
+func TestReadOnlyDisk(t *testing.T) {
+	dir, registry := t.TempDir(), prometheus.NewRegistry()
+	server := startServer(t, embedded.Config{Dir: dir, Library: storetest.Library(t), StartTimeout: 5 * time.Minute, HangTimeout: 10 * time.Minute})
+	s := storetest.OpenOn(t, server, func(c *store.Config) { c.Registry = registry })
+	m := newMaker("cart", 0)
+	before, w := m.window(today()), m.window(today().Add(time.Minute))
+	insert(t, s, before)
+	writable := readOnly(t, filepath.Join(dir, "clickhouse"))
+	_, err := s.Insert(t.Context(), w)
+	wantFault(t, fault{class: store.Unavailable, code: 1001, hint: "disk of ClickHouse is read-only"}, err)
+	if n, alone := failures(t, registry, store.Unavailable), gathered(t, registry, "podflame_store_isolated_total"); n != 1 || alone != 0 {
+		t.Errorf("%v failures are counted, and %v windows were written one by one", n, alone)
+	}
+	diff(t, "read-only disk", merged(profile.CPU, before), read(t, s, selection("cart", profile.CPU, today(), time.Hour)))
+	writable()
+	insertUntil(t, s, w)
+	wantOnce(t, s, "cart", before, w)
+}
+
+// readOnly makes a directory read-only, also for who has opened it, until the
+// returned function is called.
+func readOnly(t *testing.T, dir string) (writable func()) {
+	t.Helper()
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("mount a directory: %v", err)
+	}
+	writable = sync.OnceFunc(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(writable)
+	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	return writable
+}
+
+// A ClickHouse that has no memory left for anybody.
+func TestServerOutOfMemory(t *testing.T) {
+	cfg := embedded.Config{Dir: t.TempDir(), Library: storetest.Library(t), StartTimeout: 5 * time.Minute, HangTimeout: 10 * time.Minute}
+	m, registry := newMaker("cart", 0), prometheus.NewRegistry()
+	before, w := m.window(today()), m.window(today().Add(time.Minute))
+	server := startServer(t, cfg)
+	var common store.Config
+	insert(t, storetest.OpenOn(t, server, func(c *store.Config) { common = *c }), before)
+	database := common.DSN[len(server.DSN()):]
+	restart := func(memory int64) *store.Store {
+		t.Helper()
+		if err := server.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		cfg.ServerMemory = memory
+		server = startServer(t, cfg)
+		common.DSN, common.Dial = server.DSN()+database, server.Dial
+		s, err := store.Open(common)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	common.Registry = registry
+	s := restart(1)
+	_, err := s.Insert(t.Context(), w)
+	wantFault(t, fault{class: store.Unavailable, code: 241, hint: "no memory to spare"}, err)
+	if n, alone := failures(t, registry, store.Unavailable), gathered(t, registry, "podflame_store_isolated_total"); n != 1 || alone != 0 {
+		t.Errorf("%v failures are counted, and %v windows were written one by one", n, alone)
+	}
+	_, err = s.Sums(t.Context(), selection("cart", profile.CPU, today(), time.Hour))
+	wantClass(t, "a query", err, store.Unavailable, "no memory to spare")
+	common.Registry = nil
+	s = restart(0)
 	insertUntil(t, s, w)
 	wantOnce(t, s, "cart", before, w)
 }

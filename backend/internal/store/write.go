@@ -58,7 +58,7 @@ func byContent(err error) bool {
 	case e.Code == queryMemory:
 		return !isTotal(e)
 	}
-	return e.Code != 0 && !slices.Contains(aboutServer(), e.Code)
+	return e.Code != 0 && !slices.Contains(aboutServer(), e.Code) && !isReadOnlyDisk(e)
 }
 
 // attempt writes a group within Limits.InsertTimeout. Whatever it was doing when
