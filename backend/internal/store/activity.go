@@ -193,7 +193,7 @@ type inSteps struct {
 // columns are those of inSteps. A step fits into Int64 where the sum of all does.
 func (a *activities) columns() string {
 	step := func(column string) string {
-		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
+		return fmt.Sprintf("arrayStringConcat(sumResampleIf(0, %d, 1)(%s, %s, type != ''), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
 	}
 	loss := func(column string) string { return "arrayMap(n -> toInt128(n), " + column + ")" }
 	sums := func(i int) string { return fmt.Sprintf("arrayMap(n -> %s, losses.%d)", exact("n"), i) }

@@ -95,7 +95,7 @@ func (one *serviceOfType) key() ServiceKey {
 // columns more are for each, which sees every row.
 func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment, more string, each func(*serviceOfType) error) (list []Service, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArray(%d)(versions) AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(%d)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
 		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc, `+
 		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc%s
 FROM (%s) GROUP BY cluster, namespace, service, type
