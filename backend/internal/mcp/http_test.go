@@ -246,6 +246,17 @@ func TestTools(t *testing.T) {
 			t.Errorf("%v is answered by %q (%t), want an error with %q", arguments, text, failed, want)
 		}
 	}
+	for _, tool := range []string{"top_functions", "call_tree"} {
+		for _, parameter := range []string{"threads", "exclude_threads"} {
+			text, failed := call(t, s, tool, map[string]any{"service": "cart", parameter: []string{"nobody"}})
+			if want := `not_found: no thread group "nobody" in `; !failed || !strings.Contains(text, want) || !strings.Contains(text, "Known are "+profile.UnknownThreads) {
+				t.Errorf("%s with %s is answered by %q (%t), want an error with %q", tool, parameter, text, failed, want)
+			}
+		}
+		if text, failed := call(t, s, tool, map[string]any{"service": "cart", "threads": []string{profile.UnknownThreads}}); failed || !strings.Contains(text, "cart.Main.hot") {
+			t.Errorf("%s of threads that are not known is answered by %q", tool, text)
+		}
+	}
 }
 
 // A reader of namespace a sees nothing of b, by whatever tool and name, and not

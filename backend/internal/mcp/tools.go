@@ -129,9 +129,11 @@ type threads struct {
 	ExcludeThreads []string `json:"exclude_threads,omitempty" jsonschema:"no samples of threads of these groups"`
 }
 
-func (t threads) of(s client.Selection) client.Selection {
+// within chooses them of a selection. Those that it does not have are refused, as
+// by the command line.
+func (t threads) within(ctx context.Context, c *Connection, s client.Selection) (client.Selection, error) {
 	s.Threads, s.NotThreads = t.Threads, t.ExcludeThreads
-	return s
+	return s, client.CheckThreads(ctx, c, s)
 }
 
 type topInput struct {
@@ -147,7 +149,9 @@ func (t tools) top(ctx context.Context, c *Connection, in topInput) (string, err
 	if err != nil {
 		return "", err
 	}
-	s = in.of(s)
+	if s, err = in.within(ctx, c, s); err != nil {
+		return "", err
+	}
 	query := s.Query()
 	query.Set("limit", strconv.Itoa(count(in.Limit, 20, mostFunctions)))
 	query.Set("order", cmp.Or(in.Order, "self"))
@@ -202,7 +206,9 @@ func (t tools) tree(ctx context.Context, c *Connection, in treeInput) (string, e
 	if err != nil {
 		return "", err
 	}
-	s = in.of(s)
+	if s, err = in.within(ctx, c, s); err != nil {
+		return "", err
+	}
 	query := s.Query()
 	query.Set("nodes", strconv.Itoa(treeNodes))
 	a, err := client.Ask[api.Flame](ctx, c, "/api/v1/flame", query)
