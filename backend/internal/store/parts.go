@@ -47,7 +47,7 @@ const maxParts = 2000
 
 func partsStatement(sel Selection, b *board, by Column, m moment) (string, params) {
 	if by != ByThread {
-		source, args := headersOf(sel, b.span, "", m)
+		source, args := b.headersOf(sel, b.span, "", m)
 		return fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
 			", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.steps.cell("window_start"), by, source), args
 	}

@@ -18,15 +18,20 @@ const hourStates = `SELECT cluster, namespace, service, hour, max(rolled) AS rol
   FROM @.profiles WHERE type = '' AND %s
 ) GROUP BY cluster, namespace, service, hour`
 
-// rolledHours returns the hours within the range whose roll-up is up to date,
+// rolledHours returns the hours within these ranges whose roll-up is up to date,
 // in order.
-func (r *read) rolledHours(ctx context.Context, key ServiceKey, span seconds) ([]int64, error) {
-	whole := seconds{(span.from + 3599) / 3600 * 3600, span.to / 3600 * 3600}
-	if whole.from >= whole.to {
+func (r *read) rolledHours(ctx context.Context, key ServiceKey, spans []seconds) ([]int64, error) {
+	var whole []seconds
+	for _, span := range spans {
+		if from, to := (span.from+3599)/3600*3600, span.to/3600*3600; from < to {
+			whole = append(whole, seconds{from, to})
+		}
+	}
+	if len(whole) == 0 {
 		return nil, nil
 	}
 	statement := fmt.Sprintf("SELECT toUnixTimestamp(hour) FROM ("+hourStates+") WHERE rolled_at >= last_at + toIntervalMillisecond(%d) ORDER BY hour",
-		scoped+" AND "+startsIn("hour", whole), scoped+" AND "+startsIn("window_start", whole), r.store.skew.Milliseconds())
+		scoped+" AND "+inAny("hour", whole), scoped+" AND "+inAny("window_start", whole), r.store.skew.Milliseconds())
 	var hours []int64
 	err := r.query(ctx, statement, key.params(), func(row driver.Rows) error {
 		var hour uint32

@@ -46,9 +46,12 @@ func (s *Store) Sums(ctx context.Context, selections ...Selection) (*Sums, error
 func (r *read) sums(ctx context.Context, selections []Selection, m moment) (*Sums, error) {
 	out := &Sums{Sides: make([]Side, len(selections))}
 	lists := make([][]calltree.Sum, len(selections))
+	hours, err := r.hoursOf(ctx, selections)
+	if err != nil {
+		return nil, err
+	}
 	for i, sel := range selections {
-		var err error
-		if lists[i], out.Sides[i], err = r.side(ctx, sel, m); err != nil {
+		if lists[i], out.Sides[i], err = r.side(ctx, sel, hours[sel.ServiceKey], m); err != nil {
 			return nil, err
 		}
 	}
@@ -66,12 +69,41 @@ func (r *read) sums(ctx context.Context, selections []Selection, m moment) (*Sum
 	return out, nil
 }
 
+// hoursOf returns the hours of selections that are rolled up, by service.
+func (r *read) hoursOf(ctx context.Context, selections []Selection) (map[ServiceKey][]int64, error) {
+	spans := map[ServiceKey][]seconds{}
+	for i := range selections {
+		if sel := &selections[i]; sel.rolledUp() {
+			from, to := sel.seconds()
+			spans[sel.ServiceKey] = append(spans[sel.ServiceKey], seconds{from, to})
+		}
+	}
+	hours := map[ServiceKey][]int64{}
+	for key, list := range spans {
+		var err error
+		if hours[key], err = r.rolledHours(ctx, key, list); err != nil {
+			return nil, err
+		}
+	}
+	return hours, nil
+}
+
+// hoursIn returns the hours that are whole within a range.
+func hoursIn(hours []int64, r seconds) (in []int64) {
+	for _, hour := range hours {
+		if hour >= r.from && hour+3600 <= r.to {
+			in = append(in, hour)
+		}
+	}
+	return in
+}
+
 // side sums the samples and the ledgers of a selection at the moment, and holds
 // one against the other. Samples are written before their header: the sum over
 // all samples is at least that of the windows which belong to the moment, and
 // equal to it if and only if there are no others. If there are, they are left out
 // by name.
-func (r *read) side(ctx context.Context, sel Selection, m moment) (list []calltree.Sum, side Side, err error) {
+func (r *read) side(ctx context.Context, sel Selection, hours []int64, m moment) (list []calltree.Sum, side Side, err error) {
 	var b *board
 	g, ctx2 := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -79,7 +111,7 @@ func (r *read) side(ctx context.Context, sel Selection, m moment) (list []calltr
 		return err
 	})
 	g.Go(func() (err error) {
-		list, side, err = r.sumByStack(ctx2, sel, m, false)
+		list, side, err = r.sumByStack(ctx2, sel, hours, m, false)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -88,7 +120,7 @@ func (r *read) side(ctx context.Context, sel Selection, m moment) (list []calltr
 	stored := b.whole.Ledger.Stored
 	if side.Total != stored {
 		r.store.metrics.moved.Inc()
-		if list, side, err = r.sumByStack(ctx, sel, m, true); err != nil {
+		if list, side, err = r.sumByStack(ctx, sel, hours, m, true); err != nil {
 			return nil, Side{}, err
 		}
 	}
@@ -102,8 +134,8 @@ func (r *read) side(ctx context.Context, sel Selection, m moment) (list []calltr
 
 // sumByStack returns the sums, heaviest first, with the total and what is beyond
 // Limits.Stacks. See sumStatement for strict.
-func (r *read) sumByStack(ctx context.Context, sel Selection, m moment, strict bool) (list []calltree.Sum, side Side, err error) {
-	statement, args, err := r.sumStatement(ctx, sel, m, strict)
+func (r *read) sumByStack(ctx context.Context, sel Selection, hours []int64, m moment, strict bool) (list []calltree.Sum, side Side, err error) {
+	statement, args, err := r.sumStatement(ctx, sel, hours, m, strict)
 	if err != nil {
 		return nil, Side{}, err
 	}
@@ -152,20 +184,20 @@ func (r *read) sumByStack(ctx context.Context, sel Selection, m moment, strict b
 // just now. What is older is read without looking at its windows one by one.
 const freshFor = int64(5 * time.Minute / time.Second)
 
-// sumStatement reads closed hours from the roll-up and the edges from samples.
+// sumStatement reads the rolled up hours from the roll-up and the edges from samples.
 // Of fresh samples, or of all if it is strict, only those whose windows belong
 // to the moment count. A strict statement trusts the roll-up of an hour only if
 // it sums to the ledgers.
-func (r *read) sumStatement(ctx context.Context, sel Selection, m moment, strict bool) (string, params, error) {
+func (r *read) sumStatement(ctx context.Context, sel Selection, rolled []int64, m moment, strict bool) (string, params, error) {
 	from, to := sel.seconds()
 	var hours []int64
 	if sel.rolledUp() {
-		var err error
-		if hours, err = r.rolledHours(ctx, sel.ServiceKey, seconds{from, to}); err == nil && strict {
-			hours, err = r.soundHours(ctx, sel, hours, m)
-		}
-		if err != nil {
-			return "", nil, err
+		hours = hoursIn(rolled, seconds{from, to})
+		if strict {
+			var err error
+			if hours, err = r.soundHours(ctx, sel, hours, m); err != nil {
+				return "", nil, err
+			}
 		}
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
