@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Tuning is a flag of the sidecar, or a variable named like one, that an installation may set for all of its
-// sidecars: the webhook passes its variable. A sidecar starts with whatever its
-// bounds allow, beside whatever other flags and annotations say. Flags that are
-// not here follow from the pod, from its memory limit or from where things are
-// mounted.
+// Tuning is a flag of the sidecar, or a variable named like one, that an
+// installation may set for all of its sidecars: the webhook passes its variable. A
+// sidecar starts with whatever its bounds allow, beside whatever other flags and
+// annotations say. Flags that are not here follow from the pod, from its memory limit
+// or from where things are mounted.
 type Tuning struct {
 	Flag   string
 	Values []string // all that it may be, or the least and the most
