@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -11,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -203,30 +202,28 @@ func (f *footprint) tree() map[int]bool {
 
 // private is the memory of a process that no file holds, 0 if it has ended.
 func private(pid int) int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
-	var kib int64
-	_, _ = fmt.Sscan(rest, &kib)
-	return kib << 10
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0
+	}
+	status, err := proc.NewStatus()
+	if err != nil {
+		return 0
+	}
+	return int64(status.RssAnon)
 }
 
 // cpu is what all processes of the container have used, those that have ended
 // included.
 func (f *footprint) cpu() (sum time.Duration) {
-	f.Helper()
+	const tick = 10 * time.Millisecond
 	for pid := range f.tree() {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		proc, err := procfs.NewProc(pid)
 		if err != nil {
 			continue
 		}
-		const utime, cstime, tick = 11, 14, 10 * time.Millisecond // fields behind the name
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		for _, field := range fields[utime : cstime+1] {
-			ticks, err := strconv.Atoi(field)
-			if err != nil {
-				f.Fatal(err)
-			}
-			sum += time.Duration(ticks) * tick
+		if stat, err := proc.Stat(); err == nil {
+			sum += time.Duration(int(stat.UTime+stat.STime)+stat.CUTime+stat.CSTime) * tick
 		}
 	}
 	return sum
