@@ -1,5 +1,6 @@
 /** Why a difference between two sides might not be one of the program. */
 import type { Coverage, Diff } from '../../api/types'
+import { part } from '../../profile/compare'
 import { formatCount, formatPercent } from '../../profile/units'
 import { MAX_NODES } from '../../url'
 
@@ -32,7 +33,7 @@ const SAME: Doubt = {
 
 function omitted({ base, head, nodes, omittedNodes }: Diff): Doubt {
   const shares = [base, head].map(({ total, omitted: { value, count } }) =>
-    total.value > 0 ? value / total.value : total.count > 0 ? count / total.count : 0,
+    total.value > 0 ? part(value, total.value) : part(count, total.count),
   )
   const [a, b] = shares.map(share => formatPercent(share, 1))
   return {
