@@ -22,6 +22,11 @@ func (b Budget) exceeded() (used, limit int64, full bool) {
 	if !ok || limit <= 0 {
 		return 0, 0, false
 	}
+	budget := limit / 100 * b.Percent
+	// The whole, of which the rest is a part, costs a fraction to read.
+	if all, ok := number(filepath.Join(b.CGroup, "memory.current")); ok && all <= budget {
+		return all, limit, false
+	}
 	stat, err := os.ReadFile(filepath.Join(b.CGroup, "memory.stat"))
 	if err != nil {
 		return 0, limit, false
@@ -36,7 +41,7 @@ func (b Budget) exceeded() (used, limit int64, full bool) {
 			}
 		}
 	}
-	return used, limit, used > limit/100*b.Percent
+	return used, limit, used > budget
 }
 
 func number(path string) (int64, bool) {

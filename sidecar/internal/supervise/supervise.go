@@ -40,15 +40,17 @@ func Defaults() Options {
 	}
 }
 
-// ownMemory bounds the heap of this process, and of no other.
-const ownMemory = 4 << 20
+// heapGrowth is by how many percent the heap of this process may grow until its garbage
+// is collected. Half a megabyte lives in it, and two small files a second are all that
+// it reads. A limit in bytes would have to be above what Go's runtime takes by itself:
+// below, the garbage of every look is collected.
+const heapGrowth = 50
 
 // Run keeps the program at work until it ends by itself with status 0, or until
 // this process is told to end, and returns the exit status. Signals are passed
 // on.
 func Run(o Options) int {
-	debug.SetMemoryLimit(ownMemory)
-	debug.SetGCPercent(20)
+	boundGarbage()
 	runtime.LockOSThread() // the kernel ties the death of the parent to its thread
 	// Grandchildren whose parent dies are reaped here, and not by the pod's.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -58,6 +60,8 @@ func Run(o Options) int {
 	s := &supervisor{Options: o, wait: o.MinWait}
 	return s.run(signals)
 }
+
+func boundGarbage() { debug.SetGCPercent(heapGrowth) }
 
 type supervisor struct {
 	Options

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -243,28 +245,54 @@ func (l *lab) cgroup(limit, stat string) {
 
 func TestBudget(t *testing.T) {
 	for name, c := range map[string]struct {
-		limit, stat string
-		full        bool
+		limit, all, stat string
+		full             bool
 	}{
-		"enough":              {"1000000", "anon 800000\nkernel 50000\n", false},
-		"almost full":         {"1000000", "anon 880000\nkernel 50000\n", true},
-		"file pages are none": {"1000000", "anon 100000\nfile 890000\n", false},
-		"no limit":            {"max", "anon 800000000\n", false},
-		"cgroup v1":           {"", "", false},
-		"nonsense":            {"1000000", "anon x\n\nkernel\n", false},
+		"enough":              {"1000000", "850000", "anon 800000\nkernel 50000\n", false},
+		"almost full":         {"1000000", "930000", "anon 880000\nkernel 50000\n", true},
+		"file pages are none": {"1000000", "990000", "anon 100000\nfile 890000\n", false},
+		"the whole is enough": {"1000000", "900000", "anon 900001\n", false}, // read a moment later
+		"no sum":              {"1000000", "", "anon 930000\n", true},
+		"no limit":            {"max", "800000000", "anon 800000000\n", false},
+		"cgroup v1":           {"", "", "", false},
+		"nonsense":            {"1000000", "x", "anon x\n\nkernel\n", false},
 	} {
 		dir := t.TempDir()
-		if c.limit != "" {
-			if err := os.WriteFile(filepath.Join(dir, "memory.max"), []byte(c.limit), 0o600); err != nil {
-				t.Fatal(err)
+		for file, text := range map[string]string{"memory.max": c.limit, "memory.current": c.all, "memory.stat": c.stat} {
+			if text == "" {
+				continue
 			}
-			if err := os.WriteFile(filepath.Join(dir, "memory.stat"), []byte(c.stat), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if _, _, full := (Budget{CGroup: dir, Percent: 90}).exceeded(); full != c.full {
 			t.Errorf("%s: %v", name, full)
 		}
+	}
+}
+
+// Looks at the memory leave next to no garbage: a process that does nothing else must
+// not collect it after each.
+func TestLooksAreCheap(t *testing.T) {
+	dir := t.TempDir()
+	for file, text := range map[string]string{"memory.max": "1000000\n", "memory.current": "850000\n"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	boundGarbage()
+	s := &supervisor{Options: Options{Budget: Budget{CGroup: dir, Percent: 90}}, child: os.Getpid()}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const looks = 200
+	for range looks {
+		s.checkMemory()
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.NumGC - before.NumGC; n > looks/10 {
+		t.Errorf("garbage was collected %d times in %d looks", n, looks)
 	}
 }
 
