@@ -41,7 +41,13 @@ type process struct {
 	watch    *ending.Watch
 }
 
-func (p process) Alive() bool { return p.procs.Alive(p.Process) }
+// Alive is asked every second.
+func (p process) Alive() bool {
+	if runs, known := p.watch.Runs(); known {
+		return runs
+	}
+	return p.procs.Alive(p.Process)
+}
 
 func (p process) Look(ctx context.Context, known session.Known, ask bool) (session.View, error) {
 	return p.looker.Look(ctx, p.Process, p.dir, known, ask)

@@ -124,8 +124,14 @@ func TestEndsOfRealJVMs(t *testing.T) {
 			w := Start(procs, p)
 			defer w.Close()
 			since := time.Now().Add(-time.Second)
+			if runs, known := w.Runs(); !runs || !known {
+				t.Errorf("before its end: runs %t, known %t", runs, known)
+			}
 			j.Signal(test.signal)
 			<-j.Done()
+			if runs, known := w.Runs(); runs || !known {
+				t.Errorf("after its end: runs %t, known %t", runs, known)
+			}
 			got := w.End(since, CutOff)
 			if _, known := w.exitStatus(); !known && !test.log {
 				t.Logf("this kernel does not tell the exit status: %+v", got)
@@ -135,6 +141,19 @@ func TestEndsOfRealJVMs(t *testing.T) {
 				t.Errorf("%+v, want %s, log %v", got, test.want, test.log)
 			}
 		})
+	}
+}
+
+// Of a process that has the number of one that has ended nothing is known.
+func TestRunsOfAnotherProcess(t *testing.T) {
+	procs, err := target.NewFinder("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Start(procs, target.Process{PID: os.Getpid(), StartTicks: 1})
+	defer w.Close()
+	if runs, known := w.Runs(); runs || known {
+		t.Errorf("runs %t, known %t", runs, known)
 	}
 }
 

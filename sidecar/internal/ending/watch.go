@@ -18,7 +18,8 @@ import (
 // Watch holds open what tells the end of a JVM and can be reached through /proc
 // only while it lives.
 type Watch struct {
-	pidfd   int // -1 if the kernel gives none
+	pidfd   int  // -1 if the kernel gives none
+	sure    bool // pidfd is of that very process, and not of one that has its pid now
 	nspid   int
 	dirs    []*os.File // working directory and /tmp, where HotSpot writes its fatal error log
 	oom     *os.File   // counters of the control group; nil if not readable
@@ -31,6 +32,7 @@ func Start(procs *target.Finder, p target.Process) *Watch {
 	w := &Watch{pidfd: -1, nspid: p.NSPID}
 	if fd, err := unix.PidfdOpen(p.PID, 0); err == nil {
 		w.pidfd = fd
+		w.sure = procs.Alive(p)
 	}
 	_ = procs.As(p.Identity, func() error {
 		for _, dir := range []string{procs.Path(p.PID, "cwd"), procs.Path(p.PID, "root", "tmp")} {
@@ -59,6 +61,17 @@ func (w *Watch) openOOM(root string) {
 		_ = f.Close()
 		w.oom = nil
 	}
+}
+
+// Runs says whether the JVM runs, which costs the kernel nothing to tell. It is not
+// known where there is no pidfd.
+func (w *Watch) Runs() (runs, known bool) {
+	if w.pidfd < 0 || !w.sure {
+		return false, false
+	}
+	ended := []unix.PollFd{{Fd: int32(w.pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(ended, 0)
+	return n == 0, err == nil
 }
 
 const maxCounters = 4 << 10

@@ -67,11 +67,27 @@ func (p Process) Key() string {
 
 // Finder reads one procfs.
 type Finder struct {
-	root    string
-	fs      procfs.FS
-	boot    time.Time
-	dropped map[string]int // scans until a process that was no JVM is looked at again
+	root string
+	fs   procfs.FS
+	boot time.Time
+	seen map[string]sight // by cacheKey
 }
+
+// sight is what a process was when it was looked into, and for how many scans that
+// is believed.
+type sight struct {
+	process Process
+	isJVM   bool
+	scans   int
+}
+
+// Scans until a process is looked into again: a launcher may load libjvm.so late.
+// What a scan shows of a JVM does not change while it runs; to read it takes a
+// millisecond, most of it for its mapped files.
+const (
+	scansToSkip  = 5
+	scansToTrust = 12
+)
 
 // NewFinder reads the procfs mounted at root. A Finder is not safe for
 // concurrent use of Find; its other methods are.
@@ -85,7 +101,7 @@ func NewFinder(root string) (*Finder, error) {
 		return nil, fmt.Errorf("read boot time from %s/stat: %w", root, err)
 	}
 	boot := time.Unix(int64(stat.BootTime), 0)
-	return &Finder{root: root, fs: fs, boot: boot, dropped: map[string]int{}}, nil
+	return &Finder{root: root, fs: fs, boot: boot, seen: map[string]sight{}}, nil
 }
 
 // StartAt is when a process started that many ticks after boot.
@@ -101,7 +117,7 @@ func (f *Finder) Find(ctx context.Context) ([]Process, error) {
 		return nil, err
 	}
 	var found []Process
-	seen := map[string]int{}
+	seen := map[string]sight{}
 	for _, pid := range pids {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -110,25 +126,38 @@ func (f *Finder) Find(ctx context.Context) ([]Process, error) {
 		if err != nil {
 			continue
 		}
-		if wait := f.dropped[key]; wait > 0 {
-			seen[key] = wait - 1
+		now, ok := f.sight(pid, f.seen[key])
+		if !ok {
 			continue
 		}
-		p, err := f.Process(pid)
-		switch {
-		case errors.Is(err, ErrNotJVM):
-			seen[key] = scansToSkip
-		case err == nil:
-			found = append(found, p)
+		seen[key] = now
+		if now.isJVM {
+			found = append(found, now.process)
 		}
 	}
-	f.dropped = seen
+	f.seen = seen
 	return found, nil
 }
 
-// scansToSkip is how often a process that was no JVM is skipped before it is
-// looked at again: a launcher may load libjvm.so late.
-const scansToSkip = 5
+// sight looks into a process unless what was seen before is still believed. False
+// means that it has ended, or that nothing can be said of it. What keeps us from
+// looking into a process may change at any time.
+func (f *Finder) sight(pid int, before sight) (sight, bool) {
+	if before.scans > 0 {
+		before.scans--
+		return before, true
+	}
+	p, err := f.Process(pid)
+	switch {
+	case errors.Is(err, ErrNotJVM):
+		return sight{scans: scansToSkip}, true
+	case err != nil:
+		return sight{}, false
+	case p.Kind == Unreadable:
+		return sight{process: p, isJVM: true}, true
+	}
+	return sight{process: p, isJVM: true, scans: scansToTrust}, true
+}
 
 // cacheKey changes when a process is replaced or executes another program.
 func (f *Finder) cacheKey(pid int) (string, error) {

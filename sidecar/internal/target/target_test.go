@@ -209,6 +209,49 @@ func TestProcessesThatBecomeJVMs(t *testing.T) {
 	}
 }
 
+// What is known of a JVM is not read at every scan, but again after some, and at once
+// when its process is replaced or ends.
+func TestKnownJVMs(t *testing.T) {
+	r := newTree(t, proc{pid: 10, ticks: 5, maps: []string{libjvm}, args: []string{"java", "Old"}})
+	f := r.finder()
+	find := func() string {
+		found, err := f.Find(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var classes []string
+		for _, p := range found {
+			classes = append(classes, p.MainClass)
+		}
+		return strings.Join(classes, ",")
+	}
+	rename := func(class string) { r.write("10/cmdline", "java\x00"+class+"\x00") }
+	if got := find(); got != "Old" {
+		t.Fatalf("found %q", got)
+	}
+	rename("New")
+	scans := 1
+	for ; find() == "Old"; scans++ {
+		if scans > 2*scansToTrust {
+			t.Fatal("it is never looked into again")
+		}
+	}
+	if scans == 1 {
+		t.Error("it is looked into at every scan")
+	}
+	rename("Next")
+	r.write("10/stat", fmt.Sprintf("10 (java) S %s0 77 %s\n", strings.Repeat("0 ", 17), strings.Repeat("0 ", 30)))
+	if got := find(); got != "Next" {
+		t.Errorf("another process of the same number is %q", got)
+	}
+	if err := os.RemoveAll(filepath.Join(r.root, "10")); err != nil {
+		t.Fatal(err)
+	}
+	if got := find(); got != "" {
+		t.Errorf("%q after its end", got)
+	}
+}
+
 func TestProfilers(t *testing.T) {
 	r := newTree(t,
 		proc{pid: 10, maps: []string{libjvm}},
