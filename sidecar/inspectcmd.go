@@ -74,9 +74,3 @@ func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
-
-// DecodeCmd is the child that reads chunks for its parent, within limits.
-type DecodeCmd struct{}
-
-// Run answers the request on standard input.
-func (c *DecodeCmd) Run() error { return jfr.RunChild(os.Stdin, os.Stdout) }

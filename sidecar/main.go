@@ -23,6 +23,7 @@ import (
 
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/inspect"
+	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/supervise"
 )
 
@@ -34,7 +35,6 @@ type cli struct {
 	Targets TargetsCmd       `cmd:"" help:"List the JVMs that can be seen, and why they are or are not profiled."`
 	Inspect InspectCmd       `cmd:"" help:"Print what a recording holds."`
 	Metrics MetricsCmd       `cmd:"" help:"Print the metrics of the sidecar that runs in this container."`
-	Decode  DecodeCmd        `cmd:"" hidden:"" help:"Read chunks for a parent process."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -42,10 +42,28 @@ func main() {
 	// Nobody of the same user may trace this process, or read its memory and its
 	// files: it holds a token and loads code into JVMs.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	if len(os.Args) == 1 {
+	switch {
+	case len(os.Args) == 1:
 		os.Exit(keepAtWork())
+	case len(os.Args) == 2 && os.Args[1] == decodeCommand:
+		os.Exit(decode())
 	}
 	os.Exit(run())
+}
+
+// decodeCommand is for the sidecar's own use: one starts for each window, so that it
+// is not among those whose flags are parsed.
+const decodeCommand = "decode"
+
+// decode reads chunks for a parent process, which alone ends it: what is typed at a
+// terminal goes to both.
+func decode() int {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := jfr.RunChild(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "sidecar: error:", err)
+		return 1
+	}
+	return 0
 }
 
 // keepAtWork is what a container runs. Nothing of the command line is read: the
