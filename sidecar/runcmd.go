@@ -82,9 +82,9 @@ type LimitFlags struct {
 	LongestLock    string        `name:"longest-lock-threshold" env:"PODFLAME_LONGEST_LOCK_THRESHOLD" default:"10s" help:"Longest lock threshold that --sample-rate leads to."`
 	RetryCrashed   bool          `env:"PODFLAME_RETRY_CRASHED" help:"Attach also to JVMs that died shortly after an attach."`
 
-	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96."`
+	DecodeMemory   int64         `env:"PODFLAME_DECODE_MEMORY" default:"256" help:"MiB that reading a recording may use, at least 96. In a pod it follows from the memory limit (annotation profiling.io/memory-limit): raise that."`
 	DecodeTimeout  time.Duration `env:"PODFLAME_DECODE_TIMEOUT" default:"20s" help:"Time that reading a window may take."`
-	DecodeChildren int           `env:"PODFLAME_DECODE_CHILDREN" default:"1" help:"Recordings that are read at a time; each takes memory of its own."`
+	DecodeChildren int           `env:"PODFLAME_DECODE_CHILDREN" default:"1" help:"Recordings that are read at a time; each takes --decode-memory. In a pod they share what its memory limit leaves, 96 MiB for each at least, so that a small limit allows fewer."`
 	KeepUnreadable bool          `env:"PODFLAME_KEEP_UNREADABLE" help:"Keep recordings that cannot be read, at most 8, in the state directory."`
 	KeepRecordings string        `env:"PODFLAME_KEEP_RECORDINGS" hidden:"" type:"existingdir" help:"Copy all recordings into this directory, without a limit."`
 	MaxEvents      int64         `env:"PODFLAME_MAX_EVENTS" default:"5000000" help:"Samples of a window that are read."`

@@ -67,7 +67,7 @@ func TestTunings(t *testing.T) {
 
 // defaults are the values in the bounds that are what a sidecar does anyway.
 func defaults() []string {
-	return []string{"log-level=info", "retry-crashed=false", "keep-unreadable=false"}
+	return []string{"log-level=info", "retry-crashed=false", "keep-unreadable=false", "decode-children=1"}
 }
 
 // Each variable that the sidecar reads is one that an installation may set, or one
@@ -84,7 +84,6 @@ func TestVariablesOfTheSidecar(t *testing.T) {
 		contract.EnvWindow, contract.EnvCPUInterval, contract.EnvAllocInterval, contract.EnvLockThreshold, contract.EnvSampleRate,
 		contract.EnvFixedIntervals, contract.EnvThreads, contract.EnvSignalLaunchers, contract.EnvMetrics, contract.EnvDecodeMemory,
 		"PODFLAME_LIBRARY", "PODFLAME_KEEP_RECORDINGS", // of the image, of tests
-		"PODFLAME_DECODE_CHILDREN", // the memory limit holds one
 	}
 	read := variables(reflect.TypeFor[RunCmd]())
 	if len(read) < 40 {

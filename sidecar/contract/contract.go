@@ -134,4 +134,5 @@ const (
 	EnvMetrics         = "PODFLAME_METRICS"          // address of /metrics and /livez: host:port or unix:PATH
 	EnvListen          = "PODFLAME_LISTEN"           // for sidecars without EnvMetrics
 	EnvDecodeMemory    = "PODFLAME_DECODE_MEMORY"    // MiB, from the container's memory limit
+	EnvDecodeChildren  = "PODFLAME_DECODE_CHILDREN"  // as many as that limit holds of what an installation asks for, else not set
 )

@@ -21,6 +21,10 @@ type Tuning struct {
 	check  func(text string) error
 }
 
+// DecodeChildren is the one of which the webhook gives a pod less than was asked for
+// if its memory limit does not hold as much.
+const DecodeChildren = "decode-children"
+
 // Tunings are all there are.
 func Tunings() []Tuning {
 	return []Tuning{
@@ -45,6 +49,7 @@ func Tunings() []Tuning {
 		parsed("longest-lock-threshold", ParseLockThreshold, MinLockThreshold.String(), MaxLockThreshold.String()),
 		oneOf("retry-crashed", "true", "false"),
 		duration("decode-timeout", time.Second, 10*time.Minute),
+		number(DecodeChildren, 1, 16), // at most as many as a pod's memory limit holds
 		oneOf("keep-unreadable", "true", "false"),
 		number("max-events", 1000, 1_000_000_000),
 		number("max-stacks", 100, 50_000), // from here on what the backend takes

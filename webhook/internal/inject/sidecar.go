@@ -100,6 +100,8 @@ func metricsAddress(plan Plan) string {
 
 func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	s := plan.Settings
+	asked, _ := strconv.ParseInt(cfg.Tuned[contract.DecodeChildren], 10, 64) // 0 if nothing is, and checked
+	children, decodeMemory := decoders(asked, plan.MemLimit)
 	env := []corev1.EnvVar{
 		fromPod(contract.EnvNamespace, "metadata.namespace"),
 		fromPod(contract.EnvPod, "metadata.name"),
@@ -127,13 +129,16 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 		{contract.EnvLockThreshold, s.LockThreshold.String()},
 		{contract.EnvMetrics, metricsAddress(plan)},
 		{contract.EnvListen, contract.LegacyListen},
-		{contract.EnvDecodeMemory, strconv.FormatInt(decodeMemory(plan.MemLimit), 10)},
+		{contract.EnvDecodeMemory, strconv.FormatInt(decodeMemory, 10)},
 		{"GOMEMLIMIT", strconv.FormatInt(plan.MemLimit/100*memoryShare, 10)},
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
 	}
 	for _, tuning := range contract.Tunings() {
 		if value, ok := cfg.Tuned[tuning.Flag]; ok {
+			if tuning.Flag == contract.DecodeChildren {
+				value = strconv.FormatInt(children, 10)
+			}
 			env = append(env, corev1.EnvVar{Name: tuning.Variable(), Value: value})
 		}
 	}
@@ -152,7 +157,7 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	return env
 }
 
-// The process that reads recordings gets what the sidecar itself leaves, within
+// The processes that read recordings get what the sidecar itself leaves, each within
 // what its flag takes.
 const (
 	mebibyte        = 1 << 20
@@ -161,8 +166,12 @@ const (
 	maxDecodeMemory = 256 // MiB
 )
 
-func decodeMemory(limit int64) int64 {
-	return min(max(limit/mebibyte-ownMemory, minDecodeMemory), maxDecodeMemory)
+// decoders are how many recordings are read at a time, of those asked for, and the MiB
+// for each.
+func decoders(asked, limit int64) (children, memory int64) {
+	left := limit/mebibyte - ownMemory
+	children = min(max(asked, 1), max(left/minDecodeMemory, 1))
+	return children, min(max(left/children, minDecodeMemory), maxDecodeMemory)
 }
 
 func fromPod(name, field string) corev1.EnvVar {
