@@ -1,7 +1,9 @@
 package profile
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -22,21 +24,30 @@ const FormatHeader = "Podflame-Format"
 // Format is what a backend of this version says in FormatHeader.
 const Format = magic
 
-// encoderWindow is how far back the encoder looks. Few windows are longer. By default
-// it would allocate 16 MiB for each, however small, which is most of what a sidecar
-// needs for it.
-const encoderWindow = 1 << 20
+// The encoder looks back at most as far as this, which few messages are longer than,
+// and allocates no less. By default it would allocate 16 MiB for each, however small,
+// which is most of what a sidecar needs for it.
+const (
+	maxEncoderWindow = 1 << 20
+	minEncoderWindow = 128 << 10 // one block
+)
+
+// encoderWindow is the power of two that holds a message. What lies further back is
+// not there, so that the output is that of a larger one.
+func encoderWindow(message int) int {
+	return min(max(1<<bits.Len(uint(message)), minEncoderWindow), maxEncoderWindow)
+}
 
 // Encode returns the wire form of a window, described in window.proto. Stack
 // sets must be canonical, as Build and Merge return them. Equal windows
 // have equal encodings.
 func Encode(w *Window) ([]byte, error) {
+	message := appendWindow(nil, w)
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
-		zstd.WithWindowSize(encoderWindow), zstd.WithLowerEncoderMem(true))
+		zstd.WithWindowSize(encoderWindow(len(message))), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("start zstd encoder: %w", err)
 	}
-	message := appendWindow(nil, w)
 	return enc.EncodeAll(message, append(make([]byte, 0, len(message)/4+64), magic...)), nil
 }
 
@@ -166,9 +177,19 @@ func appendPacked(b []byte, field protowire.Number, n int, value func(int) uint6
 	})
 }
 
-// appendMessage appends a length-delimited field that fill writes.
+// appendMessage appends a length-delimited field that fill appends. Its length, which
+// is known behind it, is put before it.
 func appendMessage(b []byte, field protowire.Number, fill func([]byte) []byte) []byte {
-	return appendBytes(b, field, fill(nil))
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	start := len(b)
+	b = fill(b)
+	n := len(b) - start
+	var prefix [binary.MaxVarintLen64]byte
+	length := protowire.AppendVarint(prefix[:0], uint64(n))
+	b = append(b, length...)
+	copy(b[start+len(length):], b[start:start+n])
+	copy(b[start:], length)
+	return b
 }
 
 // unixNano and unixMilli map the zero time to 0 and back.
