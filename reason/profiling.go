@@ -112,6 +112,7 @@ func Profiling() []Text {
 		{"not_found", "There is no such page", ""},
 		{"not_recorded", "The targets of the service do not record this type", "Name the type in the annotation profiling.io/events"},
 		{"no_target", "No JVM of the service was known in this range", "Widen the range, or look at the targets"},
+		{"no_such_threads", "No stored sample is of the thread groups that were named, so they choose nothing or leave nothing out", "Look at the timeline by thread for the groups that there are"},
 		{"before_retention", "The range lies before the oldest data that is kept", "Choose a later range, or raise --retention-days on the backend"},
 		{"internal", "The backend failed", "Look at the backend's log"},
 	}

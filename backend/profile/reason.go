@@ -131,6 +131,7 @@ const (
 	NotFound          Reason = "not_found"
 	NotRecorded       Reason = "not_recorded"
 	NoTarget          Reason = "no_target"
+	NoSuchThreads     Reason = "no_such_threads"
 	BeforeRetention   Reason = "before_retention"
 	Internal          Reason = "internal"
 )

@@ -119,7 +119,7 @@ func (a *app) selection(ctx context.Context, b *backend, t targetFlags, f filter
 	if found.Pod != "" && !slices.Contains(out.Pods, found.Pod) {
 		out.Pods = append(out.Pods, found.Pod)
 	}
-	return out, client.CheckThreads(ctx, b, out)
+	return out, client.CheckThreads(ctx, b, out, "podflame threads lists them")
 }
 
 // find finds a service by what people write.

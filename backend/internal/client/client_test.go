@@ -181,3 +181,45 @@ func TestSelection(t *testing.T) {
 		t.Errorf("link of several is %s", got)
 	}
 }
+
+// groups is a backend that knows these groups of threads.
+type groups []string
+
+func (g groups) Get(context.Context, string, url.Values) ([]byte, error) {
+	var parts []api.Part
+	for _, name := range g {
+		parts = append(parts, api.Part{Name: name})
+	}
+	return json.Marshal(api.Series{Parts: parts})
+}
+
+// Whoever asks for threads that there are not hears which there are, and where
+// the others are if that is too long.
+func TestCheckThreads(t *testing.T) {
+	const others = "Ask the neighbour for them"
+	for _, c := range []struct {
+		known []string
+		asked string
+		hint  string
+	}{
+		{[]string{"main", "GC"}, "main", ""},
+		{[]string{"main", "GC"}, "Main", "Known are main, GC"},
+		{strings.Split("abcdefghij", ""), "k", "Known are a, b, c, d, e, f, g, h and 2 more. " + others},
+		{nil, "main", ""},
+	} {
+		for _, s := range []Selection{{Threads: []string{c.asked}}, {NotThreads: []string{c.asked}}} {
+			err := CheckThreads(t.Context(), groups(c.known), s, others)
+			e, refused := errors.AsType[*api.Error](err)
+			if refused != (c.hint != "") || err != nil && !refused || refused && (e.Code != profile.NotFound || e.Hint != c.hint) {
+				t.Errorf("%s of %q: %v, hint %q, want %q", c.asked, c.known, err, hintOf(e), c.hint)
+			}
+		}
+	}
+}
+
+func hintOf(e *api.Error) string {
+	if e == nil {
+		return ""
+	}
+	return e.Hint
+}

@@ -25,9 +25,10 @@ func (s Selection) ByThread() url.Values {
 }
 
 // CheckThreads returns an *api.Error if a selection names a group of threads that
-// it does not have: without one, an answer would be empty, or whole, and not say
-// why. Where more groups are than can be listed, or none, it says nothing.
-func CheckThreads(ctx context.Context, a API, s Selection) error {
+// it does not have: one that is misspelt would leave an answer empty, or whole.
+// Where more groups are than can be listed, or none, it says nothing. All says to
+// whoever asks where the groups are that the error has no room for.
+func CheckThreads(ctx context.Context, a API, s Selection, all string) error {
 	asked := slices.Concat(s.Threads, s.NotThreads)
 	if len(asked) == 0 {
 		return nil
@@ -43,7 +44,10 @@ func CheckThreads(ctx context.Context, a API, s Selection) error {
 	for _, name := range asked {
 		if !slices.Contains(known, name) {
 			e := api.Errorf(profile.NotFound, "no thread group %q in %s", name, s.Key)
-			e.Hint = "Known are " + strings.Join(known[:min(len(known), mostNamed)], ", ") + more(len(known)-mostNamed) + ". podflame threads lists them"
+			e.Hint = "Known are " + strings.Join(known[:min(len(known), mostNamed)], ", ") + more(len(known)-mostNamed)
+			if len(known) > mostNamed {
+				e.Hint += ". " + all
+			}
 			return e
 		}
 	}

@@ -221,6 +221,7 @@ func TestTools(t *testing.T) {
 		"top_functions":       {cart, []string{`90\.0% .* cart\.Main\.hot\n`, covered, link}},
 		"fleet_top_functions": {map[string]any{"since": "1h"}, []string{`^cpu of all services, `, `of 2 services\n`, `45\.0% .* a/cart +cart\.Main\.hot\n`, `\ncoverage: 4 of 6 windows stored, 2 lost`, `\nlink: ` + w.url + `/functions\?from=\d+&to=\d+\n$`}},
 		"call_tree":           {cart, []string{`90\.0% +18\.0 s +↳ cart\.Main\.hot  \(self 90\.0%\)\n`, covered, link}},
+		"thread_groups":       {cart, []string{`100\.0% +\(unknown\)\n`, covered, link}},
 		"diff":                {map[string]any{"service": "cart", "since": "1h", "base_ago": "1h"}, []string{`one side has no recording`, `coverage of base: 0 of 0`, `\nlink: ` + w.url + `/compare\?baseFrom=\d+&baseTo=\d+&cluster=prod&from=\d+&namespace=a&service=cart&to=\d+\n$`}},
 		"changes":             {cart, []string{`not enough data`, `coverage of head: 2 of 3`, strings.Replace(link, "/profile", "/changes", 1)}},
 		"regressions":         {map[string]any{}, []string{`^0 verdicts`, `\ncoverage: `}},
@@ -234,8 +235,8 @@ func TestTools(t *testing.T) {
 			}
 		}
 	}
-	if len(listed.Tools) != 9 {
-		t.Errorf("%d tools are listed, 9 are tried", len(listed.Tools))
+	if len(listed.Tools) != 10 {
+		t.Errorf("%d tools are listed, 10 are tried", len(listed.Tools))
 	}
 	for want, arguments := range map[string]map[string]any{
 		`unknown_service: no service and no pod "card". Known are a/cart`: {"service": "card"},
@@ -267,7 +268,7 @@ func TestAssistantSeesWhatItsUserMaySee(t *testing.T) {
 	for _, arguments := range []map[string]any{
 		{"service": "vault", "since": "1h"}, {"service": "b/vault", "since": "1h"}, {"service": "vault", "namespace": "b", "since": "1h"}, {"service": "vault-0", "since": "1h"},
 	} {
-		for _, tool := range []string{"top_functions", "call_tree", "changes", "coverage"} {
+		for _, tool := range []string{"top_functions", "call_tree", "thread_groups", "changes", "coverage"} {
 			if text, failed := call(t, both, tool, arguments); failed || !strings.Contains(text, "b/vault") {
 				t.Fatalf("%s of %v tells who may see it nothing: %s", tool, arguments, text)
 			}

@@ -52,6 +52,7 @@ func New(c Config) *sdk.Server {
 	add(s, t, "top_functions", "The functions of a service that take most CPU time, allocation, lock delay or wall time.", t.top)
 	add(s, t, "fleet_top_functions", "The functions that take most over all services together, each with its share of the whole and the service that it costs most in.", t.fleet)
 	add(s, t, "call_tree", "The call tree of a service as text, from the threads down, the heaviest branches of it.", t.tree)
+	add(s, t, "thread_groups", "The groups of threads of a service and what each takes; their names are those for threads and exclude_threads.", t.threadGroups)
 	add(s, t, "diff", "Compare two versions, or now and before, function by function, per second of a target.", t.diff)
 	add(s, t, "changes", "Which functions changed their share between the newest version of a service and the one before, told from chance.", t.changes)
 	add(s, t, "regressions", "The verdicts on new versions of all services: worse, better, same or not enough data, with the functions that explain them.", t.regressions)

@@ -133,7 +133,24 @@ type threads struct {
 // by the command line.
 func (t threads) within(ctx context.Context, c *Connection, s client.Selection) (client.Selection, error) {
 	s.Threads, s.NotThreads = t.Threads, t.ExcludeThreads
-	return s, client.CheckThreads(ctx, c, s)
+	return s, client.CheckThreads(ctx, c, s, "The tool thread_groups lists them")
+}
+
+type threadsInput struct {
+	selection
+	Limit int `json:"limit,omitempty" jsonschema:"the most groups, up to 200; 60 if not given"`
+}
+
+func (t tools) threadGroups(ctx context.Context, c *Connection, in threadsInput) (string, error) {
+	s, err := t.choose(ctx, c, in.selection, filter{})
+	if err != nil {
+		return "", err
+	}
+	a, err := client.Ask[api.Series](ctx, c, "/api/v1/series", s.ByThread())
+	if err != nil {
+		return "", err
+	}
+	return client.Linked(report.Threads(a, s.Title(), count(in.Limit, 60, mostLines), report.Style{}), c.Link, s), nil
 }
 
 type topInput struct {

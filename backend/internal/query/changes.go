@@ -133,12 +133,12 @@ func (q *Query) blocks(ctx context.Context, r request) (*blocks, error) {
 		if err != nil {
 			return fmt.Errorf("filter a block: %w", err)
 		}
-		inside := profile.Amount{Value: b.Total.Value - outside[0].Value, Count: b.Total.Count - outside[0].Count}
-		out.side.Add(b.Group, inside, tree)
+		out.side.Add(b.Group, less(b.Total, outside[0]), tree)
 		out.answer.Blocks++
 		out.answer.Total, out.answer.Outside = out.answer.Total.Add(b.Total), out.answer.Outside.Add(outside[0])
 		return nil
 	})
 	out.cost.Add(cost)
+	noteThreads(&out.answer.Coverage, r.sel, coverage.Stored, less(coverage.Stored, out.answer.Total))
 	return out, err
 }

@@ -57,6 +57,22 @@ func notice(r profile.Reason, a profile.Amount) []api.Loss {
 	return api.Losses([]profile.Loss{{Outcome: profile.Noticed, Reason: r, Value: a.Value, Count: a.Count}})
 }
 
+// less is what is left of an amount without a part of it.
+func less(all, part profile.Amount) profile.Amount {
+	return profile.Amount{Value: all.Value - part.Value, Count: all.Count - part.Count}
+}
+
+// noteThreads says of a selection by thread groups that they choose nothing, or
+// leave nothing out, of what there is: as an empty answer alone would not. Elsewhere
+// is what is not of the chosen threads.
+func noteThreads(c *api.Coverage, sel store.Selection, all, elsewhere profile.Amount) {
+	none := profile.Amount{}
+	chosen := len(sel.Threads) > 0
+	if all != none && (chosen && elsewhere == all || !chosen && len(sel.NotThreads) > 0 && elsewhere == none) {
+		c.Notices = append(c.Notices, notice(profile.NoSuchThreads, none)...)
+	}
+}
+
 func mean(t store.Time, stored profile.Amount) api.Mean {
 	return api.Mean{RecordedSeconds: t.Recorded.Seconds(), MeanTargets: t.Targets(), PerSecond: perSecond(t, stored)}
 }

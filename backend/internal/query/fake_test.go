@@ -198,7 +198,7 @@ func (f *fakeStore) Blocks(ctx context.Context, sel store.Selection, groups, sli
 					windows = append(windows, w)
 				}
 			}
-			if set := merged(windows, sel.Type); len(set.Stacks) > 0 {
+			if set := ofThreads(merged(windows, sel.Type), sel); len(set.Stacks) > 0 {
 				if err := each(store.Block{Group: group, Total: set.Total(), Tree: whole(set)}); err != nil {
 					return store.Cost{}, err
 				}

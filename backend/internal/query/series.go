@@ -43,6 +43,7 @@ func (q *Query) series(ctx context.Context, r request) (any, error) {
 	all := points(cells)
 	if some {
 		sumOf(parts, cells, all)
+		noteThreads(&coverage, r.sel, ledger.Ledger.Stored, less(ledger.Ledger.Stored, totalOf(parts)))
 	}
 	if r.by == "" {
 		parts = nil
@@ -71,6 +72,13 @@ func sumOf(parts []store.Part, cells []store.Cell, points []api.Point) {
 		}
 		points[i].Value, points[i].Count, points[i].PerSecond = sum.Value, sum.Count, perSecond(cells[i].Time, sum)
 	}
+}
+
+func totalOf(parts []store.Part) (sum profile.Amount) {
+	for _, p := range parts {
+		sum = sum.Add(p.Total)
+	}
+	return sum
 }
 
 // partsOf returns the heaviest parts and the number of the others.

@@ -43,6 +43,7 @@ func (q *Query) stacks(ctx context.Context, requests ...request) (*stacks, error
 		if one.Excess != (profile.Amount{}) {
 			one.coverage.Notices = append(one.coverage.Notices, notice(profile.SumsDiffer, one.Excess)...)
 		}
+		noteThreads(&one.coverage, r.sel, one.Total, one.Elsewhere)
 		out.sides = append(out.sides, one)
 	}
 	tree, outside, err := sums.Tree.Filter(ctx, requests[0].filter)

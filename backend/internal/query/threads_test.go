@@ -94,3 +94,43 @@ func TestThreadsAreSidesOfAComparison(t *testing.T) {
 		t.Errorf("head %d of %+v, base %d of %+v", sum(d.Head), d.Head.Total, sum(d.Base), d.Base.Total)
 	}
 }
+
+// Names of thread groups that nothing is of are told, in each answer that they
+// would leave empty, or whole: as an empty answer alone says nothing.
+func TestThreadsThatChooseNothingAreTold(t *testing.T) {
+	h := newHarness(t, nil)
+	h.store.windows = ofTwoPools()
+	told := func(c api.Coverage) (n int) {
+		for _, l := range c.Notices {
+			if l.Reason == profile.NoSuchThreads {
+				n++
+			}
+		}
+		return n
+	}
+	exec := url.QueryEscape(execThreads)
+	for query, want := range map[string]int{
+		"": 0, "thread=nobody": 1, "excludeThread=nobody": 1, "thread=nobody&thread=" + exec: 0, "excludeThread=nobody&excludeThread=" + exec: 0,
+		"thread=" + exec: 0, "excludeThread=" + exec: 0, "thread=" + exec + "&include=no.such.method": 0, "thread=nobody&version=0.0.0": 0,
+	} {
+		for path, coverage := range map[string]func(path string) api.Coverage{
+			"flame":  func(path string) api.Coverage { return apitest.Decode[api.Flame](t, h.Get(t, path)).Coverage },
+			"top":    func(path string) api.Coverage { return apitest.Decode[api.Top](t, h.Get(t, path)).Coverage },
+			"series": func(path string) api.Coverage { return apitest.Decode[api.Series](t, h.Get(t, path)).Coverage },
+			"changes": func(path string) api.Coverage {
+				return apitest.Decode[api.Changes](t, h.Get(t, path+"&baseVersion=0.0.0")).Head.Coverage
+			},
+		} {
+			if path == "series" && strings.Contains(query, "include") {
+				continue
+			}
+			if got := told(coverage("/api/v1/" + path + "?" + selection + hour + "&" + query)); got != want {
+				t.Errorf("%s of %q tells it %d times, want %d", path, query, got, want)
+			}
+		}
+	}
+	d := apitest.Decode[api.Diff](t, h.Get(t, "/api/v1/diff?"+selection+hour+"&thread="+exec+"&baseThread=nobody"))
+	if told(d.Base.Coverage) != 1 || told(d.Head.Coverage) != 0 {
+		t.Errorf("a comparison tells it of base %d times, of head %d times", told(d.Base.Coverage), told(d.Head.Coverage))
+	}
+}

@@ -1176,9 +1176,9 @@ export interface components {
         container: string[];
         /** @description only targets on these nodes of the cluster; may be repeated */
         node: string[];
-        /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+        /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
         thread: string[];
-        /** @description no samples of threads of these groups, see thread; may be repeated */
+        /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
         excludeThread: string[];
         /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
         include: string;
@@ -1345,9 +1345,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description most points to return */
                 points?: number;
@@ -1437,9 +1437,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1491,9 +1491,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1547,9 +1547,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1603,9 +1603,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1668,9 +1668,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1732,9 +1732,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
@@ -1796,9 +1796,9 @@ export interface operations {
                 from: components["parameters"]["from"];
                 /** @description Unix seconds, exclusive */
                 to: components["parameters"]["to"];
-                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; may be repeated */
+                /** @description only samples of threads of these groups, each the name of its threads with # in place of numbers and ids, such as http-nio-8080-exec-#; (other) are those not told apart, (unknown) those of sidecars that do not tell; names that choose nothing are told by the notice no_such_threads; may be repeated */
                 thread?: components["parameters"]["thread"];
-                /** @description no samples of threads of these groups, see thread; may be repeated */
+                /** @description no samples of threads of these groups, see thread; names that leave nothing out are told by the notice no_such_threads; may be repeated */
                 excludeThread?: components["parameters"]["excludeThread"];
                 /** @description only samples with a function that matches: a part of its name without regard to case, or an RE2 expression as /expression/ or /expression/i */
                 include?: components["parameters"]["include"];
