@@ -117,7 +117,7 @@ func (t *Tree) belowPath(path []string) []bool {
 // only returns the tree of what is measured in the nodes that are kept; the rest
 // is added to outside.
 func (t *Tree) only(keep func(node int) bool, outside []profile.Amount) *Tree {
-	marks := make([]int32, len(t.Parent))
+	at := make([]int32, len(t.Parent))
 	var leaves []leaf
 	kept := make([]bool, len(t.Parent))
 	for node := range t.Parent {
@@ -132,8 +132,7 @@ func (t *Tree) only(keep func(node int) bool, outside []profile.Amount) *Tree {
 			}
 		}
 	}
-	touch(t.Parent, marks, leaves)
-	out, at := walk(t.Parent, t.Function, marks)
+	out := compact(t.Parent, t.Function, at, touch(t.Parent, at, leaves))
 	out.Functions = t.Functions
 	for side := range t.Self {
 		self := make([]profile.Amount, len(out.Parent))

@@ -24,9 +24,9 @@ func Join(trees ...*Tree) *Tree {
 			to[i][node] = g.child(to[i][t.Parent[node]], shared[t.Function[node]])
 		}
 	}
-	out := g.walked(&Tree{Functions: functions}, nil)
+	out := g.filled(&Tree{Functions: functions}, nil)
 	for i, t := range trees {
-		out.Self = append(out.Self, g.walked(t, to[i]).Self...)
+		out.Self = append(out.Self, g.filled(t, to[i]).Self...)
 	}
 	return out
 }

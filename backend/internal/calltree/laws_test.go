@@ -63,6 +63,7 @@ func TestPruneKeepsTheHeaviestAndEveryTotal(t *testing.T) {
 		limit := rapid.IntRange(0, 40).Draw(t, "limit")
 		pruned, report := tree.Prune(limit)
 		check(t, pruned)
+		checkWalk(t, pruned)
 		before, after := totalsByPath(tree), totalsByPath(pruned)
 		kept := maps.Clone(after)
 		maps.DeleteFunc(kept, func(path string, _ profile.Amount) bool { return strings.Contains(path, OmittedFrames) })

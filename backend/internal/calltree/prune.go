@@ -24,8 +24,9 @@ type Pruned struct {
 // node is added per kept node, beyond limit. Unread is what never came into the
 // tree, by side, if anything; it becomes such a node below the root.
 //
-// The result does not depend on how the dictionary grew: siblings come heaviest
-// first, equal ones by name; functions are sorted by name.
+// The result is in the order of a walk: what is below a node follows it directly.
+// It does not depend on how the dictionary grew: siblings come heaviest first,
+// equal ones by name; functions are sorted by name.
 func (t *Tree) Prune(limit int, unread ...profile.Amount) (*Tree, Pruned) {
 	weights := t.weights()
 	keep := t.heaviest(weights, limit)
@@ -33,14 +34,21 @@ func (t *Tree) Prune(limit int, unread ...profile.Amount) (*Tree, Pruned) {
 	p := newPruning(t, min(t.Size(), max(limit, 0)))
 	at := make([]int32, len(t.Parent)) // where what a node holds is now
 	for node := range t.Parent {
-		if keep[node] {
+		switch up := max(t.Parent[node], 0); {
+		case keep[node]:
 			at[node] = p.keep(int32(node), at)
-		} else {
+		case keep[up]:
+			at[node] = p.omit(at[up])
 			report.OmittedNodes++
-			at[node] = p.omit(at[t.Parent[node]])
+		default: // with the parent
+			at[node] = at[up]
+			report.OmittedNodes++
 		}
 		for side := range t.Self {
 			a := t.Self[side][node]
+			if a == (profile.Amount{}) {
+				continue
+			}
 			p.self[side][at[node]] = p.self[side][at[node]].Add(a)
 			if !keep[node] {
 				report.Omitted[side] = report.Omitted[side].Add(a)

@@ -140,12 +140,8 @@ func check(t interface{ Fatalf(string, ...any) }, tree *Tree) {
 	}
 	seen := map[string]bool{}
 	for node := 1; node < len(tree.Parent); node++ {
-		above := int32(node) - 1
-		for above > tree.Parent[node] {
-			above = tree.Parent[above]
-		}
-		if tree.Parent[node] < 0 || above != tree.Parent[node] {
-			t.Fatalf("node %d does not follow what is below its parent %d: %v", node, tree.Parent[node], tree.Parent)
+		if tree.Parent[node] < 0 || int(tree.Parent[node]) >= node {
+			t.Fatalf("node %d comes before its parent %d: %v", node, tree.Parent[node], tree.Parent)
 		}
 		key := fmt.Sprint(tree.Parent[node], tree.Functions[tree.Function[node]])
 		if seen[key] {
@@ -156,6 +152,19 @@ func check(t interface{ Fatalf(string, ...any) }, tree *Tree) {
 	for side := range tree.Self {
 		if len(tree.Self[side]) != len(tree.Parent) {
 			t.Fatalf("side %d has %d amounts for %d nodes", side, len(tree.Self[side]), len(tree.Parent))
+		}
+	}
+}
+
+// checkWalk says that what is below a node follows it directly.
+func checkWalk(t interface{ Fatalf(string, ...any) }, tree *Tree) {
+	for node := 1; node < len(tree.Parent); node++ {
+		above := int32(node) - 1
+		for above > tree.Parent[node] {
+			above = tree.Parent[above]
+		}
+		if above != tree.Parent[node] {
+			t.Fatalf("node %d does not follow what is below its parent %d: %v", node, tree.Parent[node], tree.Parent)
 		}
 	}
 }

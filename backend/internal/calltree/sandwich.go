@@ -46,7 +46,7 @@ func (t *Tree) around(name string, place func(g *grower, node, above int32) int3
 			outside[side] = outside[side].Add(t.Self[side][node])
 		}
 	}
-	return g.walked(t, to), outside
+	return g.filled(t, to), outside
 }
 
 // named says which functions have that name, of whatever kind.

@@ -37,17 +37,44 @@ func (t *Tree) Top() (list []FunctionSums, rest []profile.Amount) {
 	return functionsOnly(list, rest), rest
 }
 
-// outermost says which nodes have no other call of their function above them.
+// outermost says which nodes have no other call of their function above them: it
+// visits each node after all that are called before it, and knows of each function
+// until where the outermost call that was met last goes.
 func (t *Tree) outermost() []bool {
 	out := make([]bool, len(t.Parent))
-	size := t.sizes()
-	until := make([]int32, len(t.Functions)) // end of the outermost call that was met last
-	for node := 1; node < len(t.Parent); node++ {
-		if f := t.Function[node]; int32(node) >= until[f] {
-			out[node], until[f] = true, int32(node)+size[node]
+	position, end := t.walk()
+	order := make([]int32, len(t.Parent))
+	for node, at := range position {
+		order[at] = int32(node)
+	}
+	until := make([]int32, len(t.Functions))
+	for _, node := range order[1:] {
+		if f := t.Function[node]; position[node] >= until[f] {
+			out[node], until[f] = true, end[node]
 		}
 	}
 	return out
+}
+
+// walk returns the position of each node in a walk, and that behind the last node
+// below it: what is below a node follows it directly.
+func (t *Tree) walk() (position, end []int32) {
+	size := make([]int32, len(t.Parent))
+	for node := len(size) - 1; node >= 0; node-- {
+		size[node]++
+		if node > 0 {
+			size[t.Parent[node]] += size[node]
+		}
+	}
+	position = make([]int32, len(t.Parent))
+	next := make([]int32, len(t.Parent)) // position of the next child
+	next[0] = 1
+	for node := 1; node < len(size); node++ {
+		up := t.Parent[node]
+		position[node] = next[up]
+		next[node], next[up] = next[up]+1, next[up]+size[node]
+	}
+	return position, next
 }
 
 func functionsOnly(list []FunctionSums, rest []profile.Amount) []FunctionSums {

@@ -6,8 +6,7 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Tree is a call tree with what was measured in it. Nodes are in the order of a
-// walk: the nodes below a node follow it directly, so a parent comes before its
+// Tree is a call tree with what was measured in it. A parent comes before its
 // children. Node 0 is the root; it has no function and stands for everything.
 type Tree struct {
 	Functions []profile.Function
@@ -40,11 +39,11 @@ func (d *Dictionary) Tree(sides ...[]Sum) (*Tree, []Lacking) {
 	for i, sums := range sides {
 		leaves[i], lacking[i] = d.leaves(sums)
 	}
-	size := make([]int32, len(d.tree.parent))
+	at, size := make([]int32, len(d.tree.parent)), 0
 	for _, list := range leaves {
-		touch(d.tree.parent, size, list)
+		size += touch(d.tree.parent, at, list)
 	}
-	t, at := walk(d.tree.parent, d.tree.function, size)
+	t := compact(d.tree.parent, d.tree.function, at, size)
 	for _, list := range leaves {
 		self := make([]profile.Amount, len(t.Parent))
 		for _, l := range list {
@@ -82,40 +81,39 @@ func (d *Dictionary) leaves(sums []Sum) ([]leaf, Lacking) {
 	return out, lacking
 }
 
-// touch marks the nodes on the paths to the leaves with 1.
-func touch(parent, marks []int32, leaves []leaf) {
-	marks[0] = 1
+// touch marks the root and the nodes on the paths to the leaves with 1, and returns
+// how many it marked.
+func touch(parent, marks []int32, leaves []leaf) (marked int) {
+	if marks[0] == 0 {
+		marks[0], marked = 1, 1
+	}
 	for i := range leaves {
 		for node := leaves[i].node; marks[node] == 0; node = parent[node] {
 			marks[node] = 1
+			marked++
 		}
 	}
+	return marked
 }
 
-// walk returns the marked nodes in the order of a walk, and the position of each
-// node, -1 for those not marked. Parents come before their children and are
-// marked if a child is. Marks are 1 or 0 and are overwritten.
-func walk(parent, function, marks []int32) (t *Tree, at []int32) {
-	size := marks
-	for node := len(parent) - 1; node > 0; node-- {
-		size[parent[node]] += size[node]
-	}
-	t = &Tree{Parent: make([]int32, size[0]), Function: make([]int32, size[0])}
-	at = make([]int32, len(parent))
-	next := make([]int32, len(parent)) // position of the next child
-	t.Parent[0], t.Function[0], next[0] = -1, noFunction, 1
-	for node := 1; node < len(parent); node++ {
-		if size[node] == 0 {
+// compact returns the marked nodes, whose number is size, in their order, and
+// leaves in marks the new number of each node, -1 for those not marked. Parents
+// come before their children and are marked if a child is.
+func compact(parent, function, marks []int32, size int) *Tree {
+	t := &Tree{Parent: make([]int32, size), Function: make([]int32, size)}
+	t.Parent[0], t.Function[0] = -1, noFunction
+	at, next := marks, int32(1)
+	at[0] = 0
+	for node := 1; node < len(at); node++ {
+		if at[node] == 0 {
 			at[node] = -1
 			continue
 		}
-		up := parent[node]
-		at[node] = next[up]
-		next[up] += size[node]
-		next[node] = at[node] + 1
-		t.Parent[at[node]], t.Function[at[node]] = at[up], function[node]
+		t.Parent[next], t.Function[next] = at[parent[node]], function[node]
+		at[node] = next
+		next++
 	}
-	return t, at
+	return t
 }
 
 // nameFunctions gives the tree a table of its own, of the functions it has.
@@ -167,18 +165,6 @@ func (t *Tree) totalValues(side int) []int64 {
 	return total
 }
 
-// sizes returns the number of nodes at and below each node.
-func (t *Tree) sizes() []int32 {
-	size := make([]int32, len(t.Parent))
-	for node := len(size) - 1; node >= 0; node-- {
-		size[node]++
-		if node > 0 {
-			size[t.Parent[node]] += size[node]
-		}
-	}
-	return size
-}
-
 // regrown returns the tree with functions replaced: nodes that become equal
 // siblings are one, and nodes whose function becomes noFunction are merged into
 // their parent.
@@ -191,23 +177,18 @@ func (t *Tree) regrown(function func(f int32) int32) *Tree {
 			to[node] = g.child(to[node], f)
 		}
 	}
-	return g.walked(t, to)
+	return g.filled(t, to)
 }
 
-// walked brings what has grown into the order of a walk. To has the grown node
-// that takes the amounts of each node of the tree, -1 for none.
-func (g *grower) walked(from *Tree, to []int32) *Tree {
-	marks := make([]int32, len(g.parent))
-	for node := range marks {
-		marks[node] = 1
-	}
-	t, at := walk(g.parent, g.function, marks)
-	t.Functions = from.Functions
+// filled is what has grown, with the amounts of a tree. To has the grown node that
+// takes those of each node of the tree, -1 for none.
+func (g *grower) filled(from *Tree, to []int32) *Tree {
+	t := &Tree{Functions: from.Functions, Parent: g.parent, Function: g.function}
 	for _, self := range from.Self {
 		sums := make([]profile.Amount, len(t.Parent))
 		for node, a := range self {
-			if to[node] >= 0 {
-				sums[at[to[node]]] = sums[at[to[node]]].Add(a)
+			if to[node] >= 0 && a != (profile.Amount{}) {
+				sums[to[node]] = sums[to[node]].Add(a)
 			}
 		}
 		t.Self = append(t.Self, sums)
@@ -218,16 +199,16 @@ func (g *grower) walked(from *Tree, to []int32) *Tree {
 // StackSet returns a side as a canonical stack set.
 func (t *Tree) StackSet(side int, typ profile.Type) profile.StackSet {
 	set := profile.StackSet{Type: typ, Functions: t.Functions}
-	var path []uint32 // to the node before
-	depth := make([]int32, len(t.Parent))
 	for node, a := range t.Self[side] {
-		if node > 0 {
-			depth[node] = depth[t.Parent[node]] + 1
-			path = append(path[:depth[node]-1], uint32(t.Function[node]))
+		if a == (profile.Amount{}) {
+			continue
 		}
-		if a != (profile.Amount{}) {
-			set.Stacks = append(set.Stacks, profile.Stack{Frames: slices.Clone(path), Value: a.Value, Count: a.Count})
+		var path []uint32
+		for up := int32(node); up > 0; up = t.Parent[up] {
+			path = append(path, uint32(t.Function[up]))
 		}
+		slices.Reverse(path)
+		set.Stacks = append(set.Stacks, profile.Stack{Frames: path, Value: a.Value, Count: a.Count})
 	}
 	return profile.Merge(typ, &set)
 }
