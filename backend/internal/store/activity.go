@@ -61,7 +61,7 @@ func (s *Store) Overview(ctx context.Context, f ServiceFilter, first time.Time, 
 	}
 	var out *Overview
 	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
-		return r.atOneMoment(ctx, func(m moment) (err error) {
+		return r.atOneMoment(ctx, r.clock, func(m moment) (err error) {
 			out, err = r.overview(ctx, f, steps{ceilSecond(first), int64(step / time.Second)}, m)
 			return err
 		})

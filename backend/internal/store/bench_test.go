@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,12 +171,21 @@ func bareInsert(b *testing.B, s *store.Store, columns []any) {
 // BenchmarkFlame makes call trees of a quarter of an hour to a day, from a cold
 // and from a warm cache, and leaves of them what an answer has. version is of one
 // version, samples of chosen targets, without roll-up; scoped is what a reader of
-// one namespace asks; diff has the six hours before beside the six hours.
+// one namespace asks; diff has the six hours before beside the six hours. now ends
+// at the present, where windows are looked at one by one; before each arriving one
+// a window with a thousand stacks has come that nobody has seen.
 func BenchmarkFlame(b *testing.B) {
 	registry := prometheus.NewRegistry()
 	s := storetest.Open(b, noSkew, patient, func(c *store.Config) { c.Registry = registry })
 	day := today().Truncate(24 * time.Hour)
 	history(b, s, day)
+	now := time.Now().UTC().Truncate(time.Minute).Add(-15 * time.Minute)
+	arrivals := newMaker("bench", 1)
+	arrivals.types = nil
+	all := universe()
+	insert(b, s, minute(arrivals, &all, now, benchUniverse))
+	samples(b, s, now, now, 15, benchPods)
+	present := selection("bench", profile.CPU, now, 15*time.Minute)
 	quarter := selection("bench", profile.CPU, day.Add(23*time.Hour+15*time.Minute), 15*time.Minute)
 	hour := selection("bench", profile.CPU, day.Add(23*time.Hour), time.Hour)
 	six := selection("bench", profile.CPU, day.Add(18*time.Hour), 6*time.Hour)
@@ -191,48 +201,55 @@ func BenchmarkFlame(b *testing.B) {
 	of := func(s ...store.Selection) []store.Selection { return s }
 	base := map[string]float64{}
 	for _, bench := range []struct {
-		name string
-		cold bool
-		sel  []store.Selection
-		seen access.Scope
-		over string
+		name  string
+		first func() // before each query
+		sel   []store.Selection
+		seen  access.Scope
+		over  string
 	}{
-		{"15m/cold", true, of(quarter), access.Everything(), ""},
-		{"24h/cold", true, of(whole), access.Everything(), "15m/cold"},
-		{"15m/warm", false, of(quarter), access.Everything(), ""},
-		{"15m/scoped", false, of(quarter), access.Of("shop"), "15m/warm"},
-		{"1h/warm", false, of(hour), access.Everything(), "15m/warm"},
-		{"6h/warm", false, of(six), access.Everything(), "15m/warm"},
-		{"6h/diff", false, of(sixBefore, six), access.Everything(), "6h/warm"},
-		{"24h/warm", false, of(whole), access.Everything(), "15m/warm"},
-		{"24h/scoped", false, of(whole), access.Of("shop"), "24h/warm"},
-		{"24h/version", false, of(version), access.Everything(), "24h/warm"},
-		{"24h/samples", false, of(fromSamples), access.Everything(), "24h/warm"},
-		{"24h/samples/scoped", false, of(fromSamples), access.Of("shop"), "24h/samples"},
+		{"15m/cold", s.ForgetStacks, of(quarter), access.Everything(), ""},
+		{"24h/cold", s.ForgetStacks, of(whole), access.Everything(), "15m/cold"},
+		{"15m/warm", nil, of(quarter), access.Everything(), ""},
+		{"15m/scoped", nil, of(quarter), access.Of("shop"), "15m/warm"},
+		{"15m/now", nil, of(present), access.Everything(), "15m/warm"},
+		{"15m/now/arriving", func() { insert(b, s, unseen(arrivals, &all, now)) }, of(present), access.Everything(), "15m/now"},
+		{"15m/now/cold/arriving", func() { insert(b, s, unseen(arrivals, &all, now)); s.ForgetStacks() }, of(present), access.Everything(), "15m/cold"},
+		{"1h/warm", nil, of(hour), access.Everything(), "15m/warm"},
+		{"6h/warm", nil, of(six), access.Everything(), "15m/warm"},
+		{"6h/diff", nil, of(sixBefore, six), access.Everything(), "6h/warm"},
+		{"24h/warm", nil, of(whole), access.Everything(), "15m/warm"},
+		{"24h/scoped", nil, of(whole), access.Of("shop"), "24h/warm"},
+		{"24h/version", nil, of(version), access.Everything(), "24h/warm"},
+		{"24h/samples", nil, of(fromSamples), access.Everything(), "24h/warm"},
+		{"24h/samples/scoped", nil, of(fromSamples), access.Of("shop"), "24h/samples"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var last *store.Sums
-			ctx, cpu := access.Into(b.Context(), bench.seen), cpuSeconds(b)
+			var cpu float64
+			var wall time.Duration
+			ctx := access.Into(b.Context(), bench.seen)
 			for b.Loop() {
-				if bench.cold {
-					s.ForgetStacks()
+				if bench.first != nil {
+					bench.first()
 				}
+				began, before := time.Now(), cpuSeconds(b)
 				var err error
 				if last, err = s.Sums(ctx, bench.sel...); err != nil {
 					b.Fatal(err)
 				}
 				last.Tree.Prune(answerNodes)
+				cpu, wall = cpu+cpuSeconds(b)-before, wall+time.Since(began)
 			}
-			perOp := (cpuSeconds(b) - cpu) * 1000 / float64(b.N)
+			perOp := cpu * 1000 / float64(b.N)
 			base[bench.name] = perOp
-			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/query")
+			b.ReportMetric(float64(wall.Milliseconds())/float64(b.N), "ms/query")
 			b.ReportMetric(perOp, "cpu-ms/query")
 			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
 			b.ReportMetric(float64(last.Tree.Size()), "nodes")
 			if over := base[bench.over]; over > 0 {
 				b.ReportMetric(perOp/over, "cpu-×"+bench.over)
 			}
-			if bench.cold {
+			if strings.Contains(bench.name, "cold") {
 				b.ReportMetric(heapPeak(func() {
 					s.ForgetStacks()
 					sums, err := s.Sums(ctx, bench.sel...)
@@ -285,37 +302,55 @@ func history(b *testing.B, s *store.Store, day time.Time) {
 	hoursOfHistory(b, s, day, 24, benchPods)
 }
 
-// hoursOfHistory makes hours of the synthetic service inside ClickHouse, out of the
-// stacks of one real window, and rolls them up. Like in real profiles a stack is
-// the rarer the higher its number.
+// unseen is a window whose stacks are new.
+func unseen(m *maker, all *profile.StackSet, start time.Time) *profile.Window {
+	m.target.PID++ // another one of that minute
+	w := minute(m, all, start, 1000)
+	stacks := slices.Clone(w.Sets[0].Stacks)
+	for i := range stacks {
+		frames := stacks[i].Frames
+		stacks[i].Frames = append(slices.Clone(frames[:m.random.IntN(len(frames))]), uint32(m.random.IntN(len(all.Functions))), uint32(m.random.IntN(len(all.Functions))))
+	}
+	w.Sets[0].Stacks = stacks
+	return w
+}
+
+// hoursOfHistory makes hours of the synthetic service and rolls them up.
 func hoursOfHistory(b *testing.B, s *store.Store, day time.Time, hours, pods int) {
 	b.Helper()
 	m, all := newMaker("bench", 0), universe()
 	m.types, m.target.Version = nil, "v"
 	insert(b, s, minute(m, &all, day, benchUniverse))
-	ctx := context.Background()
 	for hour := range hours {
-		from := day.Add(time.Duration(hour) * time.Hour).Unix()
-		for _, statement := range []string{
-			fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count) WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
-SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% 60), 60, intDiv(number, %d * 60) + 1,
-  ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
-FROM numbers(%d)`, day.Unix(), from, benchStacks, benchStacks, benchUniverse, hour, benchStacks*60*pods),
-			fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value, stored_count)
-SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']) AS t, window_start, 60, series_id, toString(series_id), 'v', ['cpu'], if(t = '', 0, sum(value)), if(t = '', 0, sum(count))
-FROM @.samples WHERE series_id < 1000000 AND toStartOfHour(window_start) = toDateTime(%d, 'UTC') GROUP BY series_id, window_start`, from),
-		} {
-			if err := s.Conn().Exec(ctx, s.SQL(statement)); err != nil {
-				b.Fatal(err)
-			}
-		}
+		samples(b, s, day, day.Add(time.Duration(hour)*time.Hour), 60, pods)
 	}
 	for done := 0; done < hours; {
-		n, err := s.RollupDue(ctx, day.Add(25*time.Hour))
+		n, err := s.RollupDue(context.Background(), day.Add(25*time.Hour))
 		if err != nil {
 			b.Fatal(err)
 		}
 		done += n
+	}
+}
+
+// samples makes minutes of the synthetic service inside ClickHouse, out of the
+// stacks of the real window that began at seen. Like in real profiles a stack is
+// the rarer the higher its number.
+func samples(b *testing.B, s *store.Store, seen, from time.Time, minutes, pods int) {
+	b.Helper()
+	for _, statement := range []string{
+		fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count) WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
+SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% %d), 60, intDiv(number, %d * %d) + 1,
+  ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
+FROM numbers(%d)`, seen.Unix(), from.Unix(), benchStacks, minutes, benchStacks, minutes, benchUniverse, from.Hour(), benchStacks*minutes*pods),
+		fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value, stored_count)
+SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']) AS t, window_start, 60, series_id, toString(series_id), 'v', ['cpu'], if(t = '', 0, sum(value)), if(t = '', 0, sum(count))
+FROM @.samples WHERE series_id < 1000000 AND window_start >= toDateTime(%d, 'UTC') AND window_start < toDateTime(%d, 'UTC') GROUP BY series_id, window_start`,
+			from.Unix(), from.Add(time.Duration(minutes)*time.Minute).Unix()),
+	} {
+		if err := s.Conn().Exec(context.Background(), s.SQL(statement)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ type board struct {
 	targets   int
 	uncounted bool
 	reports   reports
-	length    int64 // s, of the longest windows
+	stale     []int64 // rolled up hours that lack a window, Unix s
+	length    int64   // s, of the longest windows
 	whole     Account
 }
 

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -14,15 +17,13 @@ import (
 // board fills a board with the windows of a moment. It returns errMoved if its
 // queries saw different windows. What few windows have, losses and time that
 // began before the range, is read only where there is some: a query of few rows
-// costs what its plan costs.
-func (r *read) board(ctx context.Context, sel Selection, st steps, m moment) (*board, error) {
+// costs what its plan costs. Of the rolled up hours it finds those whose roll-up
+// lacks one of the windows.
+func (r *read) board(ctx context.Context, sel Selection, st steps, known reports, hours []rolledHour, m moment) (*board, error) {
 	from, to := sel.seconds()
 	b := newBoard(sel.Type, seconds{from, to}, st)
-	var err error
-	if b.reports, err = r.reports(ctx, sel); err != nil {
-		return nil, fmt.Errorf("read targets: %w", err)
-	}
-	seen, err := r.windows(ctx, sel, b, m)
+	b.reports, b.uncounted = known, known.more
+	seen, err := r.windows(ctx, sel, b, hours, m)
 	if err != nil {
 		return nil, fmt.Errorf("count windows: %w", err)
 	}
@@ -72,34 +73,6 @@ const noRecording = "NOT (notEmpty(types) AND " + recorded + ")"
 // window: recordings do not end quite where windows do.
 const recordedSpan = "least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)"
 
-// reports are the last reports of the targets of a service.
-type reports struct {
-	of         map[uint64]report // by series
-	unrecorded bool              // one of them is known not to record the type
-}
-
-type report struct {
-	until int64 // Unix s; see aliveUntil
-	gone  bool
-}
-
-func (r *read) reports(ctx context.Context, sel Selection) (reports, error) {
-	out := reports{of: map[uint64]report{}}
-	statement := "SELECT series_id, " + aliveUntil + ", " + unrecorded + " FROM @.targets WHERE " + scoped + " GROUP BY series_id"
-	err := r.query(ctx, statement, sel.params().with("type", string(sel.Type)), func(row driver.Rows) error {
-		var series uint64
-		var until time.Time
-		var gone, unrecorded uint8
-		if err := row.Scan(&series, &until, &gone, &unrecorded); err != nil {
-			return err
-		}
-		out.of[series] = report{until.Unix(), gone > 0}
-		out.unrecorded = out.unrecorded || unrecorded > 0
-		return nil
-	})
-	return out, err
-}
-
 // aliveUntil is the time up to which a target's windows are expected: its last
 // report, or when it was seen to be gone.
 const aliveUntil = "argMax(if(reason != '" + string(profile.JVMExited) + "', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, " +
@@ -115,36 +88,39 @@ type seen struct {
 // windows counts windows by target and start, so that two parts of the same
 // window, from before and after a restart, are one: those of the range by cell;
 // and those of each target, from lookBack before the range on.
-func (r *read) windows(ctx context.Context, sel Selection, b *board, m moment) (s seen, err error) {
+func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rolledHour, m moment) (s seen, err error) {
 	source, args := b.headersOf(sel, seconds{max(b.span.from-lookBack, 0), b.span.to}, "", m)
 	statement := fmt.Sprintf(`SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(%d, 'UTC'), -1, %s) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > %d) AS gaps,
   arrayMap(x -> `+exact("x")+`, sumForEach(sums)) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born%s
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, `+recorded+`) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND `+recorded+`) AS has, max(if(p.type = '', empty(types), NOT `+recorded+`)) AS lost,
-    maxIf(duration_s, p.type = '' AND `+noRecording+`) AS gap_s, sum(`+fingerprint+`) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND `+noRecording+`) AS gap_s, sum(`+fingerprint+`) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', `+recordedSpan+`, 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   %s GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id))`, b.span.from, b.steps.cell("window_start"), b.span.from, source)
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT %d BY of_target, cell`, b.span.from, b.steps.cell("window_start"), b.span.from, r.staleHours(hours), source, r.store.limits.Counted+1)
+	targets := 0
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var w windows
 		if err := row.ScanStruct(&w); err != nil {
 			return err
 		}
 		switch {
-		case w.OfTarget > 0 && b.targets >= r.store.limits.Counted:
-			b.uncounted = true
 		case w.OfTarget > 0:
+			if targets++; targets > r.store.limits.Counted {
+				b.uncounted = true
+				return nil
+			}
 			b.enter(w.life(b.reports.of[w.Series], m))
 		case w.Cell < 0:
 			s.gaps = w.Gaps
 		default:
-			s.prints, s.losses = s.prints+w.Prints, s.losses+w.Losses
+			s.prints, s.losses, b.stale = s.prints+w.Prints, s.losses+w.Losses, append(b.stale, w.Stale...)
 			w.enter(&b.cells[w.Cell])
 			return r.checkSums(w.Sums...)
 		}
@@ -170,6 +146,24 @@ type windows struct {
 	RecordedLength int64   `ch:"recorded_length"` // s, of the shortest window with a recording; 0 if there is none
 	AnyLength      int64   `ch:"any_length"`
 	Born           int64   `ch:"born"`
+	Stale          []int64 `ch:"stale"` // hours, Unix s
+}
+
+// staleHours is the column of those hours whose roll-up may lack a window, as it came
+// after the roll-up or not long enough before; none if there are no hours. The times
+// are those of ClickHouse: a window's header is written after its samples, and the time
+// of a roll-up is taken before they are read, so all older headers have their samples
+// in it.
+func (r *read) staleHours(hours []rolledHour) string {
+	if len(hours) == 0 {
+		return ""
+	}
+	var list, at []string
+	for _, h := range hours {
+		list, at = append(list, strconv.FormatInt(h.hour, 10)), append(at, strconv.FormatInt(h.at-r.store.skew.Milliseconds(), 10))
+	}
+	return fmt.Sprintf(",\n  groupUniqArrayIf(toInt64(toUnixTimestamp(toStartOfHour(window_start))) AS hour, toUnixTimestamp64Milli(came) > transform(hour, [%s], [%s], %d)) AS stale",
+		strings.Join(list, ", "), strings.Join(at, ", "), int64(math.MaxInt64))
 }
 
 // enter enters the windows of a cell into it.

@@ -30,21 +30,30 @@ const (
 // errMoved says that queries did not see the same windows.
 var errMoved = errors.New("windows kept arriving while they were counted")
 
-// atOneMoment runs a function until it does not return errMoved.
-func (r *read) atOneMoment(ctx context.Context, run func(m moment) error) error {
+// atOneMoment runs a function until it does not return errMoved. Clock returns the
+// time of ClickHouse in Unix ms.
+func (r *read) atOneMoment(ctx context.Context, clock func(context.Context) (int64, error), run func(m moment) error) error {
 	for attempt := range momentAttempts {
-		m := moment{last: attempt == momentAttempts-1}
-		err := r.query(ctx, "SELECT toUnixTimestamp64Milli(now64(3))", nil, func(row driver.Rows) error { return row.Scan(&m.at) })
+		at, err := clock(ctx)
 		if err != nil {
-			return fmt.Errorf("ask ClickHouse for the time: %w", err)
+			return err
 		}
-		m.at -= int64(attempt) * momentMargin.Milliseconds()
+		m := moment{at: at - int64(attempt)*momentMargin.Milliseconds(), last: attempt == momentAttempts-1}
 		if err = run(m); !errors.Is(err, errMoved) {
 			return err
 		}
 		r.store.metrics.moved.Inc()
 	}
 	return &Error{Class: Unavailable, Op: r.op, RetryAfter: time.Second, Err: errMoved}
+}
+
+// clock asks ClickHouse for the time.
+func (r *read) clock(ctx context.Context) (at int64, err error) {
+	err = r.query(ctx, "SELECT toUnixTimestamp64Milli(now64(3))", nil, func(row driver.Rows) error { return row.Scan(&at) })
+	if err != nil {
+		return 0, fmt.Errorf("ask ClickHouse for the time: %w", err)
+	}
+	return at, nil
 }
 
 // received is the condition on table profiles that a window belongs to the

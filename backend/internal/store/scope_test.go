@@ -39,7 +39,12 @@ func scopedAt(t *testing.T, end time.Time, changes ...func(*store.Config)) (*sto
 		if _, err := db.Insert(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.PutTargets(t.Context(), []store.TargetStatus{{Target: target, State: string(profile.StateProfiled), WindowLength: time.Minute}}); err != nil {
+		reports := []store.TargetStatus{{Target: target, State: string(profile.StateProfiled), WindowLength: time.Minute}}
+		if namespace == "shop" { // a target that is known not to record what is read
+			target.PID++
+			reports = append(reports, store.TargetStatus{Target: target, State: string(profile.StateProfiled), WindowLength: time.Minute, Events: []profile.Type{profile.Lock}})
+		}
+		if err := db.PutTargets(t.Context(), reports); err != nil {
 			t.Fatal(err)
 		}
 	}

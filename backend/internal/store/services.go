@@ -21,7 +21,7 @@ func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, 
 	}
 	var all []Service // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
-		return r.atOneMoment(ctx, func(m moment) (err error) {
+		return r.atOneMoment(ctx, r.clock, func(m moment) (err error) {
 			all, err = r.servicesWithTargets(ctx, f, m)
 			return err
 		})

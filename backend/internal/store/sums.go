@@ -31,8 +31,15 @@ func (s *Store) Sums(ctx context.Context, selections ...Selection) (*Sums, error
 	}
 	var sums *Sums
 	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
-		return r.atOneMoment(ctx, func(m moment) (err error) {
-			sums, err = r.sums(ctx, selections, m)
+		var known map[ServiceKey]*standing
+		clock := func(ctx context.Context) (at int64, err error) {
+			if known, err = r.standings(ctx, selections); err != nil {
+				return 0, err
+			}
+			return known[selections[0].ServiceKey].at, nil
+		}
+		return r.atOneMoment(ctx, clock, func(m moment) (err error) {
+			sums, err = r.sums(ctx, selections, known, m)
 			return err
 		})
 	})
@@ -43,15 +50,12 @@ func (s *Store) Sums(ctx context.Context, selections ...Selection) (*Sums, error
 	return sums, nil
 }
 
-func (r *read) sums(ctx context.Context, selections []Selection, m moment) (*Sums, error) {
+func (r *read) sums(ctx context.Context, selections []Selection, known map[ServiceKey]*standing, m moment) (*Sums, error) {
 	out := &Sums{Sides: make([]Side, len(selections))}
 	lists := make([][]calltree.Sum, len(selections))
-	hours, err := r.hoursOf(ctx, selections)
-	if err != nil {
-		return nil, err
-	}
 	for i, sel := range selections {
-		if lists[i], out.Sides[i], err = r.side(ctx, sel, hours[sel.ServiceKey], m); err != nil {
+		var err error
+		if lists[i], out.Sides[i], err = r.side(ctx, sel, known[sel.ServiceKey], m); err != nil {
 			return nil, err
 		}
 	}
@@ -69,45 +73,21 @@ func (r *read) sums(ctx context.Context, selections []Selection, m moment) (*Sum
 	return out, nil
 }
 
-// hoursOf returns the hours of selections that are rolled up, by service.
-func (r *read) hoursOf(ctx context.Context, selections []Selection) (map[ServiceKey][]int64, error) {
-	spans := map[ServiceKey][]seconds{}
-	for i := range selections {
-		if sel := &selections[i]; sel.rolledUp() {
-			from, to := sel.seconds()
-			spans[sel.ServiceKey] = append(spans[sel.ServiceKey], seconds{from, to})
-		}
-	}
-	hours := map[ServiceKey][]int64{}
-	for key, list := range spans {
-		var err error
-		if hours[key], err = r.rolledHours(ctx, key, list); err != nil {
-			return nil, err
-		}
-	}
-	return hours, nil
-}
-
-// hoursIn returns the hours that are whole within a range.
-func hoursIn(hours []int64, r seconds) (in []int64) {
-	for _, hour := range hours {
-		if hour >= r.from && hour+3600 <= r.to {
-			in = append(in, hour)
-		}
-	}
-	return in
-}
-
 // side sums the samples and the ledgers of a selection at the moment, and holds
 // one against the other. Samples are written before their header: the sum over
 // all samples is at least that of the windows which belong to the moment, and
 // equal to it if and only if there are no others. If there are, they are left out
-// by name.
-func (r *read) side(ctx context.Context, sel Selection, hours []int64, m moment) (list []calltree.Sum, side Side, err error) {
+// by name. Rolled up hours that lack a window of the moment are read from samples.
+func (r *read) side(ctx context.Context, sel Selection, known *standing, m moment) (list []calltree.Sum, side Side, err error) {
 	var b *board
+	rolled := known.hoursOf(&sel)
+	hours := make([]int64, len(rolled))
+	for i, h := range rolled {
+		hours[i] = h.hour
+	}
 	g, ctx2 := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		b, err = r.board(ctx2, sel, sel.oneStep(), m)
+		b, err = r.board(ctx2, sel, sel.oneStep(), known.reports, rolled, m)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -116,6 +96,12 @@ func (r *read) side(ctx context.Context, sel Selection, hours []int64, m moment)
 	})
 	if err := g.Wait(); err != nil {
 		return nil, Side{}, err
+	}
+	if len(b.stale) > 0 {
+		hours = slices.DeleteFunc(hours, func(hour int64) bool { return slices.Contains(b.stale, hour) })
+		if list, side, err = r.sumByStack(ctx, sel, hours, m, false); err != nil {
+			return nil, Side{}, err
+		}
 	}
 	stored := b.whole.Ledger.Stored
 	if side.Total != stored {
@@ -188,16 +174,12 @@ const freshFor = int64(5 * time.Minute / time.Second)
 // Of fresh samples, or of all if it is strict, only those whose windows belong
 // to the moment count. A strict statement trusts the roll-up of an hour only if
 // it sums to the ledgers.
-func (r *read) sumStatement(ctx context.Context, sel Selection, rolled []int64, m moment, strict bool) (string, params, error) {
+func (r *read) sumStatement(ctx context.Context, sel Selection, hours []int64, m moment, strict bool) (string, params, error) {
 	from, to := sel.seconds()
-	var hours []int64
-	if sel.rolledUp() {
-		hours = hoursIn(rolled, seconds{from, to})
-		if strict {
-			var err error
-			if hours, err = r.soundHours(ctx, sel, hours, m); err != nil {
-				return "", nil, err
-			}
+	if strict {
+		var err error
+		if hours, err = r.soundHours(ctx, sel, hours, m); err != nil {
+			return "", nil, err
 		}
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))

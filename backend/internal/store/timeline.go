@@ -30,8 +30,8 @@ func (s *Store) timeline(ctx context.Context, sel Selection, first time.Time, st
 	var b *board
 	var parts []Part
 	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
-		return r.atOneMoment(ctx, func(m moment) (err error) {
-			if b, err = r.board(ctx, sel, steps{ceilSecond(first), int64(step / time.Second)}, m); err == nil && by != "" {
+		return r.onBoard(ctx, sel, steps{ceilSecond(first), int64(step / time.Second)}, func(filled *board, m moment) (err error) {
+			if b = filled; by != "" {
 				parts, err = r.parts(ctx, sel, b, by, m)
 			}
 			return err
@@ -58,9 +58,9 @@ func (s *Store) Coverage(ctx context.Context, sel Selection) (*Coverage, error) 
 	}
 	var b *board
 	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
-		return r.atOneMoment(ctx, func(m moment) (err error) {
-			b, err = r.board(ctx, sel, sel.oneStep(), m)
-			return err
+		return r.onBoard(ctx, sel, sel.oneStep(), func(filled *board, _ moment) error {
+			b = filled
+			return nil
 		})
 	})
 	if err != nil {
@@ -69,6 +69,24 @@ func (s *Store) Coverage(ctx context.Context, sel Selection) (*Coverage, error) 
 	coverage := b.coverage()
 	coverage.Cost = cost
 	return coverage, nil
+}
+
+// onBoard fills a board, and runs a function about the same moment.
+func (r *read) onBoard(ctx context.Context, sel Selection, st steps, then func(b *board, m moment) error) error {
+	var known *standing
+	clock := func(ctx context.Context) (at int64, err error) {
+		if known, err = r.standing(ctx, sel.ServiceKey, sel.Type, nil); err != nil {
+			return 0, err
+		}
+		return known.at, nil
+	}
+	return r.atOneMoment(ctx, clock, func(m moment) error {
+		b, err := r.board(ctx, sel, st, known.reports, nil, m)
+		if err != nil {
+			return err
+		}
+		return then(b, m)
+	})
 }
 
 func statusOf(a *Account) CellStatus {

@@ -10,9 +10,13 @@ FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) GROUP BY block, stack_id ORDER BY block LIMIT 1000001;
 
 ---- Coverage
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
@@ -24,17 +28,31 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
-
-SELECT toUnixTimestamp64Milli(now64(3));
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 ---- Overview
 SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC');
@@ -73,10 +91,19 @@ SELECT w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.f
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id ORDER BY w.series_id LIMIT 100001;
 
 ---- Parts
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
+
+SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), uniqExactIf((series_id, window_start), p.type != '' AND (recorded_end_ns > 0)) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, name;
 
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), uniqExactIf((series_id, window_start), p.type != '' AND (recorded_end_ns > 0)) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
@@ -91,22 +118,40 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
-
-SELECT toUnixTimestamp64Milli(now64(3));
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 ---- Parts by thread
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, thread AS name, if(sum(toInt128(value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(value)))), if(sum(toInt128(count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(count)))), uniqExact((series_id, window_start)) FROM (SELECT series_id, window_start, thread, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
@@ -123,17 +168,31 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
-
-SELECT toUnixTimestamp64Milli(now64(3));
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 ---- Services
 SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(100)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc
@@ -155,9 +214,14 @@ FROM @.activity_known ORDER BY at DESC LIMIT 1;
 SELECT toUnixTimestamp64Milli(now64(3));
 
 ---- Sums
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001
+UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), max(rolled_at), toUInt8(0), toUInt8(0) FROM (SELECT * FROM @.rolled_hours WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC')) GROUP BY hour;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
@@ -169,34 +233,45 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
-SELECT toUnixTimestamp(hour) FROM (SELECT cluster, namespace, service, hour, max(rolled) AS rolled_at, max(last) AS last_at FROM (
-  SELECT cluster, namespace, service, hour, rolled_at AS rolled, toDateTime64(0, 3, 'UTC') AS last FROM (SELECT * FROM @.rolled_hours WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC'))
-  UNION ALL
-  SELECT cluster, namespace, service, toStartOfHour(window_start) AS hour, toDateTime64(0, 3, 'UTC') AS rolled, received_at AS last
-  FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))
-) GROUP BY cluster, namespace, service, hour) WHERE rolled_at >= last_at + toIntervalMillisecond(5000) ORDER BY hour;
-
-SELECT toUnixTimestamp64Milli(now64(3));
-
 ---- Sums of a pod
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY cell, p.type, o, e;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
@@ -208,27 +283,45 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))) AND series_id IN (SELECT series_id FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type IN ('', {type:String}) AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND pod IN {pods:Array(String)}))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
-SELECT toUnixTimestamp64Milli(now64(3));
-
 ---- Sums of threads
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
@@ -240,31 +333,49 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS v, sumIf(count, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS c, sum(value), sum(count) FROM (SELECT stack_id, value, count, thread FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
 GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT 200000 SETTINGS totals_mode = 'before_having';
 
-SELECT toUnixTimestamp64Milli(now64(3));
-
 ---- Targets
 SELECT cluster, namespace, service, series_id, version, pod, pod_uid, node, container, pid, jvm_start, jvm_version, main_class,
   state, reason, detail, since, session, window_s, events, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window, reported_at FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY reported_at DESC, series_id LIMIT 10001;
 
 ---- Timeline
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
+UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
@@ -276,17 +387,31 @@ SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<tim
 FROM (
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
+    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
+      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
+  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
+  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
+  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
+  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
+  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
+FROM (
+  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
+    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
+    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id));
-
-SELECT series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id;
-
-SELECT toUnixTimestamp64Milli(now64(3));
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 ---- Versions
 SELECT version, min(window_start) AS first, max(window_start) FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)})
