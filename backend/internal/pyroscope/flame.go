@@ -2,6 +2,7 @@ package pyroscope
 
 import (
 	"context"
+	"encoding/binary"
 	"net/url"
 	"strconv"
 
@@ -21,11 +22,14 @@ func (s *Server) selectMergeStacktraces(ctx context.Context, from client.API, in
 	case wire.ProfileFormat_PROFILE_FORMAT_UNSPECIFIED, wire.ProfileFormat_PROFILE_FORMAT_FLAMEGRAPH:
 		graph, note, err := flame(ctx, from, ask)
 		return &wire.SelectMergeStacktracesResponse{Flamegraph: graph}, note, err
+	case wire.ProfileFormat_PROFILE_FORMAT_TREE:
+		tree, note, err := packedTree(ctx, from, ask)
+		return &wire.SelectMergeStacktracesResponse{Tree: tree}, note, err
 	case wire.ProfileFormat_PROFILE_FORMAT_PPROF:
 		p, note, err := merged(ctx, from, ask)
 		return &wire.SelectMergeStacktracesResponse{Pprof: &wire.PprofProfile{Profile: p}}, note, err
 	}
-	return nil, "", refuse(connect.CodeUnimplemented, "format %v is not offered here: ask for a flame graph or for pprof", in.Format)
+	return nil, "", refuse(connect.CodeUnimplemented, "format %v is not offered here: ask for a flame graph, a tree or pprof", in.Format)
 }
 
 // stackRequest is what every request for merged stacks says.
@@ -49,7 +53,7 @@ func (r stackRequest) query(ctx context.Context, from client.API) (url.Values, p
 	if err != nil {
 		return nil, t, err
 	}
-	query, _, err := selection(ctx, from, r.span, t, matchers)
+	query, err := selection(ctx, from, r.span, t, matchers)
 	if err != nil {
 		return nil, t, err
 	}
@@ -62,18 +66,49 @@ func (r stackRequest) query(ctx context.Context, from client.API) (url.Values, p
 	return query, t, nil
 }
 
-func flame(ctx context.Context, from client.API, ask stackRequest) (*wire.FlameGraph, string, error) {
-	query, t, err := ask.query(ctx, from)
+// callTree asks for a call tree, with what is measured in each node itself.
+func (r stackRequest) callTree(ctx context.Context, from client.API) (answer *api.Flame, self []int64, err error) {
+	query, t, err := r.query(ctx, from)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	answer, err := client.Ask[api.Flame](ctx, from, "/api/v1/flame", query)
-	if err != nil {
-		return nil, "", err
+	if answer, err = client.Ask[api.Flame](ctx, from, "/api/v1/flame", query); err != nil {
+		return nil, nil, err
 	}
-	self := answer.Values
 	if t.counts {
-		self = answer.Counts
+		return answer, answer.Counts, nil
+	}
+	return answer, answer.Values, nil
+}
+
+// packedTree is a call tree as clients unpack it that only need names: each node
+// before its children, as its name, what is measured in itself and the number of
+// its children, all numbers and lengths as varints. The root has no name.
+func packedTree(ctx context.Context, from client.API, ask stackRequest) ([]byte, string, error) {
+	answer, self, err := ask.callTree(ctx, from)
+	if err != nil {
+		return nil, "", err
+	}
+	children := make([]uint64, len(self))
+	for _, up := range answer.Parents[1:] {
+		children[up]++
+	}
+	var out []byte
+	for node := range self {
+		name := ""
+		if node > 0 {
+			name = answer.Functions[answer.Frames[node]]
+		}
+		out = append(binary.AppendUvarint(out, uint64(len(name))), name...)
+		out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(self[node])), children[node])
+	}
+	return out, lack(answer.Coverage), nil
+}
+
+func flame(ctx context.Context, from client.API, ask stackRequest) (*wire.FlameGraph, string, error) {
+	answer, self, err := ask.callTree(ctx, from)
+	if err != nil {
+		return nil, "", err
 	}
 	graph := flameGraph(answer.Graph, self)
 	graph.Names[0] = rootName(answer.Coverage)

@@ -164,45 +164,77 @@ func eventsOf(t api.Target) []profile.Type {
 	return known
 }
 
-// selection are the parameters of Podflame's API for the one service that a
-// selector chooses, and its labels.
-func selection(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) (url.Values, labels, error) {
+// chosen is what a selector chooses of one service.
+type chosen struct {
+	service labels
+	query   url.Values // for Podflame's API
+}
+
+// selection is what a selector chooses, if that is of one service.
+func selection(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) (url.Values, error) {
+	list, err := selections(ctx, from, rng, t, matchers)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > 1 {
+		return nil, refuse(connect.CodeInvalidArgument, "the selector chooses %d services (%s…), and a call tree is of one: name it by %s, %s and %s",
+			len(list), someNames(list), labelService, labelNamespace, labelCluster)
+	}
+	return list[0].query, nil
+}
+
+func someNames(list []chosen) string {
+	var names []string
+	for _, one := range list[:min(len(list), 5)] {
+		names = append(names, one.service.name())
+	}
+	return strings.Join(names, ", ")
+}
+
+// name is that of a service.
+func (l labels) name() string {
+	return strings.Trim(l[labelCluster]+"/"+l[labelNamespace]+"/"+l[labelService], "/")
+}
+
+// selections is what a selector chooses, by service, in the order of their names.
+func selections(ctx context.Context, from client.API, rng span, t profileType, matchers []matcher) ([]chosen, error) {
 	list, more, err := candidates(ctx, from, rng, t, matchers)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if more && slices.ContainsFunc(matchers, func(m matcher) bool { return isTargetLabel(m.label) }) {
-		return nil, nil, refuse(connect.CodeResourceExhausted, "there are more JVMs than can be listed, so a selector with %v may miss some of them: choose by %s, %s and %s only", targetLabels(), labelService, labelNamespace, labelCluster)
+		return nil, refuse(connect.CodeResourceExhausted, "there are more JVMs than can be listed, so a selector with %v may miss some of them: choose by %s, %s and %s only", targetLabels(), labelService, labelNamespace, labelCluster)
 	}
-	services, values := map[string]labels{}, map[string]map[string]bool{}
+	of := map[string]chosen{}
 	for _, l := range list {
 		service := newLabels(labels{labelCluster: l[labelCluster], labelNamespace: l[labelNamespace], labelService: l[labelService]})
-		services[service.key()] = service
-		for _, m := range matchers {
-			if isTargetLabel(m.label) {
-				if values[m.label] == nil {
-					values[m.label] = map[string]bool{}
-				}
-				values[m.label][l[m.label]] = true
+		one, ok := of[service.key()]
+		if !ok {
+			one = chosen{service, rng.query()}
+			one.query.Set("type", string(t.of))
+			for _, label := range []struct{ name, parameter string }{{labelService, "service"}, {labelNamespace, "namespace"}, {labelCluster, "cluster"}} {
+				one.query.Set(label.parameter, service[label.name])
 			}
+			of[service.key()] = one
+		}
+		for _, m := range matchers {
+			if !isTargetLabel(m.label) || slices.Contains(one.query[m.label], l[m.label]) {
+				continue
+			}
+			if l[m.label] == "" {
+				return nil, refuse(connect.CodeInvalidArgument, "the selector also chooses JVMs without a %s, which cannot be told apart here: add %s!=\"\" to it", m.label, m.label)
+			}
+			one.query.Add(m.label, l[m.label])
 		}
 	}
-	service, err := only(services, rng, t)
-	if err != nil {
-		return nil, nil, err
+	if len(of) == 0 {
+		return nil, refuse(connect.CodeNotFound, "the selector chooses no service with %s from %s to %s", t.id, rng.from.UTC().Format(readable), rng.to.UTC().Format(readable))
 	}
-	query := rng.query()
-	query.Set("type", string(t.of))
-	query.Set("service", service[labelService])
-	query.Set("namespace", service[labelNamespace])
-	query.Set("cluster", service[labelCluster])
-	for name, chosen := range values {
-		if chosen[""] {
-			return nil, nil, refuse(connect.CodeInvalidArgument, "the selector also chooses JVMs without a %s, which cannot be told apart here: add %s!=\"\" to it", name, name)
-		}
-		query[name] = slices.Sorted(maps.Keys(chosen))
+	var out []chosen
+	for _, key := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, of[key])
 	}
-	return query, service, nil
+	return out, nil
 }
 
 // candidates are the series that a selector chooses, whatever types they have:
@@ -229,23 +261,4 @@ func candidates(ctx context.Context, from client.API, rng span, t profileType, m
 		}
 	}
 	return catalog(ctx, from, rng, conditions, nil)
-}
-
-// only is the service of a selection. A call tree is of one service: the sum over
-// several would be of no use and as large as all of them.
-func only(services map[string]labels, rng span, t profileType) (labels, error) {
-	keys := slices.Sorted(maps.Keys(services))
-	switch len(keys) {
-	case 0:
-		return nil, refuse(connect.CodeNotFound, "the selector chooses no service with %s from %s to %s", t.id, rng.from.UTC().Format(readable), rng.to.UTC().Format(readable))
-	case 1:
-		return services[keys[0]], nil
-	}
-	var names []string
-	for _, key := range keys[:min(len(keys), 5)] {
-		s := services[key]
-		names = append(names, strings.Trim(s[labelCluster]+"/"+s[labelNamespace]+"/"+s[labelService], "/"))
-	}
-	return nil, refuse(connect.CodeInvalidArgument, "the selector chooses %d services (%s…), and a call tree is of one: name it by %s, %s and %s",
-		len(keys), strings.Join(names, ", "), labelService, labelNamespace, labelCluster)
 }

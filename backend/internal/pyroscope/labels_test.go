@@ -37,7 +37,7 @@ func TestNoChoiceOutOfPartOfTheTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		query, _, err := selection(t.Context(), crowd{}, rng, profileTypes()[0], matchers)
+		query, err := selection(t.Context(), crowd{}, rng, profileTypes()[0], matchers)
 		if (err != nil) != refused || refused && (connect.CodeOf(err) != connect.CodeResourceExhausted || !strings.Contains(err.Error(), "may miss some")) {
 			t.Errorf("%s: %v, %v", selector, query, err)
 		}

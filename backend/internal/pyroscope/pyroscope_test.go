@@ -3,10 +3,12 @@ package pyroscope_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -236,6 +238,78 @@ func TestPyroscopeSelectorsNarrow(t *testing.T) {
 		})
 		if diff := cmp.Diff(cart(pods, 1), stacksOf(out.Msg.Flamegraph)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", selector, diff)
+		}
+	}
+}
+
+// A tree, unpacked as profilecli unpacks it: by a stack of the parents whose
+// children are still to come.
+func TestPyroscopeGivesTrees(t *testing.T) {
+	w := newWorld(t)
+	for id, unit := range map[string]int64{cpuTime: 1e7, cpuHits: 1} {
+		out := must[wire.SelectMergeStacktracesRequest, wire.SelectMergeStacktracesResponse](t, w, "SelectMergeStacktraces", &wire.SelectMergeStacktracesRequest{
+			ProfileTypeID: id, LabelSelector: `{service_name="cart"}`, Start: w.start.UnixMilli(), End: w.end.UnixMilli(), Format: wire.ProfileFormat_PROFILE_FORMAT_TREE,
+		})
+		packed, got := out.Msg.GetTree(), map[string]int64{}
+		number := func() int {
+			n, size := binary.Uvarint(packed)
+			if size <= 0 {
+				t.Fatalf("there is no number in %q", packed)
+			}
+			packed = packed[size:]
+			return int(n)
+		}
+		for parents := []string{""}; len(parents) > 0; {
+			up := parents[len(parents)-1]
+			parents = parents[:len(parents)-1]
+			length := number()
+			path := strings.Trim(up+";"+string(packed[:length]), ";")
+			packed = packed[length:]
+			if self := number(); self > 0 {
+				got[path] += int64(self)
+			}
+			parents = append(parents, slices.Repeat([]string{path}, number())...)
+		}
+		if diff := cmp.Diff(cart(2, unit), got); diff != "" || len(packed) > 0 {
+			t.Errorf("%s: %d bytes are left; stacks (-want +got):\n%s", id, len(packed), diff)
+		}
+		if note := out.Header().Get("Podflame-Coverage"); !strings.Contains(note, "sidecar_restarted") {
+			t.Errorf("what was lost is not told: %q", note)
+		}
+	}
+}
+
+// Timelines of several services stand side by side, or are one: they are sums.
+func TestPyroscopeTimelinesOfServices(t *testing.T) {
+	w := newWorld(t)
+	pod := float64((windows - 1) * (perHot + perCold) * 1e7)
+	for by, want := range map[string]map[string]float64{
+		"":             {"": 3 * pod},
+		"service_name": {"cart": 2 * pod, "vault": pod},
+		"namespace":    {"a": 2 * pod, "b": pod},
+		"version":      {"v0": 2 * pod, "v1": pod},
+		"pod":          {"cart-0": pod, "cart-1": pod, "vault-0": pod},
+	} {
+		in := &wire.SelectSeriesRequest{ProfileTypeID: cpuTime, LabelSelector: `{}`, Start: w.start.UnixMilli(), End: w.end.UnixMilli(), Step: 240}
+		if by != "" {
+			in.GroupBy = []string{by}
+		}
+		out := must[wire.SelectSeriesRequest, wire.SelectSeriesResponse](t, w, "SelectSeries", in)
+		got := map[string]float64{}
+		for _, series := range out.Msg.Series {
+			value := ""
+			for _, label := range series.Labels {
+				value = label.Value
+			}
+			for _, p := range series.Points {
+				got[value] += math.Round(p.Value)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("by %q (-want +got):\n%s", by, diff)
+		}
+		if note := out.Header().Get("Podflame-Coverage"); !strings.Contains(note, "prod/a/cart: 2 of 8") || !strings.Contains(note, "prod/b/vault: 1 of 4") {
+			t.Errorf("by %q it is told: %q", by, note)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -74,8 +75,12 @@ type timeline struct {
 // a step.
 type cell struct{ amount, windows float64 }
 
-// timelines are the series of a selection, one for each value of a label if one
-// is asked for, heaviest first.
+// mostServices bounds the services of a timeline: each is asked for by itself.
+const mostServices = 20
+
+// timelines are the series of a selection, one for each value of the labels that
+// are asked for: of each service the heaviest first. Equal series of several
+// services are one.
 func timelines(ctx context.Context, from client.API, ask seriesRequest) ([]timeline, string, error) {
 	t, err := typeOf(ask.profileType)
 	if err != nil {
@@ -88,22 +93,59 @@ func timelines(ctx context.Context, from client.API, ask seriesRequest) ([]timel
 	if n := ask.span.to.Sub(ask.span.from) / ask.step; n > maxSteps {
 		return nil, "", refuse(connect.CodeInvalidArgument, "the range has %d steps of %s, the limit is %d: ask for a longer step", n, ask.step, maxSteps)
 	}
-	query, service, err := selection(ctx, from, ask.span, t, matchers)
+	services, err := selections(ctx, from, ask.span, t, matchers)
 	if err != nil {
 		return nil, "", err
 	}
-	fixed, by, err := groups(ask.by, service.with(labelType, t.id))
-	if err != nil {
-		return nil, "", err
+	if len(services) > mostServices {
+		return nil, "", refuse(connect.CodeInvalidArgument, "the selector chooses %d services (%s…), and a timeline is of at most %d: narrow it by %s, %s or %s",
+			len(services), someNames(services), mostServices, labelService, labelNamespace, labelCluster)
 	}
-	query.Set("points", strconv.Itoa(max(min(ask.steps(), mostPoints), 1)))
-	if by != "" {
-		query.Set("by", by)
-		if ask.limit > 0 {
-			query.Set("parts", strconv.FormatInt(ask.limit, 10))
+	var list []timeline
+	var notes []string
+	at := map[string]int{}
+	for _, one := range services {
+		of, note, err := timelinesOf(ctx, from, ask, t, one)
+		if err != nil {
+			return nil, "", err
+		}
+		if len(services) > 1 {
+			note = one.service.name() + ": " + note
+		}
+		notes = append(notes, note)
+		for _, series := range of {
+			key := series.labels.key()
+			if i, ok := at[key]; ok {
+				list[i].add(series)
+				continue
+			}
+			at[key], list = len(list), append(list, series)
 		}
 	}
-	answer, err := client.Ask[api.Series](ctx, from, "/api/v1/series", query)
+	return list, strings.Join(notes, "; "), nil
+}
+
+// add adds a series of the same labels.
+func (t timeline) add(other timeline) {
+	for i, step := range other.steps {
+		t.steps[i].amount += step.amount
+		t.steps[i].windows += step.windows
+	}
+}
+
+func timelinesOf(ctx context.Context, from client.API, ask seriesRequest, t profileType, one chosen) ([]timeline, string, error) {
+	fixed, by, err := groups(ask.by, one.service.with(labelType, t.id))
+	if err != nil {
+		return nil, "", err
+	}
+	one.query.Set("points", strconv.Itoa(max(min(ask.steps(), mostPoints), 1)))
+	if by != "" {
+		one.query.Set("by", by)
+		if ask.limit > 0 {
+			one.query.Set("parts", strconv.FormatInt(ask.limit, 10))
+		}
+	}
+	answer, err := client.Ask[api.Series](ctx, from, "/api/v1/series", one.query)
 	if err != nil {
 		return nil, "", err
 	}

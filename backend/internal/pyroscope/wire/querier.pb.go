@@ -939,6 +939,7 @@ func (*GoPGO) Descriptor() ([]byte, []int) {
 type SelectMergeStacktracesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Flamegraph    *FlameGraph            `protobuf:"bytes,1,opt,name=flamegraph,proto3" json:"flamegraph,omitempty"`
+	Tree          []byte                 `protobuf:"bytes,2,opt,name=tree,proto3" json:"tree,omitempty"`
 	Pprof         *PprofProfile          `protobuf:"bytes,5,opt,name=pprof,proto3" json:"pprof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -977,6 +978,13 @@ func (*SelectMergeStacktracesResponse) Descriptor() ([]byte, []int) {
 func (x *SelectMergeStacktracesResponse) GetFlamegraph() *FlameGraph {
 	if x != nil {
 		return x.Flamegraph
+	}
+	return nil
+}
+
+func (x *SelectMergeStacktracesResponse) GetTree() []byte {
+	if x != nil {
+		return x.Tree
 	}
 	return nil
 }
@@ -2112,11 +2120,12 @@ const file_querier_proto_rawDesc = "" +
 	"\x06go_pgo\x18\x02 \x01(\v2\x19.podflame.pyroscope.GoPGOR\x05goPgo\x1a\x1e\n" +
 	"\bLocation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\a\n" +
-	"\x05GoPGO\"\x98\x01\n" +
+	"\x05GoPGO\"\xac\x01\n" +
 	"\x1eSelectMergeStacktracesResponse\x12>\n" +
 	"\n" +
 	"flamegraph\x18\x01 \x01(\v2\x1e.podflame.pyroscope.FlameGraphR\n" +
-	"flamegraph\x126\n" +
+	"flamegraph\x12\x12\n" +
+	"\x04tree\x18\x02 \x01(\fR\x04tree\x126\n" +
 	"\x05pprof\x18\x05 \x01(\v2 .podflame.pyroscope.PprofProfileR\x05pprof\"E\n" +
 	"\fPprofProfile\x125\n" +
 	"\aprofile\x18\x01 \x01(\v2\x1b.podflame.pyroscope.ProfileR\aprofile\"\x86\x01\n" +
