@@ -1,9 +1,13 @@
 /** The comparison of two selections, operated as a user would, checked against the answers that it was given. */
 import { expect, test } from 'vitest'
 import type { Changes, Diff } from '../src/api/types'
+import { decode } from '../src/profile/decode'
+import { matchedAmount, matchFunctions } from '../src/profile/search'
+import { buildTree, ROOT } from '../src/profile/tree'
 import { formatPercent, formatRate, formatValue } from '../src/profile/units'
 import { openPage, settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
+import { deepestOmitted, insideOf } from './flame'
 import { browser, lastAnswer, open, page, server, setStage } from './stage'
 
 const OF_CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout'
@@ -191,6 +195,28 @@ test('what is left out is told with its share, and is shown on request', async (
   await rows().first().waitFor()
 })
 
+test('what is left out below a frame is shown where it is zoomed into', async () => {
+  const of = '/compare?cluster=prod-eu&namespace=search&service=search-index&range=15m&baseBefore=1d'
+  await open(of)
+  const whole = lastDiff()
+  const path = deepestOmitted({ ...whole, ...whole.base })
+  await open(`${of}#zoom=${path.map(encodeURIComponent).join(';')}`)
+  await page.getByRole('button', { name: /^Show omitted frames, .*%$/ }).click()
+  await expect.poll(() => params().get('inside')).toBe(String(path.length))
+  await settled(page)
+  const shown = lastDiff()
+  expect(shown.omittedNodes).toBe(0)
+  expect([shown.base.total, shown.head.total]).toEqual([whole.base.total, whole.head.total])
+  for (const side of [shown.base, shown.head]) expect(insideOf(side)).toBeLessThan(side.total.value)
+  await page.locator('.change-pane').getByText('of the zoomed frame').waitFor()
+  await page.getByRole('button', { name: 'Side by side' }).click()
+  await page.getByRole('application', { name: `B: ${formatValue('ns', insideOf(shown.head))}` }).waitFor()
+  await page.getByRole('button', { name: 'Leave the zoom' }).click()
+  await expect.poll(() => params().has('inside')).toBe(false)
+  const left = `lightest ${whole.omittedNodes.toLocaleString('en-US')} of`
+  await page.getByRole('region', { name: 'Verdict' }).getByText(left).waitFor()
+})
+
 test('a graph is as high as its place, however long the table beside it', async () => {
   for (const view of ['diff', 'sides']) {
     await open(
@@ -253,6 +279,25 @@ test('what changed: too little data is no answer', async () => {
   await open(`/changes?${OF_CHECKOUT.replace('checkout', 'mailer')}`)
   await page.getByRole('heading', { name: 'Not enough data to tell a change from chance' }).waitFor()
   await page.getByText('compared to itself at the same time yesterday').waitFor()
+})
+
+test('a search has its share of both sides, and n goes through its matches', async () => {
+  await open(`${VERSIONS}&q=regex`)
+  const { base, head } = lastDiff()
+  const share = (side: Diff['base']) => {
+    const profile = decode({ ...lastDiff(), ...side })
+    const matched = matchFunctions(profile.functions, name => name.includes('regex'))
+    return formatPercent(matchedAmount(buildTree(profile), matched, ROOT).value, side.total.value)
+  }
+  const result = page.locator('.search-result')
+  await result.getByText(share(base), { exact: true }).waitFor()
+  await result.getByText(share(head), { exact: true }).waitFor()
+  for (const view of ['Difference', 'Side by side']) {
+    await page.getByRole('button', { name: view }).click()
+    await settled(page)
+    await page.keyboard.press('n')
+    await page.locator('.focus-line').getByText('regex').waitFor()
+  }
 })
 
 test('two of the same, and an unknown service', async () => {

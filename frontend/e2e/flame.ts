@@ -2,8 +2,8 @@
 import type { Page } from 'playwright-core'
 import type { Flame } from '../src/api/types'
 import { ROW } from '../src/flame/surface'
-import { decode } from '../src/profile/decode'
-import { buildTree, findPath, ROOT } from '../src/profile/tree'
+import { decode, type Graph, OMITTED } from '../src/profile/decode'
+import { buildTree, findPath, pathTo, ROOT } from '../src/profile/tree'
 import { FIXTURE_NOW, type FixtureServer } from './fixture/server'
 
 export const HOUR = { from: FIXTURE_NOW - 3600, to: FIXTURE_NOW }
@@ -48,4 +48,16 @@ export function heaviestPath(flame: Flame, length: number): string[] {
     names.push(profile.functions[tree.frame[node]])
   }
   return names
+}
+
+/** What filters and a path leave of the total. */
+export const insideOf = ({ total, outside }: Pick<Flame, 'total' | 'outside'>) => total.value - outside.value
+
+/** The names down to the frame of the deepest omitted frames. */
+export function deepestOmitted(graph: Graph): string[] {
+  const profile = decode(graph)
+  const tree = buildTree(profile)
+  const omitted = Array.from(tree.frame.keys()).filter(n => profile.kinds[tree.frame[n]] === OMITTED)
+  const deepest = omitted.reduce((a, b) => (tree.depth[b] > tree.depth[a] ? b : a))
+  return pathTo(tree, tree.parent[deepest]).map(n => profile.functions[tree.frame[n]])
 }

@@ -52,3 +52,34 @@ test('the table alone has its names, and a notice its place, at 390 px', async (
   await page.locator('.notice-part').first().waitFor()
   expect(await page.locator('.ledger-line').evaluate(e => e.clientHeight)).toBeLessThan(120)
 })
+
+const CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout&range=1h'
+
+/** Three lines at most; names that wrap and what is in trouble take more. */
+test.each([
+  ['/?range=1h', '.services-list tbody tr:not(:has(.loss-line, .verdict-link, .badge + .badge))'],
+  ['/functions?range=1h', '.functions-list tbody tr'],
+  [`/changes?${CHECKOUT}`, '.change-list tbody tr'],
+  [`/profile?${CHECKOUT}&timeline=threads`, '.threads-list tbody tr'],
+  ['/targets', '.targets tbody tr:first-child'],
+])('rows of %s are low at 390 px', async (path, rows) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await open(path)
+  await page.locator(rows).first().waitFor()
+  const heights = await page.locator(rows).evaluateAll(all => all.map(row => row.clientHeight))
+  heights.sort((a, b) => a - b)
+  expect(heights[Math.floor(heights.length / 2)]).toBeLessThanOrEqual(76)
+  expect(heights[heights.length - 1]).toBeLessThanOrEqual(120)
+})
+
+test('what a telephone has no room for of a target is one tap away', async () => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await open('/targets')
+  const target = page.locator('tbody.target', { hasText: 'async-profiler' }).first()
+  const session = target.locator('td[data-label="Session"]')
+  expect(await session.isVisible()).toBe(false)
+  await target.getByRole('button', { name: /^More about / }).click()
+  await session.waitFor()
+  await page.setViewportSize({ width: 1440, height: 900 })
+  expect(await page.getByRole('button', { name: /^More about / }).count()).toBe(0)
+})

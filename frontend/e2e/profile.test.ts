@@ -15,8 +15,8 @@ import {
 } from '../src/profile/units'
 import { settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
-import { fetchFlame, HOUR, heaviestPath, locateFrame } from './flame'
-import { open, page, server, setStage } from './stage'
+import { deepestOmitted, fetchFlame, HOUR, heaviestPath, insideOf, locateFrame } from './flame'
+import { lastAnswer, open, page, server, setStage } from './stage'
 
 const CHECKOUT = '/profile?cluster=prod-eu&namespace=shop&service=checkout&range=1h'
 
@@ -160,6 +160,18 @@ test('the graph has 65 % of the height, and is on the first screen of a phone', 
   expect((wide?.y ?? 900) + (wide?.height ?? 0)).toBeLessThanOrEqual(900)
   await page.setViewportSize({ width: 390, height: 844 })
   await expect.poll(async () => (await page.locator('.flame-host').boundingBox())?.y).toBeLessThan(844 / 2)
+})
+
+test('a search on a scrolled graph comes to its first match', async () => {
+  const [first] = heaviestPath(fetchFlame(server, 'checkout'), 1)
+  await page.setViewportSize({ width: 1440, height: 300 })
+  await open(`${CHECKOUT}&view=flame`)
+  const host = page.locator('.flame-host')
+  const scrolled = () => host.evaluate(e => e.scrollTop)
+  await host.evaluate(e => e.scrollTo(0, e.scrollHeight))
+  expect(await scrolled()).toBeGreaterThan(60)
+  await page.getByLabel('Search functions').fill(first)
+  await expect.poll(scrolled).toBeLessThan(60)
 })
 
 test('no cell of the table reaches into the next', async () => {
@@ -342,6 +354,39 @@ test('what pruning omitted is counted, and can be asked for', async () => {
   await page.getByRole('button', { name: 'Show more' }).click()
   await omitted.getByText('nothing').waitFor()
   await expect.poll(() => Number(url().searchParams.get('nodes'))).toBeGreaterThan(22_000)
+})
+
+test('what pruning omitted below a frame is shown where it is zoomed into', async () => {
+  const path = deepestOmitted(fetchFlame(server, 'orders'))
+  const of = '/profile?cluster=prod-eu&namespace=shop&service=orders&range=1h'
+  await open(`${of}#zoom=${path.map(encodeURIComponent).join(';')}`)
+  await page.getByRole('button', { name: /^Show omitted frames, .*%$/ }).click()
+  await expect.poll(() => url().searchParams.get('inside')).toBe(String(path.length))
+  await settled(page)
+  const shown = lastAnswer<Flame>('/api/v1/flame')
+  expect(shown.outside.count).toBeGreaterThan(0)
+  expect(shown.omitted.nodes).toBe(0)
+  await page.getByRole('application', { name: formatValue('ns', insideOf(shown)) }).waitFor()
+  expect(await page.locator('.top-foot').innerText()).toContain('of the zoomed frame alone')
+  await page.reload()
+  await settled(page)
+  await page.getByRole('button', { name: /^Take back: In full / }).click()
+  await page.getByRole('button', { name: /^Show omitted frames/ }).click()
+  await page.getByRole('button', { name: /^Reset/ }).click()
+  await expect.poll(() => url().searchParams.has('inside')).toBe(false)
+  await page.getByRole('application', { name: formatValue('ns', shown.total.value) }).waitFor()
+})
+
+test('the screens of a service lead to each other, and a worse version is marked', async () => {
+  await open(CHECKOUT)
+  const screens = page.getByRole('navigation', { name: 'Screens of this service' })
+  await screens.getByRole('link', { name: /^What changed worse than 2\.14\.0/ }).click()
+  await page.getByRole('heading', { name: 'What changed' }).waitFor()
+  await screens.getByRole('link', { name: 'Compare' }).click()
+  await page.getByRole('heading', { name: 'Compare' }).waitFor()
+  await screens.getByRole('link', { name: 'Profile' }).click()
+  await page.getByRole('heading', { name: 'checkout', exact: true }).waitFor()
+  expect(await screens.locator('[aria-current="page"]').innerText()).toBe('Profile')
 })
 
 test('a drag on the timeline chooses whole steps, and hovering tells their fate', async () => {

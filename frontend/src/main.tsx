@@ -14,6 +14,7 @@ import './styles/compare.css'
 import './styles/changes.css'
 import './styles/functions.css'
 import './styles/ingest.css'
+import './styles/compact.css'
 import './styles/dialog.css'
 
 applyTheme()

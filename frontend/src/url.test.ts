@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { formatUrl, linkTo, parseSpan, parseUrl, resolveRange, type UrlState } from './url'
+import {
+  changed,
+  formatUrl,
+  linkTo,
+  parseSpan,
+  parseUrl,
+  pathInside,
+  resolveRange,
+  type UrlState,
+} from './url'
 
 function read(href: string): UrlState {
   const { pathname, search, hash } = new URL(href, 'http://x')
@@ -57,6 +66,7 @@ describe('url', () => {
       fn: 'a.B$$Lambda.run',
       nodes: 32_768,
       zoom: ['java.lang.Thread.run', 'a;b', 'c#d%', ''],
+      inside: 2,
       bad: [],
     }
     expect(read(formatUrl(state))).toEqual(state)
@@ -86,6 +96,7 @@ describe('url', () => {
       ['type', 'series', 'view', 'order', 'sort', 'nodes'],
     ],
     ['nodes=999999999', ['nodes']],
+    ['inside=-1', ['inside']],
     [Array.from({ length: 51 }, (_, i) => `pod=${i}`).join('&'), ['pod']],
     ['t=focus:', ['t']],
     ['t=explode:a&up=2', ['up', 't']],
@@ -107,6 +118,17 @@ describe('url', () => {
     ]))
 
   test('a broken fragment is no zoom', () => expect(read('/#zoom=%E0%A4%A').zoom).toEqual([]))
+
+  test('a frame is shown alone until the zoom leaves it', () => {
+    const alone = read('/profile?service=a&inside=2#zoom=a;b;c')
+    expect(pathInside(alone)).toEqual(['a', 'b'])
+    expect(changed(alone, { zoom: ['a', 'b', 'd'] }).inside).toBe(2)
+    expect(changed(alone, { search: 'x' }).inside).toBe(2)
+    for (const zoom of [[], ['a'], ['a', 'c', 'b']]) expect(changed(alone, { zoom }).inside).toBe(0)
+    expect(changed(alone, { zoom: ['x'], inside: 1 }).inside).toBe(1)
+    expect(read('/profile?service=a&inside=2#zoom=a').inside).toBe(0)
+    expect(formatUrl({ ...alone, zoom: [] })).toBe('/profile?service=a')
+  })
 
   test('another screen keeps the range only', () => {
     const from = read('/profile?service=a&range=6h&type=lock&q=x#zoom=a')

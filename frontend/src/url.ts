@@ -87,6 +87,7 @@ export interface UrlState {
   fn: string // name of the selected function
   nodes: number // most nodes of the flame graph; 0 leaves it to the backend
   zoom: string[] // names from the root to the zoomed frame; in the fragment, which no server sees
+  inside: number // so many names of the zoom are the path to the frame that alone is shown, in full; 0 for none
   bad: BadPart[] // parts of the address that cannot be answered as asked
 }
 
@@ -103,6 +104,8 @@ const MAX_TEXT = 1024
 const MAX_CHOICES = 50
 const MAX_ZOOM_DEPTH = 1024
 export const MAX_NODES = 262_144
+/** Names of a path that the backend takes. */
+export const MAX_PATH = 1000
 
 const PATHS: Record<Screen, string> = {
   services: '/',
@@ -153,6 +156,7 @@ export function parseUrl(pathname: string, search: string, hash: string): UrlSta
   const read = new Reader(new URLSearchParams(search))
   const screen = parseScreen(pathname)
   const service = read.text('service')
+  const zoom = parseZoom(hash)
   if (OF_A_SERVICE.includes(screen) && service === '') {
     read.refuse('service', 'Name the service whose profile to show')
   }
@@ -187,7 +191,8 @@ export function parseUrl(pathname: string, search: string, hash: string): UrlSta
     search: read.text('q'),
     fn: read.text('fn'),
     nodes: read.nodes(),
-    zoom: parseZoom(hash),
+    zoom,
+    inside: read.inside(zoom),
     bad: read.bad,
   }
 }
@@ -248,6 +253,11 @@ class Reader {
     if (Number(text) <= MAX_NODES) return Number(text)
     this.refuse('nodes', `Use a number up to ${MAX_NODES}`)
     return 0
+  }
+
+  inside(zoom: string[]): number {
+    const depth = Number(this.matching('inside', COUNT, `Use a number of frames up to ${MAX_PATH}`))
+    return depth <= Math.min(zoom.length, MAX_PATH) ? depth : 0
   }
 
   range(): TimeRange {
@@ -339,6 +349,7 @@ export function formatUrl(state: UrlState): string {
   put('q', state.search)
   put('fn', state.fn)
   put('nodes', state.nodes, 0)
+  put('inside', state.inside <= state.zoom.length ? state.inside : 0, 0)
   const query = params.toString()
   return PATHS[state.screen] + (query && `?${query}`) + formatZoom(state.zoom)
 }
@@ -353,6 +364,19 @@ function putBase(base: Base, put: (name: string, value: string | number) => void
     put('baseFrom', base.range.from)
     put('baseTo', base.range.to)
   }
+}
+
+/** The path to the frame that alone is shown; empty where all is. */
+export function pathInside({ zoom, inside }: Pick<UrlState, 'zoom' | 'inside'>): string[] {
+  return zoom.slice(0, inside)
+}
+
+/** What a change makes of a state. Another zoom that does not go through the frame that alone is shown leaves it. */
+export function changed(state: UrlState, part: Partial<UrlState>): UrlState {
+  const next = { ...state, ...part }
+  const path = pathInside(state)
+  const within = path.every((name, depth) => next.zoom[depth] === name)
+  return within || part.inside !== undefined ? next : { ...next, inside: 0 }
 }
 
 /** A link to another screen keeps the time range and nothing else but what is given. */

@@ -90,8 +90,16 @@ function ofAllThreads(scope: Scope): Scope {
   return { ...scope, thread: [], excludeThread: [] }
 }
 
-export function useFlame(scope: Scope, range: Between, nodes: number): Answer<Flame> {
-  return useScoped<Flame>('/api/v1/flame', scope, { ...range, nodes: nodes || undefined })
+/** How much of the call tree is asked for: at most so many nodes, all of them below a path unless that is empty. */
+export interface Part {
+  nodes: number
+  path: string[]
+}
+
+const partParams = ({ nodes, path }: Part) => ({ nodes: nodes || undefined, path: given(path) })
+
+export function useFlame(scope: Scope, range: Between, part: Part): Answer<Flame> {
+  return useScoped<Flame>('/api/v1/flame', scope, { ...range, ...partParams(part) })
 }
 
 /** Upside down below the function (callers), or all its calls merged (callees); asked only where one is named. */
@@ -113,8 +121,8 @@ export function useHeatmap(scope: Scope, range: Between, enabled: boolean): Answ
 }
 
 /** `base` holds the parameters of the other side. */
-export function useDiff(scope: Scope, range: Between, base: Params, nodes: number): Answer<Diff> {
-  return useScoped<Diff>('/api/v1/diff', scope, { ...range, ...base, nodes: nodes || undefined })
+export function useDiff(scope: Scope, range: Between, base: Params, part: Part): Answer<Diff> {
+  return useScoped<Diff>('/api/v1/diff', scope, { ...range, ...base, ...partParams(part) })
 }
 
 /** Without a base the backend chooses: the version before the newest, or the same time yesterday. */
@@ -123,8 +131,15 @@ export function useChanges(scope: Scope, range: Between, base: Params, limit: nu
 }
 
 /** Asked only where the flame graph is pruned: else its own sums are as exact. */
-export function useTop(scope: Scope, range: Between, order: 'self' | 'total', enabled: boolean): Answer<Top> {
-  return useScoped<Top>('/api/v1/top', scope, { ...range, order, limit: TOP_LIMIT }, enabled)
+export function useTop(
+  scope: Scope,
+  range: Between,
+  order: 'self' | 'total',
+  path: string[],
+  enabled: boolean,
+): Answer<Top> {
+  const params = { ...range, order, limit: TOP_LIMIT, path: given(path) }
+  return useScoped<Top>('/api/v1/top', scope, params, enabled)
 }
 
 /** The verdicts of the backend on new versions, as of now. */
@@ -161,15 +176,18 @@ export function exportFile(scope: Scope, range: Between, format: ExportFormat): 
 /** Callers may hand in more than a scope, such as the whole state of the URL; only the scope is asked for. */
 function onlyScope(scope: Scope): Params {
   const { cluster, namespace, service, type, series } = scope
-  const given = (values: string[]) => (values.length > 0 ? values : undefined)
   const [version, pod] = [given(scope.version), given(scope.pod)]
   const [container, node] = [given(scope.container), given(scope.node)]
   const [thread, excludeThread] = [given(scope.thread), given(scope.excludeThread)]
   return { cluster, namespace, service, type, version, pod, container, node, series, thread, excludeThread }
 }
 
-function useScoped<T>(path: string, given: Scope, params: Params, enabled = true): Answer<T> {
-  const scope = onlyScope(given)
+function given(values: string[]): string[] | undefined {
+  return values.length > 0 ? values : undefined
+}
+
+function useScoped<T>(path: string, of: Scope, params: Params, enabled = true): Answer<T> {
+  const scope = onlyScope(of)
   return useAnswer({
     key: [path, scope, params],
     scope: JSON.stringify(scope),

@@ -168,7 +168,7 @@ const NONE: string[] = []
 function useFunctions(url: UrlState, text: string): string[] {
   const range = useResolved(url.range)
   const wanted = url.service !== '' && text.length >= SHORTEST_FUNCTION
-  const top = useTop(url, range, 'total', wanted).data
+  const top = useTop(url, range, 'total', [], wanted).data
   return useMemo(() => {
     if (!top || !wanted) return NONE
     const words = text.toLowerCase().split(/\s+/)

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { linkTo, type UrlState } from '../url'
 import { Link } from './Link'
+import { ServiceNav } from './ServiceNav'
 import { TypeChoice } from './TypeChoice'
 
 /** The head of a screen about a service beside its profile: the way back to both, and the types of profile. */
@@ -19,6 +20,7 @@ export function ServiceHead({ url, title, children }: { url: UrlState; title: st
         <h1>{title}</h1>
       </div>
       <TypeChoice url={url} />
+      <ServiceNav url={url} />
       {children}
     </div>
   )

@@ -1,6 +1,6 @@
 /** Reads and changes the URL, and tells React when it changes. */
 import { useMemo, useSyncExternalStore } from 'react'
-import { formatUrl, parseUrl, type UrlState } from '../url'
+import { changed, formatUrl, parseUrl, type UrlState } from '../url'
 
 const CHANGED = 'podflame:url'
 
@@ -35,5 +35,5 @@ export function goTo(href: string, replace = false) {
 
 /** Changes some of the state and keeps the rest. */
 export function change(part: Partial<UrlState>, replace = false) {
-  goTo(formatUrl({ ...currentUrl(), ...part }), replace)
+  goTo(formatUrl(changed(currentUrl(), part)), replace)
 }

@@ -20,7 +20,7 @@ export function ChangeList({ url, answer, shown }: Props) {
   const most = Math.max(...answer.changes.flatMap(c => [Math.abs(c.low), Math.abs(c.high)]))
   return (
     <div className="table-scroll">
-      <table className="list change-list">
+      <table className="list compact change-list">
         <thead>
           <tr>
             <th scope="col">Function</th>
@@ -59,39 +59,42 @@ function Row({ url, answer, change: c, most }: RowProps) {
   const { cluster, namespace, service, type, thread, excludeThread } = url
   const { short, scope } = splitName(c.name, kindNumber(c.kind))
   const of = { cluster, namespace, service, type, thread, excludeThread, fn: c.name }
+  const comparison = linkTo(url, 'compare', { ...of, ...baseOf(answer), search: c.name, order: c.measure })
   return (
-    <tr>
+    <tr className="row-link">
       <th scope="row" title={c.name}>
-        {short}
+        <Link className="row-target" href={comparison}>
+          {short}
+        </Link>
         {scope && <div className="muted small">{scope.slice(0, -1)}</div>}
       </th>
-      <td data-label="Of">{c.measure}</td>
-      <td className="number" data-label="A">
+      <td className="of-measure" data-label="Of">
+        {c.measure}
+      </td>
+      <td className="number of-a" data-label="A" data-short="A">
         {percent(c.base)}
       </td>
-      <td className="number" data-label="B">
+      <td className="number of-b" data-label="B" data-short="B">
         {percent(c.head)}
       </td>
-      <td data-label="Change">
+      <td className="of-change" data-label="Change">
         <div className="change-cell">
           <span className="number strong">{pointsText(c.head - c.base)}</span>
           <Interval change={c} most={most} />
-          <span className="muted small nowrap">
+          <span className="muted small nowrap of-range">
             {pointsText(c.low)} to {pointsText(c.high)}
           </span>
         </div>
       </td>
-      <td data-label="How sure">
+      <td className="of-sure" data-label="How sure">
         <span title={`Chance of a change as clear as this without a difference: ${chanceText(c.chance)}`}>
           {confidenceWord(c.chance)}
         </span>
         <div className="muted small nowrap">by chance {chanceText(c.chance)}</div>
       </td>
-      <td>
+      <td className="of-links">
         <div className="row-links">
-          <Link href={linkTo(url, 'compare', { ...of, ...baseOf(answer), search: c.name, order: c.measure })}>
-            Compare
-          </Link>
+          <Link href={comparison}>Compare</Link>
           <Link href={linkTo(url, 'profile', of)}>Profile</Link>
         </div>
       </td>
@@ -109,7 +112,14 @@ function Interval({ change: c, most }: { change: Change; most: number }) {
   const by = c.head - c.base
   const middle = HEIGHT / 2
   return (
-    <svg className="interval" width={WIDTH} height={HEIGHT} aria-hidden="true">
+    <svg
+      className="interval"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      width={WIDTH}
+      height={HEIGHT}
+      aria-hidden="true"
+    >
       <path className="interval-zero" d={`M${WIDTH / 2} 0V${HEIGHT}`} />
       <rect
         className={by > 0 ? 'interval-more' : 'interval-less'}

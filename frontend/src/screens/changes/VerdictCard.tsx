@@ -10,8 +10,9 @@ import { CoverageBar } from '../../ui/Coverage'
 import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
 import { formatAge } from '../../ui/time'
+import { VerdictIcon, verdictTone } from '../../ui/VerdictIcon'
 import { formatUrl, linkTo, type UrlState } from '../../url'
-import { comparisonOf, VerdictIcon, verdictTone } from './VersionVerdict'
+import { comparisonOf } from './VersionVerdict'
 
 /** What the backend itself says of the newest version, whatever is compared on this screen. */
 export function VerdictCard({ url }: { url: UrlState }) {

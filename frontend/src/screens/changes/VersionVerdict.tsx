@@ -1,28 +1,10 @@
 /** The verdict on a version: an icon, words and a colour, never the colour alone. */
 import type { Regression } from '../../api/types'
 import { shortVerdict } from '../../profile/verdicts'
-import { Icon, type IconName } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
+import { VerdictIcon } from '../../ui/VerdictIcon'
 import { linkTo, type UrlState } from '../../url'
 import { baseOf } from './compared'
-
-type Tone = 'ok' | 'bad' | 'muted'
-
-const STYLES: Record<Regression['verdict'], { icon: IconName; tone: Tone }> = {
-  worse: { icon: 'bad', tone: 'bad' },
-  better: { icon: 'ok', tone: 'ok' },
-  same: { icon: 'same', tone: 'muted' },
-  not_enough_data: { icon: 'wait', tone: 'muted' },
-}
-
-export function VerdictIcon({ verdict }: { verdict: Regression['verdict'] }) {
-  const { icon, tone } = STYLES[verdict]
-  return <Icon name={icon} className={tone} />
-}
-
-export function verdictTone({ verdict }: Regression): Tone {
-  return STYLES[verdict].tone
-}
 
 /** The very comparison that the verdict is of. */
 export function comparisonOf(url: UrlState, r: Regression): string {

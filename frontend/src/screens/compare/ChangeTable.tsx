@@ -104,7 +104,8 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
         )}
       </div>
       <p className="top-foot muted small">
-        {formatCounted(shown.length, 'functions')},{' '}
+        {formatCounted(shown.length, 'functions')}
+        {url.inside > 0 && ' of the zoomed frame'},{' '}
         {url.scale === 'rate' ? 'of a target per second recorded' : 'as shares of A and B'}
         {empty ? `; ${LETTERS[empty]} has nothing to compare` : '; grey: not told from chance'}
       </p>

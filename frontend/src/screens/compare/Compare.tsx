@@ -12,7 +12,7 @@ import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { ServiceHead } from '../../ui/ServiceHead'
 import { useShortcuts } from '../../ui/shortcuts'
-import { formatUrl, type Scale, type UrlState } from '../../url'
+import { formatUrl, pathInside, type Scale, type UrlState } from '../../url'
 import { CompareTimeline } from './CompareTimeline'
 import { CompareWorkspace } from './CompareWorkspace'
 import { SideCard } from './SideCard'
@@ -28,7 +28,8 @@ export function Compare({ url }: { url: UrlState }) {
   const { now } = useLive()
   const sides = useMemo(() => sidesOf(url, now), [url, now])
   const shown = around(sides.base.range, sides.head.range, now)
-  const answer = useDiff(url, sides.head.range, baseParams(sides), url.nodes)
+  const part = { nodes: url.nodes, path: pathInside(url) }
+  const answer = useDiff(url, sides.head.range, baseParams(sides), part)
   const comparison = useComparison(answer.data, url.scale)
   const services = useServices(shown).data?.services ?? []
   const targets = useTargets(now, { cluster: '', namespace: '', service: '' }).data?.targets ?? []

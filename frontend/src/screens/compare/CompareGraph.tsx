@@ -1,4 +1,4 @@
-import { useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { type RefObject, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { type FlameData, FlameView, type Hit } from '../../flame/view'
 import { findPath, pathTo, ROOT } from '../../profile/tree'
 import { formatCounted } from '../../profile/units'
@@ -13,13 +13,15 @@ interface Props {
   matched: Uint8Array | undefined
   fn: string
   describe(node: number): FrameWords
+  view?: RefObject<FlameView | null> // for who moves the focus
 }
 
 /** One graph of the comparison. A click zooms, in both graphs where there are two: a zoom is a path of names. */
-export function CompareGraph({ graph, label, zoom, matched, fn, describe }: Props) {
+export function CompareGraph({ graph, label, zoom, matched, fn, describe, view: given }: Props) {
   const { profile, tree } = graph
   const host = useRef<HTMLDivElement>(null)
-  const view = useRef<FlameView>(null)
+  const own = useRef<FlameView>(null)
+  const view = given ?? own
   const latest = useRef(graph)
   const [hit, setHit] = useState<Hit>()
   const [focused, setFocused] = useState(-1)
@@ -37,18 +39,24 @@ export function CompareGraph({ graph, label, zoom, matched, fn, describe }: Prop
       onReset: () => change({ zoom: [] }),
     })
     view.current = created
-    return () => created.destroy()
-  }, [])
-  useLayoutEffect(() => view.current?.setColors({ theme, coloring: 'kind', greyed: undefined }), [theme])
+    return () => {
+      view.current = null
+      created.destroy()
+    }
+  }, [view])
+  useLayoutEffect(
+    () => view.current?.setColors({ theme, coloring: 'kind', greyed: undefined }),
+    [view, theme],
+  )
   // biome-ignore lint/correctness/useExhaustiveDependencies: new data starts at the zoom of the moment; later changes glide
   useLayoutEffect(() => {
     latest.current = graph
     setFocused(-1)
     view.current?.setData(graph, at)
   }, [profile, tree])
-  useLayoutEffect(() => view.current?.setZoom(at), [at])
-  useLayoutEffect(() => view.current?.setMatched(matched), [matched])
-  useLayoutEffect(() => view.current?.setSelected(selected), [selected])
+  useLayoutEffect(() => view.current?.setZoom(at), [view, at])
+  useLayoutEffect(() => view.current?.setMatched(matched), [view, matched])
+  useLayoutEffect(() => view.current?.setSelected(selected), [view, selected])
   return (
     <div className="flame-pane">
       <div

@@ -1,11 +1,15 @@
-import { useDeferredValue, useMemo } from 'react'
+import { type RefObject, useDeferredValue, useMemo, useRef } from 'react'
 import type { Diff } from '../../api/types'
 import { changeSwatch } from '../../flame/diffColors'
+import type { FlameView } from '../../flame/view'
 import { type Comparison, emptySide, type SideName, sideAlone } from '../../profile/compare'
-import { matchFunctions, parseQuery } from '../../profile/search'
-import { ROOT } from '../../profile/tree'
+import { matchedAmount, matchFunctions, parseQuery } from '../../profile/search'
+import { findPath, ROOT } from '../../profile/tree'
+import { formatCounted, formatPercent } from '../../profile/units'
 import { Empty } from '../../ui/Empty'
+import { InsideChip, NothingInside, ShowInside } from '../../ui/Inside'
 import { change } from '../../ui/location'
+import { useNextMatch } from '../../ui/nextMatch'
 import { SearchField } from '../../ui/SearchField'
 import { useShortcuts } from '../../ui/shortcuts'
 import { useTheme } from '../../ui/theme'
@@ -43,7 +47,24 @@ export function CompareWorkspace({ url, diff, comparison }: Props) {
     { keys: ['0'], label: 'Leave the zoom', run: () => change({ zoom: [] }) },
     { keys: ['←', '→', '↑', '↓', 'Enter'], label: 'In a graph: move, and zoom' },
   ])
-  if (comparison.tree.size <= 1) return <Nothing />
+  const { profile, tree } = comparison
+  const zoom = useMemo(() => findPath(tree, profile.functions, url.zoom), [tree, profile, url.zoom])
+  const matched = useMemo(
+    () => (matches ? matchFunctions(profile.functions, matches) : undefined),
+    [matches, profile],
+  )
+  const alone = useMemo(
+    () =>
+      url.compare === 'sides'
+        ? { base: sideAlone(comparison, 'base'), head: sideAlone(comparison, 'head') }
+        : undefined,
+    [comparison, url.compare],
+  )
+  const view = useRef<FlameView>(null)
+  const first = alone ? alone.base.tree : tree
+  const firstZoom = useMemo(() => findPath(first, profile.functions, url.zoom), [first, profile, url.zoom])
+  const nextMatch = useNextMatch(first, firstZoom, matched, view)
+  if (tree.size <= 1) return url.inside > 0 ? <NothingInside /> : <Nothing />
   return (
     <section className="workspace card compare-workspace" aria-label="Comparison">
       <div className="toolbar">
@@ -65,16 +86,26 @@ export function CompareWorkspace({ url, diff, comparison }: Props) {
           placeholder="Search, or /regex/"
           invalid={query.kind === 'invalid'}
           onChange={text => change({ search: text }, true)}
+          onEnter={backwards => nextMatch(backwards ? -1 : 1)}
         />
-        {query.kind === 'invalid' && <span className="bad">{query.message}</span>}
+        <span className="search-result" role="status">
+          {query.kind === 'invalid' && <span className="bad">{query.message}</span>}
+          {matched && <MatchText diff={diff} comparison={comparison} matched={matched} />}
+        </span>
         {url.zoom.length > 0 && (
           <button type="button" className="button" onClick={() => change({ zoom: [] })}>
             Leave the zoom
           </button>
         )}
+        <ShowInside profile={profile} tree={tree} zoom={zoom} />
+        {url.inside > 0 && (
+          <ul className="chips small" aria-label="Shown alone">
+            <InsideChip url={url} profile={profile} />
+          </ul>
+        )}
       </div>
       <div className={`compare-panes compare-${url.compare}`}>
-        <Graphs url={url} diff={diff} comparison={comparison} matches={matches} />
+        <Graphs {...{ url, diff, comparison, matched, alone, view }} />
         <ChangeTable url={url} diff={diff} comparison={comparison} matches={matches} />
       </div>
     </section>
@@ -114,25 +145,47 @@ function Choice<T extends string>({ label, value, options, onChoose }: ChoicePro
   )
 }
 
-type GraphsProps = Props & { matches: ((name: string) => boolean) | undefined }
+interface MatchProps {
+  diff: Diff
+  comparison: Comparison
+  matched: Uint8Array
+}
 
-function Graphs({ url, diff, comparison, matches }: GraphsProps) {
-  const { profile } = comparison
-  const empty = emptySide(comparison)
-  const matched = useMemo(
-    () => (matches ? matchFunctions(profile.functions, matches) : undefined),
-    [matches, profile],
-  )
-  const sides = useMemo(
+/** What share of each side the matches have. */
+function MatchText({ diff, comparison, matched }: MatchProps) {
+  const { tree, byCount } = comparison
+  const of = byCount ? 'count' : 'value'
+  const [base, head] = useMemo(
     () =>
-      url.compare === 'sides'
-        ? { base: sideAlone(comparison, 'base'), head: sideAlone(comparison, 'head') }
-        : undefined,
-    [comparison, url.compare],
+      [comparison.base, comparison.head].map(({ total, totalCount }) =>
+        matchedAmount({ ...comparison.tree, total, totalCount }, matched, ROOT),
+      ),
+    [comparison, matched],
   )
+  const { nodes } = matchedAmount(tree, matched, ROOT)
+  if (nodes === 0) return <span className="warn">No function matches</span>
+  return (
+    <>
+      A <span className="strong">{formatPercent(base.value, diff.base.total[of])}</span>, B{' '}
+      <span className="strong">{formatPercent(head.value, diff.head.total[of])}</span>
+      <span className="muted"> of total, in {formatCounted(nodes, 'frames')}</span>
+    </>
+  )
+}
+
+type Alone = ReturnType<typeof sideAlone>
+
+interface GraphsProps extends Props {
+  matched: Uint8Array | undefined
+  alone: Record<SideName, Alone> | undefined
+  view: RefObject<FlameView | null> // of the first graph
+}
+
+function Graphs({ url, diff, comparison, matched, alone, view }: GraphsProps) {
+  const empty = emptySide(comparison)
   const words = useMemo(() => wordsFor(diff, comparison, url.scale), [diff, comparison, url.scale])
   const common = { zoom: url.zoom, matched, fn: url.fn }
-  if (!sides) {
+  if (!alone) {
     const graph = {
       profile: comparison.profile,
       tree: comparison.tree,
@@ -141,7 +194,7 @@ function Graphs({ url, diff, comparison, matches }: GraphsProps) {
     }
     return (
       <div className="compare-graph">
-        <CompareGraph graph={graph} label="Difference" describe={words.node} {...common} />
+        <CompareGraph graph={graph} label="Difference" describe={words.node} view={view} {...common} />
         {empty ? <OneSide empty={empty} /> : <Legend />}
       </div>
     )
@@ -149,9 +202,10 @@ function Graphs({ url, diff, comparison, matches }: GraphsProps) {
   return (['base', 'head'] as const).map(name => (
     <div className="compare-graph" key={name}>
       <CompareGraph
-        graph={{ ...sides[name], rootLabel: words.side(name, sides[name].tree.total[ROOT]) }}
+        graph={{ ...alone[name], rootLabel: words.side(name, alone[name].tree.total[ROOT]) }}
         label={`Side ${name === 'base' ? 'A' : 'B'}`}
-        describe={node => words.alone(name, sides[name], node)}
+        describe={node => words.alone(name, alone[name], node)}
+        view={name === 'base' ? view : undefined}
         {...common}
       />
     </div>

@@ -15,27 +15,27 @@ export function FunctionRow({ url, answer, row }: { url: UrlState; answer: Fleet
   return (
     <tr>
       <th scope="row" title={row.name}>
-        {short}
+        <span className="fn-name">{short}</span>
         <div className="muted small">{scope ? scope.slice(0, -1) : row.kind}</div>
       </th>
-      <td className="number" data-label="Self">
+      <td className="number of-self" data-label="Self" data-short="self">
         {formatValue(answer.unit, row.self.value)}
       </td>
-      <td data-label="Self, %">
+      <td className="of-self-share" data-label="Self, %">
         <ShareBar value={row.self.value} whole={answer.total.value} />
       </td>
       {money !== undefined && (
-        <td className="number" data-label="Self, a month">
+        <td className="number of-money" data-label="Self, a month">
           {money}
         </td>
       )}
-      <td data-label="Total, %">
+      <td className="of-total" data-label="Total, %" data-short="total">
         <ShareBar value={row.total.value} whole={answer.total.value} />
       </td>
-      <td className="number" data-label="Services">
+      <td className="number of-services" data-label="Services">
         {formatCount(row.services)}
       </td>
-      <td data-label="Most of it in">
+      <td className="of-most" data-label="Most of it in">
         <Link href={href}>{service}</Link>
         <span className="muted small"> {namespace}</span>
       </td>

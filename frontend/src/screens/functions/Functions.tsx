@@ -92,7 +92,7 @@ function Body({ url, answer }: { url: UrlState; answer: FleetTop }) {
         <NothingMatches what="function" search={url.search} />
       ) : (
         <div className="card table-scroll">
-          <table className="list functions-list">
+          <table className="list compact functions-list">
             <thead>
               <tr>
                 <th scope="col">Function</th>

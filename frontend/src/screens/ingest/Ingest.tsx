@@ -156,7 +156,7 @@ function WhatIsMissing({ url, missing }: MissingProps) {
     <section className="card ingest-card" aria-labelledby="missing">
       <h2 id="missing">What is lost, and why</h2>
       <div className="table-scroll">
-        <table className="list">
+        <table className="list compact missing-list">
           <thead>
             <tr>
               <th scope="col">Reason</th>
@@ -174,8 +174,10 @@ function WhatIsMissing({ url, missing }: MissingProps) {
                     <code>{loss.reason}</code>, {captured ? `captured, then ${loss.outcome}` : 'not captured'}
                   </div>
                 </th>
-                <td data-label="How much">{sizeText({ ...loss, value: 0 }, '', 'samples')}</td>
-                <td data-label="Where">
+                <td className="of-much" data-label="How much">
+                  {sizeText({ ...loss, value: 0 }, '', 'samples')}
+                </td>
+                <td className="of-where" data-label="Where">
                   <div>
                     {services.slice(0, 3).map((s, i) => (
                       <span key={`${s.cluster}/${s.namespace}/${s.service}`}>
@@ -194,7 +196,7 @@ function WhatIsMissing({ url, missing }: MissingProps) {
                     {services.length > 3 && ` and ${formatCount(services.length - 3)} more`}
                   </div>
                 </td>
-                <td data-label="What to do">
+                <td className="of-todo" data-label="What to do">
                   {loss.remedy ? `${loss.remedy}.` : 'Nothing; it is told for the record.'}
                 </td>
               </tr>

@@ -15,7 +15,7 @@ export function Stored({ url, storage }: { url: UrlState; storage: IngestStorage
     <section className="card ingest-card" aria-labelledby="stored">
       <h2 id="stored">Disk by service and day</h2>
       <div className="table-scroll">
-        <table className="list">
+        <table className="list compact stored-list">
           <thead>
             <tr>
               <th scope="col">Service</th>
@@ -36,11 +36,11 @@ export function Stored({ url, storage }: { url: UrlState; storage: IngestStorage
                   <Link href={linkTo(url, 'profile', { cluster, namespace, service })}>{service}</Link>
                   <div className="muted small">{namespace}</div>
                 </th>
-                <td data-label="All days" className="number">
+                <td data-label="All days" className="number of-all">
                   {formatBytes(bytes)} <span className="muted small">{formatPercent(bytes, whole)}</span>
                 </td>
                 {days.map(({ day }, i) => (
-                  <td data-label={day} className="number" key={day}>
+                  <td data-label={day} data-short={day.slice(5)} className="number of-day" key={day}>
                     {formatBytes(byDay[i] ?? 0)}
                   </td>
                 ))}

@@ -9,7 +9,7 @@ import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
 import { useResolved } from '../../ui/live'
 import { change, currentUrl } from '../../ui/location'
-import { formatUrl, type UrlState } from '../../url'
+import { changed, formatUrl, type UrlState } from '../../url'
 import type { Model } from './model'
 import { namesTo } from './PathLine'
 
@@ -187,7 +187,8 @@ function Copies({ url, subject, stored }: Pick<Props, 'url' | 'subject' | 'store
   }
   const link = () => {
     const zoom = node > 0 ? namesTo(model, node) : url.zoom
-    return window.location.origin + formatUrl({ ...url, fn, zoom, range: { kind: 'between', ...range } })
+    const shown = changed(url, { fn, zoom, range: { kind: 'between', ...range } })
+    return window.location.origin + formatUrl(shown)
   }
   return (
     <>

@@ -11,6 +11,7 @@ import { Link } from '../../ui/Link'
 import { useLive, useResolved } from '../../ui/live'
 import { change } from '../../ui/location'
 import { Popover } from '../../ui/Popover'
+import { ServiceNav } from '../../ui/ServiceNav'
 import { stateStyle } from '../../ui/Status'
 import { TypeChoice } from '../../ui/TypeChoice'
 import {
@@ -44,6 +45,7 @@ export function Head({ url, answer, targets, threads, onChoose }: Props) {
         <h1>{url.service}</h1>
       </div>
       <TypeChoice url={url} className="tabs" />
+      <ServiceNav url={url} />
       <span className="spacer" />
       <NewData />
       <AsOf answer={answer} />

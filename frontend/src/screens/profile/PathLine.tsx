@@ -4,6 +4,7 @@ import type { Step, StepKind } from '../../profile/transform'
 import { pathTo, ROOT } from '../../profile/tree'
 import { formatPercent, formatValue } from '../../profile/units'
 import { Chip, countFilters, FilterChips } from '../../ui/FilterChips'
+import { InsideChip, ShowInside } from '../../ui/Inside'
 import { change } from '../../ui/location'
 import { FILTERS, THREAD_FILTERS, type UrlState } from '../../url'
 import { type Model, shownTotal } from './model'
@@ -21,9 +22,16 @@ export const STEP_LABELS: Record<StepKind, string> = {
   library: 'As one',
 }
 
+interface Props {
+  url: UrlState
+  model: Model
+  zoom: number
+  stored: boolean // in the backend, which can be asked for what the answer has left out
+}
+
 /** What is between the answer and the graph: filters and steps that can be taken back, and the way to the zoom. */
-export function PathLine({ url, model, zoom }: { url: UrlState; model: Model; zoom: number }) {
-  const { tree, flame } = model
+export function PathLine({ url, model, zoom, stored }: Props) {
+  const { tree, flame, profile } = model
   const of = zoom === ROOT ? shownTotal(model) : tree.total[zoom]
   return (
     <div className="path-line small">
@@ -35,6 +43,7 @@ export function PathLine({ url, model, zoom }: { url: UrlState; model: Model; zo
         {formatValue(flame.unit, of)}
         {of !== flame.total.value && `, ${formatPercent(of, flame.total.value)} of total`}
       </span>
+      {stored && !model.changed && <ShowInside profile={profile} tree={tree} zoom={zoom} />}
       {zoom !== ROOT && (
         <button type="button" className="button text reset" onClick={() => change({ zoom: [] })}>
           Reset <kbd>0</kbd>
@@ -45,10 +54,11 @@ export function PathLine({ url, model, zoom }: { url: UrlState; model: Model; zo
 }
 
 function Chips({ url, model }: { url: UrlState; model: Model }) {
-  if (countFilters(url, CHIPS) + url.steps.length + url.fold.length === 0) return null
+  if (countFilters(url, CHIPS) + url.inside + url.steps.length + url.fold.length === 0) return null
   return (
     <ul className="chips" aria-label="Filters">
       <FilterChips url={url} names={CHIPS} />
+      <InsideChip url={url} profile={model.profile} />
       {url.steps.map((step, i) => (
         <Chip
           key={`${step.kind}:${step.name}`}

@@ -4,7 +4,7 @@ import { emptinessOf } from '../../profile/emptiness'
 import { Failure, Loading, Undrawable } from '../../ui/Empty'
 import { StaleNotice } from '../../ui/Freshness'
 import { useLive, useResolved } from '../../ui/live'
-import type { UrlState } from '../../url'
+import { pathInside, type UrlState } from '../../url'
 import { Head } from './Head'
 import { type Model, useModel } from './model'
 import { Summary } from './Summary'
@@ -16,7 +16,7 @@ export function Profile({ url }: { url: UrlState }) {
   const { now } = useLive()
   const range = useResolved(url.range)
   const series = useSeries(url, range)
-  const flame = useFlame(url, range, url.nodes)
+  const flame = useFlame(url, range, { nodes: url.nodes, path: pathInside(url) })
   const heatmap = useHeatmap(url, range, url.timeline === 'heat')
   const [choosing, setChoosing] = useState(false)
   const threads = useThreads(url, range, choosing || url.timeline === 'threads')

@@ -51,7 +51,10 @@ export function Summary({ flame, url, targets, open, onToggle }: Props) {
           {rateText(flame)}
         </Fact>
         {someThreads(url) && (
-          <Fact name="Chosen threads" value={chosenText(flame)}>
+          <Fact
+            name={url.inside > 0 ? 'Chosen threads, of the zoomed frame' : 'Chosen threads'}
+            value={chosenText(flame)}
+          >
             {chosenShare(flame)} of all threads
           </Fact>
         )}
@@ -91,7 +94,9 @@ function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
     <span className="ledger-parts">
       {someThreads(url) && (
         <>
-          <strong>{chosenText(flame)} in the chosen threads</strong>
+          <strong>
+            {chosenText(flame)} in the chosen threads{url.inside > 0 && ', of the zoomed frame'}
+          </strong>
           <span className="muted">{chosenShare(flame)} of all threads, which have</span>
         </>
       )}

@@ -21,7 +21,7 @@ export function Threads({ url, answer }: { url: UrlState; answer: Answer<Series>
   return (
     <div className={answer.old ? 'threads old' : 'threads'} aria-busy={answer.old}>
       {!list.told && <HowToGet />}
-      <table className="list threads-list" aria-label="Thread groups">
+      <table className="list compact threads-list" aria-label="Thread groups">
         <thead>
           <tr>
             <th scope="col">Thread group</th>
@@ -78,13 +78,13 @@ function Row({ url, list, name, amount }: RowProps) {
           </div>
         )}
       </th>
-      <td className="number" data-label="Amount">
+      <td className="number of-amount" data-label="Amount">
         {formatValue(list.unit, amount)}
       </td>
-      <td data-label="Of all threads, %">
+      <td className="of-share" data-label="Of all threads, %">
         <ShareBar value={amount} whole={list.total} />
       </td>
-      <td data-label="Show">
+      <td className="of-show" data-label="Show">
         <div className="row-links">
           <Toggle url={url} filter="thread" label="Only" name={name} />
           <Toggle url={url} filter="excludeThread" label="Without" name={name} />

@@ -20,7 +20,7 @@ interface Props {
   matches: ((name: string) => boolean) | undefined
   selected: string
   pinned: string // function of the pinned frame: marked, and nothing moves for it
-  url: Pick<UrlState, 'order' | 'ascending' | 'coloring'>
+  url: Pick<UrlState, 'order' | 'ascending' | 'coloring' | 'inside'>
   exact: Answer<Top> | undefined // where the flame graph is pruned: the sums of everything
 }
 
@@ -85,7 +85,9 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
         </table>
         {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}
       </div>
-      <p className="top-foot muted small">{footText(model, shown.length, rows.length, exact)}</p>
+      <p className="top-foot muted small">
+        {footText(model, shown.length, rows.length, exact, url.inside > 0)}
+      </p>
     </div>
   )
 }
@@ -131,13 +133,20 @@ function Column({ order, url, label, unit }: ColumnProps) {
   )
 }
 
-function footText(model: Model, shown: number, all: number, exact: Answer<Top> | undefined): string {
+function footText(
+  model: Model,
+  shown: number,
+  all: number,
+  exact: Answer<Top> | undefined,
+  alone: boolean,
+): string {
   const { flame, changed } = model
   const count =
     shown === all
       ? formatCounted(all, 'functions')
       : `${formatCount(shown)} of ${formatCounted(all, 'functions')}`
   const notes = [count, `% of ${formatValue(flame.unit, flame.total.value)} total`]
+  if (alone) notes.push('of the zoomed frame alone')
   if (changed) notes.push(`of the ${formatValue(flame.unit, shownTotal(model))} shown`)
   if (exact?.data && exact.data.omitted.functions > 0) {
     notes.push(`${formatCount(exact.data.omitted.functions)} lighter functions left out`)

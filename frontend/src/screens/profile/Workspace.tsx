@@ -1,15 +1,17 @@
-import { type RefObject, useDeferredValue, useMemo, useRef, useState } from 'react'
+import { useDeferredValue, useMemo, useRef, useState } from 'react'
 import { useTop } from '../../api/queries'
 import type { FlameView } from '../../flame/view'
-import { matchedAmount, matchFunctions, matchingNodes, parseQuery } from '../../profile/search'
+import { matchedAmount, matchFunctions, parseQuery } from '../../profile/search'
 import { someThreads } from '../../profile/threads'
 import { findPath, ROOT } from '../../profile/tree'
 import { formatCount, formatPercent, formatValue } from '../../profile/units'
+import { NothingInside } from '../../ui/Inside'
 import { useHold } from '../../ui/live'
 import { change } from '../../ui/location'
+import { useNextMatch } from '../../ui/nextMatch'
 import { SearchField } from '../../ui/SearchField'
 import { type Shortcut, useShortcuts } from '../../ui/shortcuts'
-import type { UrlState, View } from '../../url'
+import { pathInside, type UrlState, type View } from '../../url'
 import { ExportMenu } from './ExportMenu'
 import { FlamePane } from './FlamePane'
 import { FrameCard, type Subject } from './FrameCard'
@@ -56,7 +58,7 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
   )
   const selected = useMemo(() => profile.functions.indexOf(url.fn), [profile, url.fn])
   const colors = useColors(profile, url)
-  const nextMatch = useNextMatch(model, zoom, matched, view)
+  const nextMatch = useNextMatch(tree, zoom, matched, view)
   const pin = usePin(model, url.fn)
   const showAround = () => {
     const at = pin.node > ROOT ? pin.node : (view.current?.focused ?? -1)
@@ -71,7 +73,8 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
   useHold(pointing || pin.node >= 0 || url.fn !== '' || zoom !== ROOT)
 
   const pruned = stored && flame.omitted.nodes > 0 && !model.changed
-  const top = useTop(url, range, url.order === 'total' ? 'total' : 'self', pruned && url.view !== 'flame')
+  const order = url.order === 'total' ? 'total' : 'self'
+  const top = useTop(url, range, order, pathInside(url), pruned && url.view !== 'flame')
   const zoomTo = (node: number) => change({ zoom: namesTo(model, node) })
   const pick = (node: number) => {
     pin.set(node)
@@ -108,13 +111,15 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
         />
         <span className="search-result" role="status">
           {query.kind === 'invalid' && <span className="bad">{query.message}</span>}
-          {matched && <MatchText model={model} matched={matched} zoom={zoom} />}
+          {matched && <MatchText model={model} matched={matched} zoom={zoom} alone={url.inside > 0} />}
         </span>
         <span className="spacer" />
         <ExportMenu url={url} range={range} model={model} zoom={zoom} stored={stored} view={view} />
       </div>
-      <PathLine url={url} model={model} zoom={zoom} />
-      {answered.tree.size <= 1 && someThreads(url) ? (
+      <PathLine url={url} model={model} zoom={zoom} stored={stored} />
+      {answered.tree.size <= 1 && url.inside > 0 ? (
+        <NothingInside />
+      ) : answered.tree.size <= 1 && someThreads(url) ? (
         <NoThreads url={url} />
       ) : shownTotal(model) === 0 && model.changed ? (
         <FiltersLeaveNothing />
@@ -214,7 +219,14 @@ function FiltersLeaveNothing() {
   )
 }
 
-function MatchText({ model, matched, zoom }: { model: Model; matched: Uint8Array; zoom: number }) {
+interface MatchProps {
+  model: Model
+  matched: Uint8Array
+  zoom: number
+  alone: boolean // the tree is of the zoomed frame alone, so matches elsewhere are not known
+}
+
+function MatchText({ model, matched, zoom, alone }: MatchProps) {
   const { tree, flame } = model
   const all = useMemo(() => matchedAmount(tree, matched, ROOT), [tree, matched])
   const visible = useMemo(() => matchedAmount(tree, matched, zoom), [tree, matched, zoom])
@@ -222,11 +234,16 @@ function MatchText({ model, matched, zoom }: { model: Model; matched: Uint8Array
   const total = flame.total.value
   return (
     <>
-      <span className="strong">{formatPercent(all.value, total)}</span> of {formatValue(flame.unit, total)}{' '}
-      total
+      {!alone && (
+        <>
+          <span className="strong">{formatPercent(all.value, total)}</span> of{' '}
+          {formatValue(flame.unit, total)} total
+        </>
+      )}
       {zoom !== ROOT && (
         <>
-          , <span className="strong">{formatPercent(visible.value, tree.total[zoom])}</span> of{' '}
+          {!alone && ', '}
+          <span className="strong">{formatPercent(visible.value, tree.total[zoom])}</span> of{' '}
           {formatValue(flame.unit, tree.total[zoom])} zoomed
         </>
       )}
@@ -236,30 +253,4 @@ function MatchText({ model, matched, zoom }: { model: Model; matched: Uint8Array
       </span>
     </>
   )
-}
-
-/** Goes through the matches in reading order: n and N anywhere, Enter and Shift+Enter in the search. */
-function useNextMatch(
-  model: Model,
-  zoom: number,
-  matched: Uint8Array | undefined,
-  view: RefObject<FlameView | null>,
-): (step: 1 | -1) => void {
-  const nodes = useMemo(
-    () => (matched ? matchingNodes(model.tree, matched, zoom) : undefined),
-    [model, matched, zoom],
-  )
-  const go = (step: 1 | -1) => {
-    const current = view.current
-    if (!nodes || nodes.length === 0 || !current) return
-    const at = nodes.indexOf(current.focused)
-    const next = at < 0 ? (step > 0 ? 0 : nodes.length - 1) : (at + step + nodes.length) % nodes.length
-    current.focus(nodes[next])
-  }
-  useShortcuts('Search', [
-    { keys: ['n'], label: 'Next match', run: () => go(1) },
-    { keys: ['N'], label: 'Previous match', run: () => go(-1) },
-    { keys: ['Enter', 'Shift+Enter'], label: 'In the search field: next and previous match' },
-  ])
-  return go
 }

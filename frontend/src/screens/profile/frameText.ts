@@ -24,7 +24,7 @@ export function frameText(model: Model, node: number, zoom: number): FrameText {
       scope: '',
       kind: '',
       rows,
-      note: 'Cut off by the limit of nodes; “Show more” raises it',
+      note: 'Cut off by the limit of nodes; zoomed in, those of one frame can be shown',
     }
   }
   rows.push(row(model, 'Self', tree.self[node], tree.selfCount[node], zoom))

@@ -45,27 +45,27 @@ export function ServiceRow({ url, service, verdict, fleet, until }: Props) {
         </div>
         {verdict && <VerdictLink url={url} verdict={verdict} />}
       </th>
-      <td data-label="Targets">
+      <td data-label="Targets" className="of-targets">
         <div className="badges">
           {STATE_ORDER.filter(state => service.targets[state]).map(state => (
             <StateBadge key={state} state={state} count={service.targets[state]} />
           ))}
         </div>
       </td>
-      <td data-label="CPU, mean">
+      <td data-label="CPU, mean" className="of-cpu">
         <Rate service={service} type="cpu" whole={fleet.cpu} />
       </td>
-      <td data-label="Allocation, mean">
+      <td data-label="Allocation, mean" className="of-alloc">
         <Rate service={service} type="alloc" whole={fleet.alloc} />
       </td>
-      <td data-label="Windows">
+      <td data-label="Windows" className="of-windows">
         <CoverageBar windows={service.windows} />
         {losses.length > 0 && <div className="warn small cut loss-line">{lossText(losses)}</div>}
       </td>
-      <td className="number" data-label="Last window ended">
+      <td className="number of-last" data-label="Last window ended">
         <LastWindow service={service} until={until} />
       </td>
-      <td>
+      <td className="of-links">
         <div className="row-links">
           <Link href={linkTo(url, 'changes', of)} aria-label={`What changed in ${service.service}`}>
             What changed
@@ -107,7 +107,10 @@ function Rate({ service, type, whole }: { service: Service; type: ProfileType; w
         {least}
         {formatRate(type, rate)}
         {whole !== undefined && (
-          <span className="muted small share">{formatPercent(rate, whole)} of all</span>
+          <span className="muted small share">
+            {formatPercent(rate, whole)}
+            <span className="of-all"> of all</span>
+          </span>
         )}
       </span>
       <Sparkline values={known.spark} label={`${TYPE_LABELS[type].tab} over the range: ${total}`} />

@@ -90,7 +90,7 @@ function Table({ url, answer }: { url: UrlState; answer: ServicesAnswer }) {
         <p className="muted small">Whether new versions are worse is not known: {verdicts.error.message}.</p>
       )}
       <div className="card table-scroll">
-        <table className="list services-list">
+        <table className="list compact services-list">
           <thead>
             <tr>
               <th scope="col">Service</th>

@@ -1,3 +1,4 @@
+import { useState } from 'react'
 import { useInjection } from '../../api/queries'
 import type { Injection, InjectionPod } from '../../api/types'
 import { countUnprofiled, type InjectionGroup, injectionGroups, matchesPod } from '../../profile/injection'
@@ -26,21 +27,30 @@ function NotKnown({ why }: { why: string }) {
   )
 }
 
+/** On a telephone their reasons would leave no room for the targets. */
+const NARROW = '(width < 560px)'
+
 function Pods({ injection }: { injection: Injection }) {
+  const [open, setOpen] = useState(() => !window.matchMedia(NARROW).matches)
   const groups = injectionGroups(injection)
   if (groups.length === 0) return null
   const unprofiled = countUnprofiled(injection)
   return (
     <section className="card injected" aria-label="Pods that asked for profiling">
-      <h2>
-        {unprofiled > 0
-          ? `${formatCounted(unprofiled, 'pods')} asked for profiling and ${unprofiled === 1 ? 'has' : 'have'} no profile`
-          : 'Sidecars of an earlier version'}
-        {injection.truncated && <span className="muted"> · not all are listed</span>}
-      </h2>
-      {groups.map(group => (
-        <Group key={group.reason.reason} group={group} />
-      ))}
+      <details open={open} onToggle={event => setOpen(event.currentTarget.open)}>
+        <summary>
+          <Icon name="down" className="chevron" />
+          <h2>
+            {unprofiled > 0
+              ? `${formatCounted(unprofiled, 'pods')} asked for profiling and ${unprofiled === 1 ? 'has' : 'have'} no profile`
+              : 'Sidecars of an earlier version'}
+            {injection.truncated && <span className="muted"> · not all are listed</span>}
+          </h2>
+        </summary>
+        {groups.map(group => (
+          <Group key={group.reason.reason} group={group} />
+        ))}
+      </details>
     </section>
   )
 }

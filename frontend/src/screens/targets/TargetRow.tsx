@@ -1,3 +1,4 @@
+import { useState } from 'react'
 import type { Target } from '../../api/types'
 import { lifeOf, shownState, targetName } from '../../profile/targets'
 import { formatBytes, formatCounted, formatDuration } from '../../profile/units'
@@ -12,10 +13,11 @@ const COLUMNS = 7
 
 export function TargetRow({ url, target, grouped }: { url: UrlState; target: Target; grouped: boolean }) {
   const { identity } = target
+  const [open, setOpen] = useState(false)
   return (
-    <tbody className="target">
+    <tbody className={open ? 'target open' : 'target'}>
       <tr>
-        <td>
+        <td className="of-state">
           <StateBadge state={shownState(target)} />
           <Life target={target} />
         </td>
@@ -28,24 +30,35 @@ export function TargetRow({ url, target, grouped }: { url: UrlState; target: Tar
           </div>
           {identity.pod !== '' && <div className="muted small">on {identity.node}</div>}
         </th>
-        <td data-label="JVM">
+        <td className="of-more" data-label="JVM">
           <div className="cut" title={identity.mainClass}>
             {lastPart(identity.mainClass) || '–'}
           </div>
           <div className="muted small">{identity.jvmVersion || 'version unknown'}</div>
         </td>
-        <td data-label="Session">
+        <td className="of-more" data-label="Session">
           <Session target={target} />
         </td>
-        <td data-label="Last window ended">
+        <td className="of-last" data-label="Last window ended">
           <LastWindow target={target} />
         </td>
-        <td data-label="Spool">
+        <td className="of-more" data-label="Spool">
           <Spool target={target} />
         </td>
-        <td data-label="Sidecar">
+        <td className="of-more" data-label="Sidecar">
           <div>{target.sidecarVersion}</div>
           <div className="muted small">reported {useAge(Date.parse(target.reportedAt))}</div>
+        </td>
+        <td className="of-toggle">
+          <button
+            type="button"
+            className="button quiet square"
+            aria-expanded={open}
+            aria-label={`More about ${targetName(target)}`}
+            onClick={() => setOpen(!open)}
+          >
+            <Icon name="down" />
+          </button>
         </td>
       </tr>
       <Trouble target={target} grouped={grouped} />

@@ -79,7 +79,7 @@ function Table({ url, targets }: { url: UrlState; targets: Target[] }) {
         <NothingMatches what="target" search={url.search || url.state} />
       ) : (
         <div className="card table-scroll">
-          <table className="list targets">
+          <table className="list compact targets">
             <thead>
               <tr>
                 <th scope="col">State</th>
