@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/podflame/podflame/backend/internal/calltree"
 )
@@ -57,6 +58,14 @@ func (w *Writes) Failing(now time.Time) error   { return w.failing(now) }
 // Conn and SQL let tests look at the tables.
 func (s *Store) Conn() clickhouse.Conn       { return s.conn }
 func (s *Store) SQL(statement string) string { return s.sql(statement) }
+
+// Read reads as every read does, by a statement of a test.
+func (s *Store) Read(ctx context.Context, statement string) error {
+	_, err := s.reading(ctx, "read for a test", func(ctx context.Context, r *read) error {
+		return r.query(ctx, statement, nil, func(driver.Rows) error { return nil })
+	})
+	return err
+}
 
 // ForgetStacks makes the store as it is after a start.
 func (s *Store) ForgetStacks() { s.trees = calltree.NewCache(s.limits.CacheBytes, nil) }

@@ -265,6 +265,44 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 	unavailable(1)
 }
 
+// Whoever leaves ends the query in ClickHouse as well: it would have gone on for
+// ten minutes.
+func TestLeavingEndsTheQuery(t *testing.T) {
+	s := storetest.Open(t, func(c *store.Config) { c.Limits.QueryTimeout = 20 * time.Minute })
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Read(ctx, "SELECT sleepEachRow(1), '@.' FROM system.numbers LIMIT 600 SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0")
+	}()
+	waitForQueries(t, s, 1)
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the read ended with %v", err)
+	}
+	waitForQueries(t, s, 0)
+}
+
+// waitForQueries waits until so many queries of the store's database run, beside
+// the one that asks.
+func waitForQueries(t *testing.T, s *store.Store, want int64) {
+	t.Helper()
+	const patience = 5 * time.Minute // a slow machine is not what is tested
+	statement := s.SQL("SELECT count() - 1 FROM system.processes WHERE query LIKE '%@.%'")
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		var running int64
+		if err := s.Conn().QueryRow(t.Context(), statement).Scan(&running); err != nil {
+			t.Fatal(err)
+		}
+		if running == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d queries run, want %d", running, want)
+		}
+	}
+}
+
 // What goes on after its caller was answered shares nothing with the answer;
 // the race detector watches.
 func TestGivenUpReadsShareNothing(t *testing.T) {
