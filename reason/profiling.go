@@ -67,11 +67,14 @@ func Profiling() []Text {
 		{"sampling_bounded", "The JVM has more samples than the sampling budget asks for, as the interval may not be longer: amounts would not be right any more", "Accept what they cost, ask for another rate with profiling.io/sample-rate, or allow a longer interval with --longest-alloc-interval, --longest-cpu-interval or --longest-lock-threshold of the sidecar (for all: PODFLAME_SIDECAR_SETTINGS of the webhook)"},
 		{"alloc_shares_estimated", "Before Java 25 the JVM's sampler of allocations takes large objects that do not fit into a thread's buffer too seldom, and little ones of the same thread too often (JDK-8356372): totals are right within a tenth, shares of objects of different sizes within some 40 %", "Compare objects of one size with each other, or profile on Java 25"},
 		{"virtual_thread_locks_unrecorded", "Virtual threads ran, and the profiler cannot record their waits for locks", "Read the absence of a lock wait as not known, not as none"},
+		{"live_undecided", "Live heap counts the allocations of a window whose objects a garbage collection in the same window has left alive: these came after its last one, so nobody knows yet", "Read live heap as at least so much, or ask for longer windows with profiling.io/window"},
+		{"live_table_full", "The profiler can follow 1024 sampled objects at a time and had more in this window, so live heap may be too low", "Ask for a longer interval with profiling.io/alloc-interval, or for shorter windows"},
 		{"spool_full", "The sidecar's disk queue was full, the oldest windows were dropped", "Look why uploads fail, or raise --spool-bytes"},
 		{"spool_expired", "Windows waited longer for upload than they are kept", "Look why uploads fail, or raise --spool-age"},
 		{"spool_unreadable", "A window in the sidecar's disk queue could not be read back", ""},
 		{"store_full", "The store had no room, so the samples of its oldest day were given up; the ledgers stay", "Give ClickHouse a larger disk, raise --retention-bytes, or profile fewer pods"},
 		{"window_too_large", "A window was larger than one upload may be", "Lower --max-stacks"},
+		{"type_unknown", "The window had a type of profile that this backend does not know; its other types are whole", "Update the backend to the version of the sidecars"},
 		{"unknown_reason", "The sidecar gave a reason that this backend does not know; reasons of a newer version are counted together", "Update the backend to the version of the sidecars"},
 
 		{"malformed", "The upload is no window", "Send what this version's sidecar sends"},
@@ -124,7 +127,7 @@ func Profiling() []Text {
 // alarm by themselves.
 func (c Code) Routine() bool {
 	switch c {
-	case "jvm_starting", "jvm_exited", "profiler_skipped", "profiler_stall", "sampling_adapted", "sampling_bounded", "alloc_shares_estimated", "window_not_yet_arrived":
+	case "jvm_starting", "jvm_exited", "profiler_skipped", "profiler_stall", "sampling_adapted", "sampling_bounded", "alloc_shares_estimated", "live_undecided", "window_not_yet_arrived":
 		return true
 	}
 	return false

@@ -18,7 +18,7 @@ import (
 // not be read is noted on standard error), 1 nothing to print, 2 wrong usage.
 type InspectCmd struct {
 	File   string         `arg:"" name:"file.jfr" help:"Recording to read. Symbolic links are not followed."`
-	Type   string         `default:"" help:"Type of samples: cpu, alloc, lock, wall, or the event that the recording has in place of CPU time. Default: the first that has samples; for json and ledger all."`
+	Type   string         `default:"" help:"Type of samples: cpu, alloc, lock, wall, live, nativemem, nativelock, or the event that the recording has in place of CPU time. Default: the first that has samples; for json and ledger all."`
 	Format inspect.Format `enum:"collapsed,pprof,json,ledger" default:"collapsed" help:"collapsed: a line per stack; pprof: for go tool pprof; json: everything; ledger: what was read, and what was not and why."`
 	Value  inspect.Value  `enum:"value,count,raw" default:"value" help:"value: what samples stand for (ns, bytes); count: samples or contentions; raw: the unscaled sum of the recording (samples, bytes, ns of recorded waits)."`
 

@@ -43,7 +43,7 @@ type RunCmd struct {
 	Version    string   `name:"service-version" env:"PODFLAME_VERSION" help:"Version of the service."`
 	Containers []string `env:"PODFLAME_CONTAINERS" help:"Profile the JVMs of these containers only."`
 
-	Events        string `env:"PODFLAME_EVENTS" default:"cpu,alloc,lock" help:"Events out of cpu, alloc, lock, wall."`
+	Events        string `env:"PODFLAME_EVENTS" default:"cpu,alloc,lock" help:"Events out of cpu, alloc, lock, wall, live, nativemem, nativelock."`
 	Window        string `env:"PODFLAME_WINDOW" default:"1m" help:"Length of a window."`
 	CPUInterval   string `env:"PODFLAME_CPU_INTERVAL" default:"10ms" help:"CPU time between two samples."`
 	AllocInterval string `env:"PODFLAME_ALLOC_INTERVAL" default:"512k" help:"Bytes between two allocation samples."`

@@ -34,6 +34,7 @@ func genWindow(t *rapid.T) *Window {
 	if rapid.Bool().Draw(t, "kernel's account") {
 		w.KernelCPU = new(time.Duration(rapid.Int64Range(0, maxQuantity).Draw(t, "kernel CPU")))
 		w.Settings.Tick, w.Settings.Java = 4*time.Millisecond, 17
+		w.Settings.NativeInterval, w.Settings.NativeThreshold = 512<<10, time.Millisecond
 	}
 	for _, typ := range Types() {
 		if !rapid.Bool().Draw(t, string(typ)) {

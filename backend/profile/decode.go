@@ -152,6 +152,8 @@ type decoder struct {
 	limits DecodeLimits
 	whole  bool // each stack has all of its frames
 	frames int
+	// unknown are bytes of sets and ledgers of types that this version does not know.
+	unknown int64
 }
 
 func (d *decoder) window(b []byte) (*Window, error) {
@@ -179,10 +181,14 @@ func (d *decoder) window(b []byte) (*Window, error) {
 			recordedEnd = int64(f.varint)
 		case 8:
 			err = d.settings(f.bytes, &w.Settings)
-		case 9:
+		case fieldSets:
 			err = d.addSet(f.bytes, w)
-		case 10:
+		case fieldCoverage:
 			err = d.addCoverage(f.bytes, w)
+		case fieldLaterSets:
+			err = d.addLater(f.bytes, w, d.addSet)
+		case fieldLaterCoverage:
+			err = d.addLater(f.bytes, w, d.addCoverage)
 		case 11:
 			w.Losses, err = d.appendLoss(w.Losses, f.bytes)
 		case 12:
@@ -198,7 +204,29 @@ func (d *decoder) window(b []byte) (*Window, error) {
 		return nil, err
 	}
 	w.Recorded = Span{timeOfNano(recordedStart), timeOfNano(recordedEnd)}
+	w.Losses = AddLosses(w.Losses, Loss{Outcome: Dropped, Reason: TypeUnknown, Bytes: d.unknown})
 	return w, nil
+}
+
+// addLater enters a set or a ledger of one of the later types. Of a type that this
+// version does not know it is lost, and the rest of the window is not.
+func (d *decoder) addLater(b []byte, w *Window, add func([]byte, *Window) error) error {
+	known := true
+	err := fields(b, func(f field) error {
+		if f.number == 1 {
+			_, err := knownType(f.bytes)
+			known = err == nil
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case known:
+		return add(b, w)
+	}
+	d.unknown += int64(len(b))
+	return nil
 }
 
 // MaxWindowSeconds is the longest window.
@@ -258,6 +286,10 @@ func (d *decoder) settings(b []byte, s *Settings) error {
 			var java int64
 			err = quantity(f.varint, &java)
 			s.Java = int(java)
+		case 8:
+			err = quantity(f.varint, &s.NativeInterval)
+		case 9:
+			err = quantity(f.varint, (*int64)(&s.NativeThreshold))
 		}
 		return err
 	})

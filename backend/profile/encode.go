@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -61,16 +62,30 @@ func appendWindow(b []byte, w *Window) []byte {
 	b = appendInt(b, 7, unixNano(w.Recorded.End))
 	b = appendMessage(b, 8, func(b []byte) []byte { return appendSettings(b, &w.Settings) })
 	for i := range w.Sets {
-		b = appendMessage(b, 9, func(b []byte) []byte { return appendStackSet(b, &w.Sets[i]) })
+		b = appendMessage(b, fieldFor(w.Sets[i].Type, fieldSets, fieldLaterSets), func(b []byte) []byte { return appendStackSet(b, &w.Sets[i]) })
 	}
 	for i := range w.Coverage {
-		b = appendMessage(b, 10, func(b []byte) []byte { return appendCoverage(b, &w.Coverage[i]) })
+		b = appendMessage(b, fieldFor(w.Coverage[i].Type, fieldCoverage, fieldLaterCoverage), func(b []byte) []byte { return appendCoverage(b, &w.Coverage[i]) })
 	}
 	b = appendLosses(b, 11, w.Losses)
 	if w.KernelCPU != nil { // 0 is an amount, too
 		b = protowire.AppendVarint(protowire.AppendTag(b, 12, protowire.VarintType), uint64(*w.KernelCPU))
 	}
 	return b
+}
+
+// Fields of a window. What is of a later type than the first ones has fields of its
+// own: who does not know these reads the rest.
+const (
+	fieldSets, fieldCoverage           protowire.Number = 9, 10
+	fieldLaterSets, fieldLaterCoverage protowire.Number = 13, 14
+)
+
+func fieldFor(t Type, first, later protowire.Number) protowire.Number {
+	if slices.Contains(firstTypes(), t) {
+		return first
+	}
+	return later
 }
 
 func appendTarget(b []byte, t *Target) []byte {
@@ -90,7 +105,9 @@ func appendSettings(b []byte, s *Settings) []byte {
 	b = appendInt(b, 4, int64(s.LockThreshold))
 	b = appendInt(b, 5, int64(s.WallInterval))
 	b = appendInt(b, 6, int64(s.Tick))
-	return appendInt(b, 7, int64(s.Java))
+	b = appendInt(b, 7, int64(s.Java))
+	b = appendInt(b, 8, s.NativeInterval)
+	return appendInt(b, 9, int64(s.NativeThreshold))
 }
 
 func appendStackSet(b []byte, s *StackSet) []byte {

@@ -12,7 +12,7 @@ const (
 func measure(message []byte, limits DecodeLimits) (int64, error) {
 	total, frames := int64(len(message)/8), 0 // ledgers and the rest; frames that stacks share count each time
 	err := fields(message, func(f field) error {
-		if f.number != 9 {
+		if f.number != fieldSets && f.number != fieldLaterSets {
 			return nil
 		}
 		n, of, err := measureSet(f.bytes, limits)

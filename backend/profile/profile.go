@@ -33,10 +33,30 @@ const (
 	Alloc Type = "alloc" // value: allocated bytes; count: samples
 	Lock  Type = "lock"  // value: delay in ns; count: contentions
 	Wall  Type = "wall"  // value: elapsed time in ns; count: samples
+	// Live are the allocations of a window whose objects a garbage collection in the
+	// same window has left alive. So windows add up, as those of Alloc do.
+	Live Type = "live" // value: bytes of these objects; count: samples
+	// NativeMem is memory that malloc and its like gave, whether or not it was given
+	// back.
+	NativeMem  Type = "nativemem"  // value: bytes; count: samples
+	NativeLock Type = "nativelock" // value: delay in ns; count: contentions; of pthread mutexes and rwlocks
 )
 
 // Types returns all types in display order.
-func Types() []Type { return []Type{CPU, Alloc, Lock, Wall} }
+func Types() []Type { return append(firstTypes(), Live, NativeMem, NativeLock) }
+
+// firstTypes are those of the first version, whose backend refuses a window with any
+// other in the fields for sets and ledgers that it knows.
+func firstTypes() []Type { return []Type{CPU, Alloc, Lock, Wall} }
+
+// TypeNames are the names of all types in display order, with commas.
+func TypeNames() string {
+	var names []string
+	for _, t := range Types() {
+		names = append(names, string(t))
+	}
+	return strings.Join(names, ", ")
+}
 
 // ParseType returns the type with that name.
 func ParseType(s string) (Type, error) {
@@ -45,12 +65,13 @@ func ParseType(s string) (Type, error) {
 			return t, nil
 		}
 	}
-	return "", fmt.Errorf("profile type %q is not one of cpu, alloc, lock, wall", s)
+	return "", fmt.Errorf("profile type %q is not one of %s", s, TypeNames())
 }
 
 // Unit is the unit of a value: "ns" or "bytes".
 func (t Type) Unit() string {
-	if t == Alloc {
+	switch t {
+	case Alloc, Live, NativeMem:
 		return "bytes"
 	}
 	return "ns"
@@ -58,7 +79,7 @@ func (t Type) Unit() string {
 
 // CountUnit is what a count counts: "samples" or "contentions".
 func (t Type) CountUnit() string {
-	if t == Lock {
+	if t == Lock || t == NativeLock {
 		return "contentions"
 	}
 	return "samples"
@@ -221,6 +242,10 @@ type Settings struct {
 	// Java is the feature version of the JVM, by which allocations are weighed; 0:
 	// not known.
 	Java int `json:",omitempty"`
+	// NativeInterval is that of allocations of native memory, NativeThreshold of waits
+	// for native locks.
+	NativeInterval  int64         `json:",omitempty"` // bytes
+	NativeThreshold time.Duration `json:",omitempty"`
 }
 
 // maxJavaFeature is higher than any version of Java is believed to be.

@@ -79,11 +79,14 @@ const (
 	SamplingBounded      Reason = "sampling_bounded"
 	AllocSharesEstimated Reason = "alloc_shares_estimated"
 	VirtualThreadLocks   Reason = "virtual_thread_locks_unrecorded"
+	LiveUndecided        Reason = "live_undecided"
+	LiveTableFull        Reason = "live_table_full"
 	SpoolFull            Reason = "spool_full"
 	SpoolExpired         Reason = "spool_expired"
 	SpoolUnreadable      Reason = "spool_unreadable"
 	StoreFull            Reason = "store_full"
 	WindowTooLarge       Reason = "window_too_large"
+	TypeUnknown          Reason = "type_unknown"
 	UnknownReason        Reason = "unknown_reason"
 )
 

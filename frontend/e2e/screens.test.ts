@@ -203,7 +203,11 @@ describe('why there is nothing to show', () => {
 
   test.each([
     ['/profile?service=checkout&from=1781533842&to=1781530242', 'from=1781533842', /swap them/],
-    ['/profile?service=checkout&type=heap', 'type=heap', /Use one of cpu, alloc, lock, wall/],
+    [
+      '/profile?service=checkout&type=heap',
+      'type=heap',
+      /Use one of cpu, alloc, lock, wall, live, nativemem, nativelock/,
+    ],
     ['/profile', 'service=', /Name the service/],
     ['/?range=99d', 'range=99d', /up to 31d/],
   ])('%s is not answered with something else', async (path, part, remedy) => {

@@ -2,6 +2,7 @@
 import type { ProfileType } from './api/types'
 import type { TopOrder } from './profile/top'
 import { formatStep, parseStep, type Step } from './profile/transform'
+import { PROFILE_TYPES } from './profile/units'
 
 export type Screen =
   | 'services'
@@ -142,7 +143,6 @@ export const NO_BASE: Base = {
   range: { kind: 'same' },
 }
 const COUNT = /^\d{1,12}$/
-const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 const VIEWS: readonly View[] = ['both', 'flame', 'top', 'sandwich']
 const TIMELINES: readonly TimelineView[] = ['slim', 'line', 'heat', 'threads']
 const COLORINGS: readonly Coloring[] = ['kind', 'package']
@@ -166,7 +166,7 @@ export function parseUrl(pathname: string, search: string, hash: string): UrlSta
     namespace: read.text('namespace'),
     service,
     range: read.range(),
-    type: read.oneOf('type', TYPES),
+    type: read.oneOf('type', PROFILE_TYPES),
     series: read.matching('series', SERIES, SERIES_REMEDY),
     version: read.texts('version'),
     pod: read.texts('pod'),
@@ -324,7 +324,7 @@ export function formatUrl(state: UrlState): string {
   } else {
     put('range', formatSpan(state.range.seconds), formatSpan(DEFAULT_RANGE_SECONDS))
   }
-  put('type', state.type, TYPES[0])
+  put('type', state.type, PROFILE_TYPES[0])
   put('series', state.series)
   for (const name of [...FILTERS, ...THREAD_FILTERS]) {
     for (const value of state[name]) params.append(name, value)

@@ -12,7 +12,7 @@ const (
 	Containers    = "profiling.io/containers"     // comma-separated container names; default: all
 	Service       = "profiling.io/service"        // service name
 	Version       = "profiling.io/version"        // service version
-	Events        = "profiling.io/events"         // comma-separated out of cpu, alloc, lock, wall
+	Events        = "profiling.io/events"         // comma-separated out of cpu, alloc, lock, wall, live, nativemem, nativelock
 	Window        = "profiling.io/window"         // Go duration, MinWindow to MaxWindow
 	CPUInterval   = "profiling.io/cpu-interval"   // Go duration
 	AllocInterval = "profiling.io/alloc-interval" // bytes, suffix k or m allowed

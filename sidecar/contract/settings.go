@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,7 +51,9 @@ func (s *Settings) Asked() (events []string) {
 }
 
 // AllEvents are the events that can be asked for.
-func AllEvents() []string { return []string{"cpu", "alloc", "lock", "wall"} }
+func AllEvents() []string {
+	return []string{"cpu", "alloc", "lock", "wall", "live", "nativemem", "nativelock"}
+}
 
 // Bounds of the settings. A value outside is refused by Parse; the webhook
 // then injects with the default and warns.
@@ -83,9 +86,7 @@ func DefaultSettings() Settings {
 
 // notOffered says why there is no profile of some events that the profiler has.
 var notOffered = map[string]string{
-	"live":       "the profiler writes live objects only when a session ends, and ours goes on for as long as the JVM",
-	"nativemem":  "allocations of native memory have no type of profile yet",
-	"nativelock": "waits for native locks have no type of profile yet",
+	"nativeleak": "the profiler writes an event for each time that memory is given back, however often that is, and the volume for recordings is small; nativemem shows what is allocated",
 }
 
 // ParseEvents reads a comma-separated list of events.
@@ -102,6 +103,9 @@ func ParseEvents(s string) ([]string, error) {
 		if !slices.Contains(events, event) {
 			events = append(events, event)
 		}
+	}
+	if slices.Contains(events, "live") && !slices.Contains(events, "alloc") {
+		return nil, errors.New("event \"live\" needs \"alloc\" beside it: the objects that are followed are those of allocation samples")
 	}
 	return events, nil
 }

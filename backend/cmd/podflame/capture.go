@@ -25,7 +25,7 @@ type captureCmd struct {
 	Workload  string        `arg:"" help:"pod/NAME, or a workload of the current kubectl context such as deploy/NAME: all its pods."`
 	Namespace string        `short:"n" help:"Its namespace."`
 	For       time.Duration `default:"10m" help:"How long, at most 24h; it ends by itself."`
-	Events    []string      `default:"cpu,wall" enum:"cpu,alloc,lock,wall" help:"What to record meanwhile, instead of what is recorded always."`
+	Events    []string      `default:"cpu,wall" enum:"cpu,alloc,lock,wall,live,nativemem,nativelock" help:"What to record meanwhile, instead of what is recorded always."`
 }
 
 // Help is shown under the flags.

@@ -81,7 +81,7 @@ type targetFlags struct {
 type narrowFlags struct {
 	Cluster   string   `help:"Cluster of the service, if several have one of that name."`
 	Namespace string   `short:"n" help:"Namespace of the service, or of the workload."`
-	Type      string   `short:"t" enum:"cpu,alloc,lock,wall" default:"cpu" help:"What was measured: cpu, alloc, lock or wall."`
+	Type      string   `short:"t" enum:"cpu,alloc,lock,wall,live,nativemem,nativelock" default:"cpu" help:"What was measured: cpu, alloc, lock, wall, live (allocations that survived a collection), nativemem (malloc) or nativelock (mutexes of native code)."`
 	Versions  []string `name:"version" placeholder:"VERSION" help:"Only targets of these versions."`
 	Pods      []string `name:"pod" placeholder:"POD" help:"Only these pods."`
 	Container []string `placeholder:"NAME" help:"Only these containers."`

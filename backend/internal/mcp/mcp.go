@@ -49,7 +49,7 @@ func New(c Config) *sdk.Server {
 		&sdk.ServerOptions{Instructions: instructions, SchemaCache: c.Schemas})
 	t := tools{c}
 	add(s, t, "list_services", "Services with profiles: CPUs and allocation of each, as a share of all, targets by state, versions.", t.services)
-	add(s, t, "top_functions", "The functions of a service that take most CPU time, allocation, lock delay or wall time.", t.top)
+	add(s, t, "top_functions", "The functions of a service that take most CPU time, allocation, lock delay, wall time, live heap or native memory.", t.top)
 	add(s, t, "fleet_top_functions", "The functions that take most over all services together, each with its share of the whole and the service that it costs most in.", t.fleet)
 	add(s, t, "call_tree", "The call tree of a service as text, from the threads down, the heaviest branches of it.", t.tree)
 	add(s, t, "thread_groups", "The groups of threads of a service and what each takes; their names are those for threads and exclude_threads.", t.threadGroups)

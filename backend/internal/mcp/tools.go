@@ -49,7 +49,7 @@ type selection struct {
 	Service   string   `json:"service" jsonschema:"name of the service, namespace/name, or name of a pod"`
 	Namespace string   `json:"namespace,omitempty" jsonschema:"of the service, if several have one of that name"`
 	Cluster   string   `json:"cluster,omitempty"`
-	Type      string   `json:"type,omitempty" jsonschema:"cpu (the default), alloc, lock or wall"`
+	Type      string   `json:"type,omitempty" jsonschema:"cpu (the default), alloc, lock, wall, live (allocations that survived a garbage collection), nativemem (malloc) or nativelock (mutexes of native code)"`
 	Versions  []string `json:"versions,omitempty" jsonschema:"only these versions"`
 	Pods      []string `json:"pods,omitempty" jsonschema:"only these pods"`
 	span
@@ -182,7 +182,7 @@ func (t tools) top(ctx context.Context, c *Connection, in topInput) (string, err
 type fleetInput struct {
 	Namespace string `json:"namespace,omitempty" jsonschema:"only services of this namespace"`
 	Cluster   string `json:"cluster,omitempty"`
-	Type      string `json:"type,omitempty" jsonschema:"cpu (the default), alloc, lock or wall"`
+	Type      string `json:"type,omitempty" jsonschema:"cpu (the default), alloc, lock, wall, live (allocations that survived a garbage collection), nativemem (malloc) or nativelock (mutexes of native code)"`
 	span
 	filter
 	Order string `json:"order,omitempty" jsonschema:"self (the default) or total"`

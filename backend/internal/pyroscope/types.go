@@ -28,6 +28,12 @@ func profileTypes() []profileType {
 		{"mutex:contentions:count:mutex:count", profile.Lock, true, "lock_samples", 1},
 		{"wall:wall:nanoseconds:wall:nanoseconds", profile.Wall, false, "samples", 1e9},
 		{"wall:samples:count:wall:nanoseconds", profile.Wall, true, "samples", 1},
+		{"memory:live_space:bytes:space:bytes", profile.Live, false, "bytes", 1},
+		{"memory:live_samples:count:space:bytes", profile.Live, true, "objects", 1},
+		{"native_memory:malloc_space:bytes:space:bytes", profile.NativeMem, false, "bytes", 1},
+		{"native_memory:malloc_samples:count:space:bytes", profile.NativeMem, true, "objects", 1},
+		{"native_mutex:delay:nanoseconds:mutex:count", profile.NativeLock, false, "lock_nanoseconds", 1e9},
+		{"native_mutex:contentions:count:mutex:count", profile.NativeLock, true, "lock_samples", 1},
 	}
 }
 

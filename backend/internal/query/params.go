@@ -264,7 +264,7 @@ func (p *parser) profileType() profile.Type {
 	}
 	t, err := profile.ParseType(s[:min(len(s), 40)])
 	if err != nil {
-		p.refuse("type", "Use one of cpu, alloc, lock, wall", "%v", err)
+		p.refuse("type", "Use one of "+profile.TypeNames(), "%v", err)
 	}
 	return t
 }

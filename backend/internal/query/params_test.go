@@ -120,7 +120,7 @@ func TestRefusedParametersHaveARemedy(t *testing.T) {
 	h := newHarness(t, nil)
 	for query, hint := range map[string]string{
 		selection + fmt.Sprintf("from=%d&to=%d", now.Unix(), now.Unix()-60): "Swap them",
-		strings.Replace(selection, "cpu", "heap", 1) + hour:                 "cpu, alloc, lock, wall",
+		strings.Replace(selection, "cpu", "heap", 1) + hour:                 profile.TypeNames(),
 	} {
 		if e := apitest.Refused(t, h.Get(t, "/api/v1/flame?"+query), 400, profile.BadParameter); !strings.Contains(e.Hint, hint) {
 			t.Errorf("%s: hint is %q, want %q", query, e.Hint, hint)

@@ -14,7 +14,11 @@ func SampleTypes(t profile.Type) (count, value *pprof.ValueType) {
 	switch t {
 	case profile.Alloc:
 		return &pprof.ValueType{Type: "alloc_samples", Unit: "count"}, &pprof.ValueType{Type: "alloc_space", Unit: "bytes"}
-	case profile.Lock:
+	case profile.Live:
+		return &pprof.ValueType{Type: "live_samples", Unit: "count"}, &pprof.ValueType{Type: "live_space", Unit: "bytes"}
+	case profile.NativeMem:
+		return &pprof.ValueType{Type: "malloc_samples", Unit: "count"}, &pprof.ValueType{Type: "malloc_space", Unit: "bytes"}
+	case profile.Lock, profile.NativeLock:
 		return &pprof.ValueType{Type: "contentions", Unit: "count"}, &pprof.ValueType{Type: "delay", Unit: "nanoseconds"}
 	case profile.Wall:
 		return samples, &pprof.ValueType{Type: "wall", Unit: "nanoseconds"}

@@ -44,7 +44,7 @@ func Speedscope(out io.Writer, set *profile.StackSet, name string) error {
 		file.Shared.Frames[i] = speedscopeFrame{f.Name, f.Kind.String()}
 	}
 	unit := "nanoseconds"
-	if set.Type == profile.Alloc {
+	if set.Type.Unit() == "bytes" {
 		unit = "bytes"
 	}
 	samples := make([][]uint32, len(set.Stacks))

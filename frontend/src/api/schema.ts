@@ -403,8 +403,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @enum {string} */
-        Type: "cpu" | "alloc" | "lock" | "wall";
+        /**
+         * @description What was measured. live: the bytes of those allocations of a window whose objects a garbage collection in the same window has left alive; like alloc, windows add up. nativemem: memory that malloc gave, also if it was given back. nativelock: waits for mutexes of native code, the JVM's own among them
+         * @enum {string}
+         */
+        Type: "cpu" | "alloc" | "lock" | "wall" | "live" | "nativemem" | "nativelock";
         Error: {
             /** @description a reason code */
             code: string;

@@ -111,9 +111,12 @@ export function formatScaled({ divisor, digits }: Scale, value: number): string 
   }).format(scaled)
 }
 
+export const unitOf = (type: ProfileType) =>
+  type === 'alloc' || type === 'live' || type === 'nativemem' ? 'bytes' : 'ns'
+
 /** A value per second: time per time is a number of cores (cpu), or of threads (lock, wall). */
 export function formatRate(type: ProfileType, perSecond: number): string {
-  if (type === 'alloc') return `${formatBytes(perSecond)}/s`
+  if (unitOf(type) === 'bytes') return `${formatBytes(perSecond)}/s`
   const ratio = perSecond / 1e9
   const unit = type === 'cpu' ? 'core' : 'thread'
   const text = ratio !== 0 && ratio < 0.001 ? '< 0.001' : significant(Math.round(ratio * 1000) / 1000)
@@ -136,10 +139,24 @@ export function formatShare(part: number, whole_: number): string {
   return percent < 100 ? '99.9' : percent.toFixed(0)
 }
 
+/** In the order in which they are offered. */
+export const PROFILE_TYPES: readonly ProfileType[] = [
+  'cpu',
+  'alloc',
+  'lock',
+  'wall',
+  'live',
+  'nativemem',
+  'nativelock',
+]
+
 /** What a value of the type is called, to stand after an amount. */
 export const TYPE_LABELS: Record<ProfileType, { tab: string; amount: string }> = {
   cpu: { tab: 'CPU', amount: 'CPU time' },
   alloc: { tab: 'Allocation', amount: 'allocated' },
   lock: { tab: 'Lock', amount: 'lock delay' },
   wall: { tab: 'Wall clock', amount: 'wall-clock time' },
+  live: { tab: 'Live heap', amount: 'surviving GC' },
+  nativemem: { tab: 'Native memory', amount: 'allocated by malloc' },
+  nativelock: { tab: 'Native lock', amount: 'native lock delay' },
 }

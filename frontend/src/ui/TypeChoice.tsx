@@ -1,15 +1,12 @@
-import type { ProfileType } from '../api/types'
-import { TYPE_LABELS } from '../profile/units'
+import { PROFILE_TYPES, TYPE_LABELS } from '../profile/units'
 import { formatUrl, type UrlState } from '../url'
 import { Link } from './Link'
-
-const TYPES: readonly ProfileType[] = ['cpu', 'alloc', 'lock', 'wall']
 
 /** The same view of another type of profile. */
 export function TypeChoice({ url, className = 'segments scroll-x' }: { url: UrlState; className?: string }) {
   return (
     <nav className={className} aria-label="Profile type">
-      {TYPES.map(type => (
+      {PROFILE_TYPES.map(type => (
         <Link
           key={type}
           href={formatUrl({ ...url, type, zoom: [], fn: '' })}

@@ -118,7 +118,8 @@ func newWorker(a *Agent, p target.Process, volume string) *worker {
 	now := a.clock.Now()
 	w.loads.Period = a.config.Limits.AdaptInterval
 	w.loads.Begin(a.clock.Elapsed())
-	w.settings = a.config.wish(a.config.Settings, now).settings
+	w.settings = a.config.Settings
+	w.settings = w.wish().settings
 	w.beginTime(timeline.New(now, profile.JVMStarting))
 	w.next = w.grid("").Next(now)
 	w.recall()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -47,13 +48,19 @@ func (w *worker) recording(file, log string) (asprof.Command, error) {
 		r.CPUInterval = s.CPUInterval
 	}
 	if slices.Contains(s.Events, "alloc") {
-		r.AllocInterval = s.AllocInterval
+		r.AllocInterval, r.Live = s.AllocInterval, slices.Contains(s.Events, "live")
 	}
 	if slices.Contains(s.Events, "lock") {
 		r.LockThreshold = s.LockThreshold
 	}
 	if slices.Contains(s.Events, "wall") {
 		r.WallInterval = wallInterval
+	}
+	if slices.Contains(s.Events, "nativemem") {
+		r.NativeInterval = w.interval("nativemem")
+	}
+	if slices.Contains(s.Events, "nativelock") {
+		r.NativeThreshold = time.Duration(w.interval("nativelock"))
 	}
 	return asprof.Record(r, log)
 }
@@ -153,6 +160,7 @@ func (w *worker) record(ctx context.Context, op string) error {
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
 	case err != nil && !view.Recording:
+		w.tryWithoutLive(err)
 		return errors.Join(err, w.marker.Apply(session.Refused, id), w.forgetRecording(ctx, id))
 	case view.Session != id:
 		return fmt.Errorf("session %s in process %d has no open recording", id, w.p.PID)
@@ -209,9 +217,13 @@ func (w *worker) takeOn(ctx context.Context, view session.View, adopted bool) er
 		return err
 	}
 	w.next = w.grid(id).Next(w.clock.Now())
+	level := slog.LevelInfo
+	if w.status().State == session.Owned { // as before, in another file
+		level = slog.LevelDebug
+	}
 	w.setState(session.Owned, "", "")
 	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
-	w.log.Info("JVM is profiled", "session", id, "adopted", adopted)
+	w.log.Log(ctx, level, "JVM is profiled", "session", id, "adopted", adopted)
 	if !adopted || w.marker.Find(id).Options == unknownOptions {
 		w.skipFromHere(ctx)
 	}
@@ -298,5 +310,6 @@ func (w *worker) renew(ctx context.Context) error {
 
 func (w *worker) renewalDue(now time.Time, r session.Recording) bool {
 	return now.Sub(r.Started) >= w.config.Limits.Renew || now.Add(w.config.Limits.Renew).After(r.Expires) ||
-		r.Options != w.options() || len(r.Steps) > 0 || w.allocated(r.Session) > w.config.Limits.MaxRecording
+		r.Options != w.options() || len(r.Steps) > 0 || w.allocated(r.Session) > w.config.Limits.MaxRecording ||
+		slices.Contains(r.Events, "live") // they are written when a session ends
 }

@@ -58,6 +58,8 @@ type simulated struct {
 	foreign bool // somebody else's session runs
 
 	taken int64 // samples in finished chunks
+
+	noLive bool // another agent has the sampler of allocations
 }
 
 const fakeTimeout = 10 * time.Millisecond
@@ -137,6 +139,9 @@ func (s *simulated) carryOut(command string) (failure string) {
 			return "Profiler already started"
 		}
 		for option := range strings.SplitSeq(rest, ",") {
+			if option == "live" && s.noLive {
+				return "200 [ERROR] 'live' option is supported on OpenJDK 11+"
+			}
 			if path, ok := strings.CutPrefix(option, "file="); ok {
 				return s.begin(path)
 			}

@@ -92,7 +92,7 @@ func readAnnotations(path string) (map[string]string, error) {
 // followWish takes over, at a border of windows, what the pod's annotations ask
 // for. A session that was begun with other options is renewed for it.
 func (w *worker) followWish() {
-	wish := w.config.wish(w.settings, w.clock.Now())
+	wish := w.wish()
 	before := w.status()
 	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Capture, s.Refused = wish.capture, wish.refused })
 	if wish.refused != "" && wish.refused != before.Refused {

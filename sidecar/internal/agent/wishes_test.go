@@ -62,7 +62,7 @@ func TestWish(t *testing.T) {
 		"nothing":           {nil, []string{"cpu", "alloc", "lock"}, time.Minute, false, ""},
 		"events and window": {map[string]string{contract.Events: "wall", contract.Window: "10s"}, []string{"wall"}, 10 * time.Second, false, ""},
 		"a bad value":       {map[string]string{contract.Events: "wall", contract.Window: "1ms"}, current.Events, current.Window, false, contract.Window},
-		"an unknown event":  {map[string]string{contract.Events: "cpu,live"}, current.Events, current.Window, false, "only when a session ends"},
+		"live alone":        {map[string]string{contract.Events: "cpu,live"}, current.Events, current.Window, false, "needs \"alloc\" beside it"},
 		"a capture":         {map[string]string{contract.Window: "10s", contract.Capture: "events=wall;until=2026-11-26T10:10:00Z"}, []string{"wall"}, 10 * time.Second, true, ""},
 		"a capture that is over": {map[string]string{contract.Capture: "events=wall;until=2026-11-26T09:59:59Z"},
 			[]string{"cpu", "alloc", "lock"}, time.Minute, false, ""},

@@ -45,6 +45,7 @@ type worker struct {
 	lock     *session.Lock
 	settings contract.Settings // of today; the annotations may change them
 	changed  time.Duration     // Clock.Elapsed when they did; 0 if they have not
+	noLive   bool              // the JVM has refused to follow live objects
 	restored bool              // the marker is read
 	looked   bool              // somebody has looked whether a session runs
 	marker   session.Marker    // see session.Marker.Apply

@@ -3,6 +3,8 @@ package asprof
 import (
 	"strconv"
 	"strings"
+
+	"github.com/podflame/podflame/backend/profile"
 )
 
 // Running reads the answer to Status. ok is false if it is neither yes nor no.
@@ -14,6 +16,12 @@ func Running(log string) (running, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// NoLiveObjects says whether a session did not begin because its JVM cannot tell which
+// sampled objects are alive: it is old, or another agent has its sampler.
+func NoLiveObjects(err error) bool {
+	return ReasonOf(err) == profile.ProfilerError && strings.Contains(err.Error(), "'live' option")
 }
 
 // maxVersion is longer than any version, "4.5" and the like.

@@ -73,25 +73,28 @@ func FuzzReply(f *testing.F) {
 
 func TestRecordingOptions(t *testing.T) {
 	good := Recording{
-		File: "/shared/1-2/a.jfr", CPUInterval: 10 * time.Millisecond, AllocInterval: 524288, LockThreshold: 10 * time.Millisecond,
-		WallInterval: 50 * time.Millisecond, MemoryLimit: 64 << 20, ChunkSize: 16 << 20, ChunkTime: 75 * time.Second, Timeout: 2 * time.Hour,
+		File: "/shared/1-2/a.jfr", CPUInterval: 10 * time.Millisecond, AllocInterval: 524288, Live: true, LockThreshold: 10 * time.Millisecond,
+		WallInterval: 50 * time.Millisecond, NativeInterval: 471859, NativeThreshold: time.Millisecond, MemoryLimit: 64 << 20, ChunkSize: 16 << 20, ChunkTime: 75 * time.Second, Timeout: 2 * time.Hour,
 	}
 	cmd, err := Record(good, "/shared/1-2/profiler.log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "resume,event=cpu,interval=10000000,alloc=524288,lock=10000000,wall=50000000,jfr,file=/shared/1-2/a.jfr," +
+	want := "resume,event=cpu,interval=10000000,alloc=524288,live,lock=10000000,wall=50000000,nativemem=471859,nofree,nativelock=1000000,jfr,file=/shared/1-2/a.jfr," +
 		"memlimit=67108864,chunksize=16777216,chunktime=75,timeout=7200,log=/shared/1-2/profiler.log"
 	if diff := cmp.Diff(want, cmd.String()); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 	tests := map[string]func(*Recording){
-		"relative file":       func(r *Recording) { r.File = "a.jfr" },
-		"comma in file":       func(r *Recording) { r.File = "/a,event=wall.jfr" },
-		"pattern in file":     func(r *Recording) { r.File = "/%p.jfr" },
-		"newline in file":     func(r *Recording) { r.File = "/a\n.jfr" },
-		"not clean":           func(r *Recording) { r.File = "/a/../b.jfr" },
-		"no event":            func(r *Recording) { r.CPUInterval, r.AllocInterval, r.LockThreshold, r.WallInterval = 0, 0, 0, 0 },
+		"relative file":   func(r *Recording) { r.File = "a.jfr" },
+		"comma in file":   func(r *Recording) { r.File = "/a,event=wall.jfr" },
+		"pattern in file": func(r *Recording) { r.File = "/%p.jfr" },
+		"newline in file": func(r *Recording) { r.File = "/a\n.jfr" },
+		"not clean":       func(r *Recording) { r.File = "/a/../b.jfr" },
+		"no event": func(r *Recording) {
+			*r = Recording{File: r.File, MemoryLimit: r.MemoryLimit, ChunkSize: r.ChunkSize, ChunkTime: r.ChunkTime, Timeout: r.Timeout}
+		},
+		"live without alloc":  func(r *Recording) { r.AllocInterval = 0 },
 		"memory too small":    func(r *Recording) { r.MemoryLimit = 1 << 20 },
 		"chunks too small":    func(r *Recording) { r.ChunkSize = 1000 },
 		"chunks too short":    func(r *Recording) { r.ChunkTime = time.Second },

@@ -27,12 +27,17 @@ type Recording struct {
 	File          string        // absolute; must not exist
 	CPUInterval   time.Duration // CPU time between samples
 	AllocInterval int64         // bytes between samples
+	Live          bool          // follow the objects of allocation samples, and write at the end which are there
 	LockThreshold time.Duration // accumulated wait per sample
 	WallInterval  time.Duration // time between samples of one thread
-	MemoryLimit   int64         // bytes for the profiler's stacks, at least MinMemory
-	ChunkSize     int64         // bytes after which a chunk is finished
-	ChunkTime     time.Duration // time after which a chunk is finished, at least MinChunkTime
-	Timeout       time.Duration // after which the session ends by itself
+	// Of native memory and native locks. The profiler then changes the tables by which
+	// libraries call malloc and pthread_mutex_lock, and leaves them so for good.
+	NativeInterval  int64         // bytes between samples
+	NativeThreshold time.Duration // accumulated wait per sample
+	MemoryLimit     int64         // bytes for the profiler's stacks, at least MinMemory
+	ChunkSize       int64         // bytes after which a chunk is finished
+	ChunkTime       time.Duration // time after which a chunk is finished, at least MinChunkTime
+	Timeout         time.Duration // after which the session ends by itself
 }
 
 // Bounds below which async-profiler does something else than it is told.
@@ -58,11 +63,21 @@ func Record(r Recording, log string) (Command, error) {
 	if r.AllocInterval > 0 {
 		c.add("alloc", strconv.FormatInt(r.AllocInterval, 10))
 	}
+	if r.Live {
+		c.options = append(c.options, "live")
+	}
 	if r.LockThreshold > 0 {
 		c.add("lock", nanos(r.LockThreshold))
 	}
 	if r.WallInterval > 0 {
 		c.add("wall", nanos(r.WallInterval))
+	}
+	if r.NativeInterval > 0 {
+		c.add("nativemem", strconv.FormatInt(r.NativeInterval, 10))
+		c.options = append(c.options, "nofree") // there is an event for each, not only for samples
+	}
+	if r.NativeThreshold > 0 {
+		c.add("nativelock", nanos(r.NativeThreshold))
 	}
 	if len(c.options) == 0 {
 		return Command{}, fmt.Errorf("record %s: no event is asked for", r.File)
@@ -84,6 +99,8 @@ func (r Recording) check() error {
 		return fmt.Errorf("recording: %w", err)
 	}
 	switch {
+	case r.Live && r.AllocInterval == 0:
+		return fmt.Errorf("record %s: live objects are asked for without allocations", r.File)
 	case r.MemoryLimit < MinMemory:
 		return fmt.Errorf("memory limit %d of the profiler is below %d bytes", r.MemoryLimit, MinMemory)
 	case r.ChunkSize < MinChunkSize:

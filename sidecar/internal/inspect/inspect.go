@@ -241,7 +241,7 @@ func (r *recording) chooseType(notes io.Writer) (profile.Type, error) {
 		return t, nil
 	}
 	if len(have) == 0 {
-		return "", nothing("%s: no samples of cpu, alloc, lock or wall; %s", r.req.Path, r.whatElse())
+		return "", nothing("%s: no samples of %s; %s", r.req.Path, profile.TypeNames(), r.whatElse())
 	}
 	if len(have) > 1 {
 		if _, err := fmt.Fprintf(notes, "note: this is %s; there is also %s (--type)\n", have[0], strings.Join(have[1:], ", ")); err != nil {

@@ -30,6 +30,9 @@ type settingsDocument struct {
 	LockThresholdNs int64  `json:"lockThresholdNs,omitempty"`
 	WallIntervalNs  int64  `json:"wallIntervalNs,omitempty"`
 	TickNs          int64  `json:"tickNs,omitempty"`
+
+	NativeInterval    int64 `json:"nativeIntervalBytes,omitempty"`
+	NativeThresholdNs int64 `json:"nativeThresholdNs,omitempty"`
 }
 
 type typeDocument struct {
@@ -83,7 +86,7 @@ func (r *recording) document() document {
 	s := r.result.Settings
 	d := document{
 		File: r.req.Path, Bytes: r.size, Chunks: r.result.Chunks,
-		Settings: settingsDocument{s.Engine, int64(s.CPUInterval), s.AllocInterval, int64(s.LockThreshold), int64(s.WallInterval), int64(s.Tick)},
+		Settings: settingsDocument{s.Engine, int64(s.CPUInterval), s.AllocInterval, int64(s.LockThreshold), int64(s.WallInterval), int64(s.Tick), s.NativeInterval, int64(s.NativeThreshold)},
 		Types:    []typeDocument{}, Losses: losses(r.losses), Unread: r.result.Unread, Problems: r.result.Problems,
 	}
 	if recorded := r.result.Recorded; !recorded.Start.IsZero() {

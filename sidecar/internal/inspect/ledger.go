@@ -38,13 +38,25 @@ func (r *recording) ledgerHead(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "recorded\t%s to %s (%s)\n", s.Start.Format(time.RFC3339Nano), s.End.Format(time.RFC3339Nano), s.End.Sub(s.Start))
 	}
 	s := r.result.Settings
-	_, _ = fmt.Fprintf(w, "settings\tengine %q, cpu %s, alloc %d bytes, lock %s, wall %s%s\n", s.Engine, s.CPUInterval, s.AllocInterval, s.LockThreshold, s.WallInterval, r.tick())
+	_, _ = fmt.Fprintf(w, "settings\tengine %q, cpu %s, alloc %d bytes, lock %s, wall %s%s%s\n", s.Engine, s.CPUInterval, s.AllocInterval, s.LockThreshold, s.WallInterval, r.native(), r.tick())
 	if len(r.result.Unread) > 0 {
 		_, _ = fmt.Fprintf(w, "not read\t%s\n", r.unread())
 	}
 	for _, p := range r.result.Problems {
 		_, _ = fmt.Fprintf(w, "problem\t%s\n", p)
 	}
+}
+
+// native says how native memory and locks were sampled, where they were.
+func (r *recording) native() string {
+	s, text := r.result.Settings, ""
+	if r.coverage(profile.NativeMem).Captured.Count > 0 {
+		text = fmt.Sprintf(", nativemem %d bytes", s.NativeInterval)
+	}
+	if r.coverage(profile.NativeLock).Captured.Count > 0 {
+		text += fmt.Sprintf(", nativelock %s", s.NativeThreshold)
+	}
+	return text
 }
 
 // tick is the kernel's, where it was given or seen.

@@ -65,8 +65,12 @@ func (r *recording) period(t profile.Type) int64 {
 		return r.result.Event.Weight
 	}
 	switch t {
-	case profile.Alloc:
+	case profile.Alloc, profile.Live:
 		return s.AllocInterval
+	case profile.NativeMem:
+		return s.NativeInterval
+	case profile.NativeLock:
+		return int64(s.NativeThreshold)
 	case profile.Lock:
 		return int64(s.LockThreshold)
 	case profile.Wall:

@@ -103,6 +103,11 @@ type state struct {
 	// shifting counts allocations that make shares estimates.
 	shifting int64
 	groups   *groups // nil: threads are not told apart
+	// Of live objects: how many allocations may have become one, the collections
+	// that they may have survived, and those of which it is not known.
+	allocations int64
+	collections collections
+	undecided   profile.Amount
 }
 
 // cellFactor bounds the distinct stacks of one chunk and type, as a multiple
@@ -183,9 +188,12 @@ func (s *state) finish(out *Result) {
 	}
 	out.Settings, out.Event, out.Events, out.Unread = s.session.Settings, s.event, s.events, s.unread
 	out.noticeVirtualThreads()
-	if c := out.coverageOf(profile.Alloc); c != nil && s.shifting > 0 {
-		c.AddLoss(profile.Noticed, profile.AllocSharesEstimated, profile.Amount{Count: s.shifting})
+	for _, t := range []profile.Type{profile.Alloc, profile.Live} {
+		if c := out.coverageOf(t); c != nil && s.shifting > 0 {
+			c.AddLoss(profile.Noticed, profile.AllocSharesEstimated, profile.Amount{Count: s.shifting})
+		}
 	}
+	s.noticeLive(out.coverageOf(profile.Live))
 }
 
 // virtualThreadRun is the frame at the bottom of every virtual thread.
@@ -280,7 +288,7 @@ func readChunk(buffer *buffer, buf []byte, c Chunk, o *Options, s *state) (damag
 	if err != nil {
 		return 0, err
 	}
-	prelude := schema.readPrelude(buf)
+	prelude := schema.readPrelude(buf, &s.collections)
 	s.enter(c, prelude, o)
 	reader := &chunkReader{header: h, schema: schema, prelude: prelude, session: &s.session, pools: pools, options: o, state: s, threads: newThreads(pools, s.groups)}
 	tallies := reader.openTallies()
@@ -305,9 +313,12 @@ func (r *chunkReader) openTallies() map[profile.Type]*tally {
 		tallies[t] = newTally(r.pools.stacks.n, limit)
 	}
 	r.cpu, r.wall = tallies[profile.CPU], tallies[profile.Wall]
-	r.alloc, r.lock = tallies[profile.Alloc], tallies[profile.Lock]
-	if r.lock != nil {
-		r.lock.ticks = true
+	r.alloc, r.lock, r.live = tallies[profile.Alloc], tallies[profile.Lock], tallies[profile.Live]
+	r.nativeMem, r.nativeLock = tallies[profile.NativeMem], tallies[profile.NativeLock]
+	for _, t := range []*tally{r.lock, r.nativeLock} {
+		if t != nil {
+			t.ticks = true
+		}
 	}
 	return tallies
 }

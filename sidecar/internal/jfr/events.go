@@ -17,7 +17,7 @@ type chunkReader struct {
 	options *Options
 	state   *state
 	// The tally of each type, or nil if the type is not asked for.
-	cpu, wall, alloc, lock *tally
+	cpu, wall, alloc, lock, live, nativeMem, nativeLock *tally
 	// damaged are the bytes of events that could not be read.
 	damaged int64
 
@@ -27,6 +27,7 @@ type chunkReader struct {
 	cpuSample  sum  // what an execution sample stands for
 	wallSample sum  // what a sample of elapsed time stands for that says no span
 	locks      lockClock
+	natives    lockClock // of native locks
 	heap       heapSampler
 	locked     map[uint64]bool // by class: whether threads that park on it wait for a lock
 	threads    *threads
@@ -36,6 +37,7 @@ type chunkReader struct {
 func (r *chunkReader) prepare() {
 	s, raw := r.session, r.options.Raw
 	r.locks, r.heap = newLockClock(int64(s.LockThreshold), r.header.ticksPerSecond), s.heapSampler()
+	r.natives = newLockClock(int64(s.NativeThreshold), r.header.ticksPerSecond)
 	r.locked = map[uint64]bool{}
 	r.tickless, r.onlyWall = s.ticksUnknown(), s.onlyWall()
 	interval, reason := s.cpuWeight()
@@ -50,7 +52,7 @@ func (r *chunkReader) prepare() {
 	if r.cpu != nil {
 		r.cpu.unvalued = reason
 	}
-	for _, t := range []*tally{r.wall, r.lock} {
+	for _, t := range []*tally{r.wall, r.lock, r.live, r.nativeMem, r.nativeLock} {
 		if t != nil {
 			t.unvalued = profile.IntervalUnknown
 		}
@@ -83,7 +85,7 @@ func (r *chunkReader) read(buf []byte) {
 			return
 		}
 		if e.read == nil {
-			if e.name != activeSetting && e.name != jvmInformation {
+			if !e.known {
 				r.state.unread[e.name]++
 			}
 			return
@@ -219,11 +221,36 @@ func (r *chunkReader) allocInTLAB(v *values) error {
 	if r.options.Raw || tlab > maxEventValue || !r.heap.took(int64(size), int64(tlab)) {
 		return r.allocation(v)
 	}
+	r.state.allocations++
 	if r.heap.shifts(int64(size)) {
 		r.state.shifting++
 	}
 	w := sum{value: r.heap.weigh(int64(size)), raw: int64(tlab), count: 1}
 	return r.add(r.alloc, v, v.number[2], w)
+}
+
+// liveObject is a sampled object that is there when the session ends. It counts if a
+// collection has left it alive: before the first one every object is there.
+func (r *chunkReader) liveObject(v *values) error {
+	size := v.number[3]
+	if size == 0 || size > maxEventValue {
+		return fmt.Errorf("live object of %d bytes", size)
+	}
+	w := sum{raw: int64(size), count: 1}
+	switch {
+	case r.options.Raw:
+		w.value = int64(size)
+		return r.add(r.live, v, v.number[2], w)
+	case r.heap.interval == 0:
+		w.unvalued = 1
+	default:
+		w.value = r.heap.weigh(int64(size))
+	}
+	if !r.state.collections.passed(v.number[4]) {
+		r.state.undecided = r.state.undecided.Add(profile.Amount{Value: w.value, Count: 1})
+		return nil
+	}
+	return r.add(r.live, v, v.number[2], w)
 }
 
 func (r *chunkReader) allocSampled(v *values) error {
@@ -272,18 +299,45 @@ func isLockClass(name []byte) bool {
 }
 
 func (r *chunkReader) contention(v *values) error {
-	ticks := v.number[3]
-	if ticks > uint64(r.locks.longest) {
+	return r.wait(r.lock, r.locks, v, v.number[2], v.number[3])
+}
+
+func (r *chunkReader) nativeContention(v *values) error {
+	return r.wait(r.nativeLock, r.natives, v, 0, v.number[2])
+}
+
+// malloc is an allocation of native memory by which the sum of them has passed a
+// multiple of the interval, or each one. An allocation of size s is taken with the
+// probability s/interval, or for sure.
+func (r *chunkReader) malloc(v *values) error {
+	size := v.number[2]
+	if size > maxEventValue {
+		return fmt.Errorf("allocation of %d bytes of native memory", size)
+	}
+	w := sum{value: int64(size), raw: int64(size), count: 1}
+	switch {
+	case r.options.Raw:
+	case !r.session.known:
+		w = sum{raw: w.raw, count: 1, unvalued: 1}
+	default:
+		w.value = max(w.value, r.session.NativeInterval)
+	}
+	return r.add(r.nativeMem, v, 0, w)
+}
+
+// wait enters a wait for a lock of some kind.
+func (r *chunkReader) wait(to *tally, clock lockClock, v *values, class, ticks uint64) error {
+	if ticks > uint64(clock.longest) {
 		return fmt.Errorf("wait of %d ticks at %d ticks per second", ticks, r.header.ticksPerSecond)
 	}
-	w := r.locks.weigh(int64(ticks))
+	w := clock.weigh(int64(ticks))
 	switch {
 	case r.options.Raw:
 		w = sum{ticks: w.raw, raw: w.raw, count: 1}
 	case !r.session.known: // how long a wait below the threshold stands for is not known
 		w = sum{raw: w.raw, count: 1, unvalued: 1}
 	}
-	return r.add(r.lock, v, v.number[2], w)
+	return r.add(to, v, class, w)
 }
 
 // add enters an event of a type, the stack and thread of which are the first of its

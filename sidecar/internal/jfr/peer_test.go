@@ -63,7 +63,7 @@ func (m peerStacks) add(group, stack string, a profile.Amount) {
 
 func readByUs(t *testing.T, f io.ReaderAt, chunks []Chunk) peerStacks {
 	t.Helper()
-	o := Options{Raw: true, AnyEvent: true}
+	o := Options{Raw: true, AnyEvent: true, Types: []profile.Type{profile.CPU, profile.Alloc, profile.Lock, profile.Wall}}
 	r := decode(f, chunks, &o, func(int) {})
 	checkLedger(t, &r)
 	groups := map[profile.Type]string{profile.CPU: "time", profile.Wall: "time", profile.Alloc: "alloc", profile.Lock: "lock"}

@@ -16,9 +16,9 @@ type prelude struct {
 const maxSettings = 1 << 10
 
 // readPrelude passes over all events of a chunk: settings may stand anywhere.
-func (s *schema) readPrelude(buf []byte) prelude {
+func (s *schema) readPrelude(buf []byte, into *collections) prelude {
 	p := prelude{said: said{}}
-	var settingID, jvm, tlab, outside, cpu uint64 // 0 is that of the metadata: no event of these
+	var settingID, jvm, tlab, outside, cpu, second, summary uint64 // 0 is that of the metadata: no event of these
 	for id, e := range s.events {
 		switch e.name {
 		case activeSetting:
@@ -31,6 +31,10 @@ func (s *schema) readPrelude(buf []byte) prelude {
 			outside = id
 		case cpuTimeSample:
 			cpu = id
+		case cpuLoad:
+			second = id
+		case gcHeapSummary:
+			summary = id
 		}
 	}
 	walk(buf, func(id uint64, data []byte, _ int) {
@@ -45,6 +49,10 @@ func (s *schema) readPrelude(buf []byte) prelude {
 			p.tlab = true
 		case cpu:
 			p.cpu = true
+		case second:
+			readNumber(s.second, data, into.second)
+		case summary:
+			readNumber(s.heapSummary, data, into.told)
 		}
 	})
 	return p
@@ -70,6 +78,19 @@ func walk(buf []byte, visit func(id uint64, data []byte, size int)) int {
 		c.pos = end
 	}
 	return len(buf)
+}
+
+// readNumber reads the one field that is wanted of an event.
+func readNumber(e *event, data []byte, then func(uint64)) {
+	if e == nil {
+		return
+	}
+	var v values
+	c := cursor{buf: data}
+	e.layout.read(&c, &v)
+	if !c.bad {
+		then(v.number[0])
+	}
 }
 
 // readVersion keeps the version of the JVM beside the settings.

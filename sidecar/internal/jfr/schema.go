@@ -14,6 +14,8 @@ type schema struct {
 	dense   []*event // the same, of small ids
 	setting *event   // nil if the chunk knows none
 	jvm     *event   // the same
+	// By these the profiler tells of collections; nil if the chunk knows none.
+	second, heapSummary *event
 }
 
 // typeName is the name of a type, or empty if the metadata do not have it.
@@ -39,6 +41,7 @@ type event struct {
 	name   string
 	layout *layout
 	has    []bool // which of the wanted fields there are
+	known  bool   // it is read before the samples, and is none
 	read   func(*chunkReader, *values) error
 }
 
@@ -62,6 +65,11 @@ const (
 	allocSample     = "jdk.ObjectAllocationSample"
 	monitorEnter    = "jdk.JavaMonitorEnter"
 	threadPark      = "jdk.ThreadPark"
+	liveObject      = "profiler.LiveObject"
+	malloc          = "profiler.Malloc"
+	nativeLock      = "profiler.NativeLock"
+	gcHeapSummary   = "jdk.GCHeapSummary"
+	cpuLoad         = "jdk.CPULoad" // async-profiler writes one a second
 )
 
 func eventReaders() []eventReader {
@@ -75,6 +83,9 @@ func eventReaders() []eventReader {
 		{allocSample, []string{"stackTrace", "?eventThread", "objectClass", "weight"}, (*chunkReader).allocSampled},
 		{monitorEnter, []string{"stackTrace", "?eventThread", "monitorClass", "duration"}, (*chunkReader).contention},
 		{threadPark, []string{"stackTrace", "?eventThread", "parkedClass", "duration"}, (*chunkReader).threadPark},
+		{malloc, []string{"stackTrace", "?eventThread", "size"}, (*chunkReader).malloc},
+		{nativeLock, []string{"stackTrace", "?eventThread", "duration"}, (*chunkReader).nativeContention},
+		{liveObject, []string{"stackTrace", "?eventThread", "objectClass", "allocationSize", "allocationTime"}, (*chunkReader).liveObject},
 	}
 }
 
@@ -82,8 +93,7 @@ func eventReaders() []eventReader {
 // counted, so that a recording of nothing else is not just empty.
 func unreadEvents() []string {
 	return []string{
-		"profiler.Malloc", "profiler.Free", "profiler.LiveObject", "profiler.NativeLock",
-		"jdk.MethodTrace", "profiler.Span", "jdk.NativeMethodSample", "jdk.OldObjectSample",
+		"profiler.Free", "jdk.MethodTrace", "profiler.Span", "jdk.NativeMethodSample", "jdk.OldObjectSample",
 		"datadog.ExecutionSample", "datadog.MethodSample", "datadog.ObjectSample",
 	}
 }
@@ -103,9 +113,20 @@ func readSchema(buf []byte, at int64) (*schema, error) {
 	for _, name := range unreadEvents() {
 		s.bind(eventReader{event: name})
 	}
-	s.setting = s.bind(eventReader{event: activeSetting, fields: []string{"id", "name", "value"}})
-	s.jvm = s.bind(eventReader{event: jvmInformation, fields: []string{"jvmVersion"}})
+	s.setting = s.bindKnown(activeSetting, "id", "name", "value")
+	s.jvm = s.bindKnown(jvmInformation, "jvmVersion")
+	s.second = s.bindKnown(cpuLoad, "startTime")
+	s.heapSummary = s.bindKnown(gcHeapSummary, "gcId")
 	return s, nil
+}
+
+// bindKnown prepares an event that is no sample: see readPrelude.
+func (s *schema) bindKnown(name string, fields ...string) *event {
+	e := s.bind(eventReader{event: name, fields: fields})
+	if c := s.types.NameMap[name]; c != nil {
+		s.events[uint64(c.ID)].known = true
+	}
+	return e
 }
 
 // bind prepares an event if the chunk knows it. One without the fields that its

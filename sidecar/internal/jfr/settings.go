@@ -57,6 +57,10 @@ func wanted(k settingKey) bool {
 		return k.name == "alloc"
 	case monitorEnter:
 		return k.name == "lock"
+	case malloc:
+		return k.name == "nativemem"
+	case nativeLock:
+		return k.name == "nativelock"
 	}
 	return false
 }
@@ -83,6 +87,8 @@ func (s said) session(tick time.Duration) session {
 		out.AllocInterval = n
 	}
 	out.LockThreshold = nanos(s[settingKey{monitorEnter, "lock"}], 0)
+	out.NativeInterval = count(s[settingKey{malloc, "nativemem"}])
+	out.NativeThreshold = nanos(s[settingKey{nativeLock, "nativelock"}], 0)
 	out.Java = profile.JavaFeature(s[settingKey{event: jvmInformation}])
 	return out
 }

@@ -23,7 +23,10 @@ import (
 //     one stands for tlabSize bytes, or for the object if it was allocated outside
 //     of a TLAB. The JDK's sample has its weight; where its recorder wrote both
 //     kinds only the first is counted.
-//   - lock: the profiler adds up waits and emits an event each time that the
+//   - live: a sampled object stands for as much as it did when it was allocated.
+//   - nativemem: the profiler adds up allocations and takes the one by which the sum
+//     passes a multiple of the interval: it stands for that, or for more by itself.
+//   - lock, nativelock: the profiler adds up waits and emits an event each time that the
 //     sum passes its threshold; the event has the duration of the last wait. So
 //     an event stands for at least the threshold, and for about threshold /
 //     duration contentions. Without that, short waits are underestimated by far

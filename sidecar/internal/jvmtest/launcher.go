@@ -16,6 +16,20 @@ var launcherSource []byte
 // OWN_HANDLER=1 beside it, SIGQUIT ends the program.
 func Launcher(t testing.TB) (path string, env []string) {
 	t.Helper()
+	home := jdkHome(t)
+	path = compileC(t, "app", launcherSource, "-ldl")
+	return path, []string{"LIBJVM=" + filepath.Join(home, "lib", "server", "libjvm.so")}
+}
+
+// NativeLibrary compiles a library of native methods.
+func NativeLibrary(t testing.TB, source []byte) (path string) {
+	t.Helper()
+	return compileC(t, "native.so", source, "-shared", "-fPIC", "-pthread")
+}
+
+// jdkHome is the folder of the host's JDK.
+func jdkHome(t testing.TB) string {
+	t.Helper()
 	javac, err := exec.LookPath("javac")
 	if err == nil {
 		javac, err = filepath.EvalSymlinks(javac)
@@ -23,17 +37,21 @@ func Launcher(t testing.TB) (path string, env []string) {
 	if err != nil {
 		t.Fatalf("find the JDK: %v", err)
 	}
-	home := filepath.Dir(filepath.Dir(javac))
+	return filepath.Dir(filepath.Dir(javac))
+}
+
+func compileC(t testing.TB, name string, source []byte, flags ...string) (path string) {
+	t.Helper()
 	dir := publicDir(t)
-	source := filepath.Join(dir, "launcher.c")
-	if err := os.WriteFile(source, launcherSource, 0o644); err != nil {
+	file := filepath.Join(dir, name+".c")
+	if err := os.WriteFile(file, source, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(dir, "app")
-	include := filepath.Join(home, "include")
-	gcc := exec.Command("gcc", "-I", include, "-I", filepath.Join(include, "linux"), "-o", path, source, "-ldl")
+	path = filepath.Join(dir, name)
+	include := filepath.Join(jdkHome(t), "include")
+	gcc := exec.Command("gcc", append([]string{"-I", include, "-I", filepath.Join(include, "linux"), "-o", path, file}, flags...)...)
 	if out, err := gcc.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v: %s", err, out)
 	}
-	return path, []string{"LIBJVM=" + filepath.Join(home, "lib", "server", "libjvm.so")}
+	return path
 }

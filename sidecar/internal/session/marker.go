@@ -52,11 +52,13 @@ type Marker struct {
 
 // Pace is how the JVM is sampled more seldom than was asked for.
 type Pace struct {
-	CPU     int64     `json:"cpu,omitempty"`    // ns of CPU time between two samples; 0: as asked for
-	Alloc   int64     `json:"alloc,omitempty"`  // bytes
-	Lock    int64     `json:"lock,omitempty"`   // ns of waiting
-	Changed time.Time `json:"changed,omitzero"` // the last time
-	New     []string  `json:"new,omitempty"`    // events whose interval has changed since the last recording was asked for
+	CPU        int64     `json:"cpu,omitempty"`        // ns of CPU time between two samples; 0: as asked for
+	Alloc      int64     `json:"alloc,omitempty"`      // bytes
+	Lock       int64     `json:"lock,omitempty"`       // ns of waiting
+	NativeMem  int64     `json:"nativeMem,omitempty"`  // bytes
+	NativeLock int64     `json:"nativeLock,omitempty"` // ns of waiting
+	Changed    time.Time `json:"changed,omitzero"`     // the last time
+	New        []string  `json:"new,omitempty"`        // events whose interval has changed since the last recording was asked for
 }
 
 // Newer says whether another owner has changed the marker since o was written.

@@ -98,7 +98,7 @@ func TestNamespaceDefaults(t *testing.T) {
 	}
 	want := []string{
 		"annotation_on_namespace namespace shop",
-		"invalid_annotation namespace shop, profiling.io/events: event \"gpu\" is not one of cpu, alloc, lock, wall",
+		"invalid_annotation namespace shop, profiling.io/events: event \"gpu\" is not one of cpu, alloc, lock, wall, live, nativemem, nativelock",
 		"unknown_annotation namespace shop, profiling.io/windo",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

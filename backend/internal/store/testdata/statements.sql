@@ -63,7 +63,7 @@ FROM (SELECT cluster, namespace, service, type, window_start AS start, [version]
   toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cluster, namespace, service, type
-ORDER BY namespace, service, cluster, type LIMIT 25005;
+ORDER BY namespace, service, cluster, type LIMIT 40008;
 
 SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing), toInt64(longest_s)
 FROM @.activity_known ORDER BY at DESC LIMIT 1;
@@ -200,7 +200,7 @@ FROM (SELECT cluster, namespace, service, type, window_start AS start, [version]
   toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cluster, namespace, service, type
-ORDER BY namespace, service, cluster, type LIMIT 25005;
+ORDER BY namespace, service, cluster, type LIMIT 40008;
 
 SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
   if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (

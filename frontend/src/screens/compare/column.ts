@@ -1,5 +1,6 @@
 /** One unit for all amounts of a column, so that their digits can be compared. */
 import type { ProfileType } from '../../api/types'
+import { unitOf } from '../../profile/units'
 import type { Scale } from '../../url'
 
 export interface Column {
@@ -19,7 +20,7 @@ export function columnFor(
 ): Column {
   if (scale === 'share') return fixed('%', 0.01, most)
   if (countUnit !== undefined) return fixed(`${countUnit}/s`, 1, most)
-  if (type !== 'alloc') return fixed(type === 'cpu' ? 'cores' : 'threads', 1e9, most)
+  if (unitOf(type) !== 'bytes') return fixed(type === 'cpu' ? 'cores' : 'threads', 1e9, most)
   const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(most, 1)) / 10), 0), BYTES.length - 1)
   return fixed(BYTES[power], 1024 ** power, most)
 }

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react'
 import type { Loss, ProfileType, Target } from '../../api/types'
 import type { Emptiness } from '../../profile/emptiness'
 import { shownState, targetName } from '../../profile/targets'
-import { formatCount, TYPE_LABELS } from '../../profile/units'
+import { formatCount, TYPE_LABELS, unitOf } from '../../profile/units'
 import { Empty } from '../../ui/Empty'
 import { Link } from '../../ui/Link'
 import { change } from '../../ui/location'
@@ -16,6 +16,9 @@ const IDLE: Record<ProfileType, string> = {
   alloc: 'The JVMs were profiled and allocated less than one sampling interval.',
   lock: 'The JVMs were profiled and no thread waited for a lock longer than the threshold.',
   wall: 'The JVMs were profiled and no thread was sampled.',
+  live: 'The JVMs were profiled and no sampled object is known to have survived a garbage collection.',
+  nativemem: 'The JVMs were profiled and allocated less native memory than one sampling interval.',
+  nativelock: 'The JVMs were profiled and no thread waited for a native lock longer than the threshold.',
 }
 
 interface Props {
@@ -56,7 +59,7 @@ export function WhyEmpty({ emptiness, type, url }: Props) {
           title={`${capitalised(windows(emptiness.lost))} lost, none stored`}
           actions={targets}
         >
-          <LossList losses={emptiness.losses} unit={type === 'alloc' ? 'bytes' : 'ns'} countUnit="samples" />
+          <LossList losses={emptiness.losses} unit={unitOf(type)} countUnit="samples" />
         </Empty>
       )
     case 'pending':

@@ -35,7 +35,7 @@ type Truth struct {
 
 // Unsupported are conversions to types that Podflame does not have.
 func Unsupported() []string {
-	return []string{"instrumented-method-as-cpu.cpu", "nativemem.nativemem", "nativemem.nativemem.total"}
+	return []string{"instrumented-method-as-cpu.cpu"}
 }
 
 // Dir is the folder of recordings and conversions.
@@ -81,6 +81,8 @@ func Truths() []Truth {
 		{"multichunk", "multichunk.cpu.total", profile.CPU, Events},
 		{"multichunk", "multichunk.lock", profile.Lock, Events},
 		{"multichunk", "multichunk.lock.total", profile.Lock, Weights},
+		{"nativemem", "nativemem.nativemem", profile.NativeMem, Events},
+		{"nativemem", "nativemem.nativemem.total", profile.NativeMem, Weights},
 		{"overflow", "overflow.cpu", profile.CPU, Events},
 		{"second-chunk-only", "second-chunk-only.alloc.total", profile.Alloc, Weights},
 		{"second-chunk-only", "second-chunk-only.cpu", profile.CPU, Events},

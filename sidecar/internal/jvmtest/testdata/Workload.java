@@ -3,8 +3,9 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * A load of known shape, for tests. Its arguments name the threads to run: cpu
  * (hot and warm use CPU 3 to 1), alloc (big and small allocate bytes 4 to 1),
- * lock (contended ReentrantLock), monitor (contended synchronized). Without
- * arguments it only waits. It prints one line, when it is running.
+ * lock (contended ReentrantLock), monitor (contended synchronized), live (keeps
+ * one object in four for ten seconds, and drops three before each collection).
+ * Without arguments it only waits. It prints one line, when it is running.
  */
 public class Workload {
     static volatile long sink;
@@ -28,6 +29,18 @@ public class Workload {
     static void alloc() throws Exception {
         for (int i = 0; ; i++) { big(); for (int k = 0; k < 10; k++) small(); if (i % 16 == 0) Thread.sleep(2); }
     }
+    static final Object[] KEPT = new Object[1024];
+    static void keep(int i) { KEPT[i % KEPT.length] = new byte[8_000]; }
+    static void drop() { object = new byte[8_000]; }
+    static void live() throws Exception {
+        for (int i = 0; ; i++) {
+            keep(i);
+            for (int k = 0; k < 3; k++) drop();
+            object = null;
+            if (i % 20 == 0) System.gc();
+            Thread.sleep(10);
+        }
+    }
     static void holdLock() throws Exception { LOCK.lock(); try { Thread.sleep(2); } finally { LOCK.unlock(); } }
     static void lock() throws Exception { for (;;) holdLock(); }
     static void holdMonitor() throws Exception { synchronized (MONITOR) { Thread.sleep(3); } }
@@ -47,6 +60,7 @@ public class Workload {
                 case "cpu": start(arg, 1, Workload::cpu); break;
                 case "alloc": start(arg, 1, Workload::alloc); break;
                 case "lock": start(arg, 3, Workload::lock); break;
+                case "live": start(arg, 1, Workload::live); break;
                 case "monitor": start(arg, 3, Workload::monitor); break;
                 default: throw new IllegalArgumentException(arg);
             }
