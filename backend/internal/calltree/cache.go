@@ -8,7 +8,8 @@ import (
 )
 
 // Cache keeps the dictionaries that were asked for last, by key, up to a number
-// of bytes over all. It is safe for concurrent use.
+// of bytes over all. One may take half of them, so that two which are asked for
+// in turn do not drop each other. It is safe for concurrent use.
 type Cache struct {
 	limit   int64
 	bytes   prometheus.Gauge
@@ -28,7 +29,7 @@ type entry struct {
 // Why a dictionary was dropped: labels of the counter.
 const (
 	droppedUnused = "unused" // others needed the room, and nobody had asked for it for longest
-	droppedFull   = "full"   // it took as much as all may
+	droppedFull   = "full"   // it had no room for what was asked, and held what was not
 )
 
 // NewCache returns an empty cache. It registers its metrics.
@@ -58,7 +59,7 @@ func (c *Cache) Of(key string) *Dictionary {
 	defer c.mu.Unlock()
 	e := c.entries[key]
 	if e == nil {
-		e = &entry{Dictionary: NewDictionary(c.limit)}
+		e = &entry{Dictionary: NewDictionary(c.limit / 2)}
 		c.entries[key] = e
 	}
 	c.uses++
@@ -66,7 +67,7 @@ func (c *Cache) Of(key string) *Dictionary {
 	return e.Dictionary
 }
 
-// Renew drops a dictionary that is full and returns an empty one in its place.
+// Renew drops a dictionary that is crowded and returns an empty one in its place.
 // If somebody else has done so already, theirs is returned.
 func (c *Cache) Renew(key string, full *Dictionary) *Dictionary {
 	c.mu.Lock()

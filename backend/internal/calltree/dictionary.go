@@ -7,14 +7,16 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Dictionary holds stacks by id, up to a number of bytes. It is safe for
-// concurrent use.
+// Dictionary holds stacks by id, up to a number of bytes. When its tree takes
+// most of them, stacks that are new are cut: they are held as far as the tree
+// knows them, with a frame OmittedFrames for the rest. It is safe for concurrent
+// use.
 type Dictionary struct {
 	limit int64
 
 	mu        sync.RWMutex
 	tree      *grower
-	stacks    map[uint64]int32 // by stack id: the node of the last frame
+	stacks    map[uint64]end
 	index     map[uint64]int32 // by function id
 	ids       []uint64         // of functions, by index
 	functions []profile.Function
@@ -22,10 +24,22 @@ type Dictionary struct {
 	names     int64 // bytes
 }
 
+// end is where a stack ends in the tree.
+type end struct {
+	node int32 // of the last frame
+	cut  bool  // node stands for the frames that had no room
+}
+
+// The tree may take one part in treeShare of a dictionary's bytes before stacks
+// are cut. The rest is for their ids and for what stands for the cut frames: the
+// stacks of a program that never takes one twice cost little more than their ids
+// then, not 20 bytes for each frame as well.
+const treeShare = 2
+
 // NewDictionary returns an empty dictionary that takes no more stacks when it
 // takes about limit bytes.
 func NewDictionary(limit int64) *Dictionary {
-	return &Dictionary{limit: limit, tree: newGrower(), stacks: map[uint64]int32{}, index: map[uint64]int32{}}
+	return &Dictionary{limit: limit, tree: newGrower(), stacks: map[uint64]end{}, index: map[uint64]int32{}}
 }
 
 // What an entry of a map takes, its share of the free ones included.
@@ -72,12 +86,66 @@ func (d *Dictionary) Add(id uint64, frames []byte) bool {
 	if d.bytes() >= d.limit {
 		return false
 	}
-	node := int32(0)
-	for ; len(frames) >= 8; frames = frames[8:] {
-		node = d.tree.child(node, d.intern(binary.LittleEndian.Uint64(frames)))
-	}
-	d.stacks[id] = node
+	d.stacks[id] = d.enter(frames)
 	return true
+}
+
+func (d *Dictionary) enter(frames []byte) end {
+	grows, node := treeShare*d.tree.bytesWith(len(frames)/8) < d.limit, int32(0)
+	for ; len(frames) >= 8; frames = frames[8:] {
+		function := binary.LittleEndian.Uint64(frames)
+		if grows {
+			node = d.tree.child(node, d.intern(function))
+			continue
+		}
+		next, ok := d.known(node, function)
+		if !ok {
+			return end{d.tree.child(node, d.rest()), true}
+		}
+		node = next
+	}
+	return end{node, false}
+}
+
+func (d *Dictionary) known(parent int32, function uint64) (node int32, ok bool) {
+	index, ok := d.index[function]
+	if !ok {
+		return 0, false
+	}
+	return d.tree.find(parent, index)
+}
+
+// rest is the index of the function of frames that had no room.
+func (d *Dictionary) rest() int32 {
+	f := profile.Function{Name: OmittedFrames, Kind: profile.Omitted}
+	index := d.intern(profile.FunctionID(f))
+	d.functions[index], d.named[index] = f, true
+	return index
+}
+
+// Crowded says whether the stacks of others keep those of the lists from their
+// room: more than a twentieth of what a list holds is in stacks that are cut or
+// missing, and the lists have less than half of the stacks that are held. A new
+// dictionary would serve the lists better.
+func (d *Dictionary) Crowded(lists ...[]Sum) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	held, crowded := 0, false
+	for _, sums := range lists {
+		var whole, short int64
+		for i := range sums {
+			at, ok := d.stacks[sums[i].Stack]
+			if ok {
+				held++
+			}
+			whole = profile.Amount{Value: whole}.Add(sums[i].Amount).Value
+			if !ok || at.cut {
+				short = profile.Amount{Value: short}.Add(sums[i].Amount).Value
+			}
+		}
+		crowded = crowded || short > whole/20
+	}
+	return crowded && 2*held < len(d.stacks)
 }
 
 func (d *Dictionary) intern(function uint64) int32 {

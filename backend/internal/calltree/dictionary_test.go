@@ -45,6 +45,64 @@ func TestFullDictionaryTakesNoMoreAndSaysSo(t *testing.T) {
 	}
 }
 
+// A program that never takes a stack twice fills the tree; after that a stack
+// costs no more than its id.
+func TestFullTreeHoldsStacksAsFarAsItKnowsThem(t *testing.T) {
+	d := NewDictionary(64 << 10)
+	var sums []Sum
+	deep := func(id uint64) (path []uint64) {
+		for depth := range uint64(40) {
+			path = append(path, 1+id%(depth+1)) // the deeper, the rarer
+		}
+		return path
+	}
+	for id := range uint64(160) {
+		if !d.Add(id, packed(deep(id)...)) {
+			t.Fatalf("stack %d was refused in %d bytes", id, d.Bytes())
+		}
+		sums = append(sums, Sum{id, profile.Amount{Value: 1, Count: 1}})
+	}
+	tree, lacking := d.Tree(sums)
+	check(t, tree)
+	rest := tree.text(0).where(func(path []string) bool { return path[len(path)-1] == OmittedFrames }).total()
+	if whole := tree.Totals(0)[0]; whole.Count != 160 || lacking[0] != (Lacking{}) || rest.Count == 0 || rest == whole {
+		t.Errorf("the tree holds %+v, %+v of it cut, and lacks %+v", whole, rest, lacking[0])
+	}
+}
+
+func TestCrowded(t *testing.T) {
+	list := func(from, to uint64) (sums []Sum) {
+		for id := from; id < to; id++ {
+			sums = append(sums, Sum{id, profile.Amount{Value: 1}})
+		}
+		return sums
+	}
+	roomy, full := NewDictionary(1<<20), NewDictionary(16<<10)
+	for id := range uint64(400) {
+		roomy.Add(id, packed(id, id+1))
+		full.Add(id, packed(id, id+1, id+2))
+	}
+	for _, test := range []struct {
+		name  string
+		d     *Dictionary
+		lists [][]Sum
+		want  bool
+	}{
+		{"all are whole", roomy, [][]Sum{list(0, 400)}, false},
+		{"few of many, whole", roomy, [][]Sum{list(0, 10)}, false},
+		{"its own stacks are cut", full, [][]Sum{list(0, 400)}, false},
+		{"those of others are whole", full, [][]Sum{list(380, 400)}, true},
+		{"one of two sides is cut", full, [][]Sum{list(0, 10), list(380, 400)}, true},
+		{"missing, and others are held", roomy, [][]Sum{list(1000, 1010)}, true},
+		{"a twentieth is missing", roomy, [][]Sum{list(381, 401)}, false},
+		{"nothing", roomy, [][]Sum{nil}, false},
+	} {
+		if got := test.d.Crowded(test.lists...); got != test.want {
+			t.Errorf("%s: crowded is %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
 // Functions whose names are lost are one function, and their siblings one node.
 func TestUnnamedFunctionsAreOne(t *testing.T) {
 	d := NewDictionary(1 << 20)

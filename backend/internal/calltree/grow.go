@@ -18,20 +18,38 @@ func newGrower() *grower {
 
 // child returns the node of a function below a parent.
 func (g *grower) child(parent, function int32) int32 {
-	mask := uint64(len(g.slots) - 1)
-	at := spread(parent, function) & mask
-	for ; g.slots[at] != 0; at = (at + 1) & mask {
-		if node := g.slots[at]; g.parent[node] == parent && g.function[node] == function {
-			return node
-		}
+	at := g.slot(parent, function)
+	if node := g.slots[at]; node != 0 {
+		return node
 	}
 	node := int32(len(g.parent))
 	g.parent, g.function = append(g.parent, parent), append(g.function, function)
 	g.slots[at] = node
-	if 3*len(g.slots) < 4*len(g.parent) {
+	if g.dense(0) {
 		g.rehash()
 	}
 	return node
+}
+
+// dense says whether more nodes would take too many of the slots.
+func (g *grower) dense(more int) bool { return 3*len(g.slots) < 4*(len(g.parent)+more) }
+
+// find returns the node of a function below a parent, if there is one.
+func (g *grower) find(parent, function int32) (node int32, ok bool) {
+	node = g.slots[g.slot(parent, function)]
+	return node, node != 0
+}
+
+// slot is where the node of a function below a parent is, or has its place.
+func (g *grower) slot(parent, function int32) uint64 {
+	mask := uint64(len(g.slots) - 1)
+	at := spread(parent, function) & mask
+	for ; g.slots[at] != 0; at = (at + 1) & mask {
+		if node := g.slots[at]; g.parent[node] == parent && g.function[node] == function {
+			break
+		}
+	}
+	return at
 }
 
 func (g *grower) rehash() {
@@ -58,4 +76,16 @@ func spread(parent, function int32) uint64 {
 
 func (g *grower) bytes() int64 {
 	return 4 * int64(cap(g.parent)+cap(g.function)+len(g.slots))
+}
+
+// bytesWith is what the tree takes at most when more nodes have come.
+func (g *grower) bytesWith(more int) int64 {
+	bytes := g.bytes()
+	if g.dense(more) {
+		bytes += 4 * int64(len(g.slots))
+	}
+	if len(g.parent)+more > cap(g.parent) {
+		bytes += 4 * int64(cap(g.parent)+cap(g.function)) / 2
+	}
+	return bytes
 }

@@ -31,6 +31,37 @@ func TestTreeHoldsWhatWasSummed(t *testing.T) {
 	})
 }
 
+// A dictionary without room cuts stacks, and refuses them in the end. What it
+// shows of a path is right all the same.
+func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := draw(t, 1)
+		d := g.entered(t, NewDictionary(rapid.Int64Range(300, 1500).Draw(t, "limit")))
+		tree, lacking := d.Tree(g.sums(0))
+		check(t, tree)
+		missing := d.Missing(g.sums(0))
+		held := collapsed{}
+		for key, a := range g.sides[0] {
+			if !slices.Contains(missing, g.ids[key]) {
+				held[key] = a
+			}
+		}
+		totals := tree.Totals(0)
+		if totals[0].Add(lacking[0].Amount) != g.sides[0].total() || lacking[0].Stacks != len(missing) {
+			t.Fatalf("holds %+v, lacks %+v, want %+v in all", totals[0], lacking[0], g.sides[0].total())
+		}
+		for node := range totals {
+			path := split(tree.path(int32(node)))
+			if slices.Contains(path, OmittedFrames) {
+				continue
+			}
+			if want := held.where(func(p []string) bool { return hasPrefix(p, path) }).total(); totals[node] != want {
+				t.Fatalf("total of %q is %+v, want %+v", path, totals[node], want)
+			}
+		}
+	})
+}
+
 func hasPrefix(path, prefix []string) bool {
 	return len(path) >= len(prefix) && slices.Equal(path[:len(prefix)], prefix)
 }

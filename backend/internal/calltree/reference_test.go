@@ -51,7 +51,10 @@ func draw(t *rapid.T, sides int) generated {
 
 // dictionary holds the stacks, entered in a random order.
 func (g generated) dictionary(t *rapid.T) *Dictionary {
-	d := NewDictionary(1 << 20)
+	return g.entered(t, NewDictionary(1<<20))
+}
+
+func (g generated) entered(t *rapid.T, d *Dictionary) *Dictionary {
 	keys := slices.Sorted(maps.Keys(g.ids))
 	if len(keys) > 0 {
 		keys = rapid.Permutation(keys).Draw(t, "order")

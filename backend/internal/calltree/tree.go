@@ -70,13 +70,13 @@ func (d *Dictionary) leaves(sums []Sum) ([]leaf, Lacking) {
 	var lacking Lacking
 	out := make([]leaf, 0, len(sums))
 	for i := range sums {
-		node, ok := d.stacks[sums[i].Stack]
+		at, ok := d.stacks[sums[i].Stack]
 		if !ok {
 			lacking.Stacks++
 			lacking.Amount = lacking.Add(sums[i].Amount)
 			continue
 		}
-		out = append(out, leaf{node, sums[i].Amount})
+		out = append(out, leaf{at.node, sums[i].Amount})
 	}
 	return out, lacking
 }

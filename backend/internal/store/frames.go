@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -15,41 +14,45 @@ import (
 )
 
 // stacks returns a dictionary that holds the stacks of the lists, as far as they
-// are in the store and have room.
+// are in the store and have room. Stacks of different types have next to nothing
+// in common, so each type has a dictionary of its own.
 func (r *read) stacks(ctx context.Context, selections []Selection, lists [][]calltree.Sum) (*calltree.Dictionary, error) {
 	service, spans := selections[0].Service, lastThenRest(days(selections))
-	cache := r.store.trees
-	d := cache.Of(service)
-	defer cache.Account(service)
-	full, err := r.fill(ctx, d, service, spans, lists)
-	if full && err == nil { // with stacks that others asked for, perhaps
-		d = cache.Renew(service, d)
-		full, err = r.fill(ctx, d, service, spans, lists)
+	cache, key := r.store.trees, service+"\x00"+string(selections[0].Type)
+	d := cache.Of(key)
+	defer cache.Account(key)
+	if err := r.fill(ctx, d, service, spans, lists); err != nil || !d.Crowded(lists...) {
+		return d, err
 	}
-	if full && err == nil {
-		err = r.fillNames(ctx, d, spans)
-	}
-	return d, err
+	d = cache.Renew(key, d)
+	return d, r.fill(ctx, d, service, spans, lists)
 }
 
-// stacksPerQuery is how many stacks are read at a time. They come heaviest first,
-// so what has no room is light.
-const stacksPerQuery = 20_000
+// Stacks are read some at a time. They come heaviest first, so what has no room
+// is light. As each time reads the table of stacks, the times are few: each takes
+// more.
+const (
+	firstStacks = 20_000
+	moreStacks  = 4
+)
 
 // fill reads the stacks and names that a dictionary lacks: from the last day,
 // where most are, then from the others. It ends when the dictionary is full.
-func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) (full bool, err error) {
-	missing := d.Missing(lists...)
+func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) error {
+	missing, full := d.Missing(lists...), false
 	r.store.metrics.cacheMissing.Add(float64(len(missing)))
 	for _, span := range spans {
-		for some := range slices.Chunk(missing, stacksPerQuery) {
-			if full, err = r.loadStacks(ctx, d, service, some, span); full || err != nil {
-				return full, err
+		for some := firstStacks; len(missing) > 0 && !full; some *= moreStacks {
+			some = min(some, len(missing))
+			var err error
+			if full, err = r.loadStacks(ctx, d, service, missing[:some], span); err != nil {
+				return err
 			}
+			missing = missing[some:]
 		}
 		missing = d.Missing(lists...)
 	}
-	return false, r.fillNames(ctx, d, spans)
+	return r.fillNames(ctx, d, spans)
 }
 
 func (r *read) fillNames(ctx context.Context, d *calltree.Dictionary, spans []string) error {
