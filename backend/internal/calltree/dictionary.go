@@ -8,9 +8,9 @@ import (
 )
 
 // Dictionary holds stacks by id, up to a number of bytes. When its tree takes
-// most of them, stacks that are new are cut: they are held as far as the tree
-// knows them, with a frame OmittedFrames for the rest. It is safe for concurrent
-// use.
+// its share of them, stacks that are new are cut: they are held as far as the tree
+// knows them, with a frame OmittedFrames between that and the last frame. So what
+// was measured in each function stays right. It is safe for concurrent use.
 type Dictionary struct {
 	limit int64
 
@@ -27,7 +27,7 @@ type Dictionary struct {
 // end is where a stack ends in the tree.
 type end struct {
 	node int32 // of the last frame
-	cut  bool  // node stands for the frames that had no room
+	cut  bool  // frames above it had no room
 }
 
 // The tree may take one part in treeShare of a dictionary's bytes before stacks
@@ -100,11 +100,20 @@ func (d *Dictionary) enter(frames []byte) end {
 		}
 		next, ok := d.known(node, function)
 		if !ok {
-			return end{d.tree.child(node, d.rest()), true}
+			return d.cut(node, frames)
 		}
 		node = next
 	}
 	return end{node, false}
+}
+
+// cut enters the last frame only of what is below a node.
+func (d *Dictionary) cut(node int32, frames []byte) end {
+	last := len(frames)/8 - 1
+	if last > 0 {
+		node = d.tree.child(node, d.rest())
+	}
+	return end{d.tree.child(node, d.intern(binary.LittleEndian.Uint64(frames[8*last:]))), last > 0}
 }
 
 func (d *Dictionary) known(parent int32, function uint64) (node int32, ok bool) {

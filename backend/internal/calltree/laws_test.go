@@ -32,7 +32,7 @@ func TestTreeHoldsWhatWasSummed(t *testing.T) {
 }
 
 // A dictionary without room cuts stacks, and refuses them in the end. What it
-// shows of a path is right all the same.
+// shows of a path above the cut, and in a function itself, is right all the same.
 func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := draw(t, 1)
@@ -57,6 +57,12 @@ func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
 			}
 			if want := held.where(func(p []string) bool { return hasPrefix(p, path) }).total(); totals[node] != want {
 				t.Fatalf("total of %q is %+v, want %+v", path, totals[node], want)
+			}
+		}
+		list, _ := tree.Top()
+		for _, f := range list {
+			if want := held.where(func(p []string) bool { return len(p) > 0 && p[len(p)-1] == f.Name }).total(); f.Self[0] != want {
+				t.Fatalf("self of %q is %+v, want %+v", f.Name, f.Self[0], want)
 			}
 		}
 	})
