@@ -125,7 +125,10 @@ func checkLiveObjects(t *testing.T, jdk string) {
 	b.stop()
 	windows := b.spool.profiled()
 	sessions := map[string]bool{}
-	for _, w := range windows {
+	for i, w := range windows {
+		if i > 0 {
+			t.Logf("%s between two sessions, %d of %d objects alive", w.Recorded.Start.Sub(windows[i-1].Recorded.End), of(w, profile.Live, "Workload.keep"), of(w, profile.Alloc, "Workload.keep"))
+		}
 		if sessions[w.Session] {
 			t.Errorf("session %s has two windows", w.Session)
 		}

@@ -4,7 +4,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * A load of known shape, for tests. Its arguments name the threads to run: cpu
  * (hot and warm use CPU 3 to 1), alloc (big and small allocate bytes 4 to 1),
  * lock (contended ReentrantLock), monitor (contended synchronized), live (keeps
- * one object in four for ten seconds, and drops three before each collection).
+ * one object in four for ten seconds, and drops three before each collection),
+ * buffers (allocates native memory).
  * Without arguments it only waits. It prints one line, when it is running.
  */
 public class Workload {
@@ -41,6 +42,8 @@ public class Workload {
             Thread.sleep(10);
         }
     }
+    static void buffer() { object = java.nio.ByteBuffer.allocateDirect(16_000); }
+    static void buffers() throws Exception { for (;;) { buffer(); Thread.sleep(5); } }
     static void holdLock() throws Exception { LOCK.lock(); try { Thread.sleep(2); } finally { LOCK.unlock(); } }
     static void lock() throws Exception { for (;;) holdLock(); }
     static void holdMonitor() throws Exception { synchronized (MONITOR) { Thread.sleep(3); } }
@@ -61,6 +64,7 @@ public class Workload {
                 case "alloc": start(arg, 1, Workload::alloc); break;
                 case "lock": start(arg, 3, Workload::lock); break;
                 case "live": start(arg, 1, Workload::live); break;
+                case "buffers": start(arg, 1, Workload::buffers); break;
                 case "monitor": start(arg, 3, Workload::monitor); break;
                 default: throw new IllegalArgumentException(arg);
             }
