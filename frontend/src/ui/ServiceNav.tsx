@@ -1,11 +1,11 @@
 import { useMemo } from 'react'
 import { useRegressions } from '../api/queries'
 import { fullName } from '../profile/services'
-import { shortVerdict, verdictsByService } from '../profile/verdicts'
+import { growthText, shortVerdict, verdictsByService } from '../profile/verdicts'
 import { compareLink, linkTo, type Screen, type UrlState } from '../url'
 import { Link } from './Link'
 import { useLive } from './live'
-import { VerdictIcon } from './VerdictIcon'
+import { verdictTone } from './VerdictIcon'
 
 /** The screens of a service, with the verdict on its newest version where that is another than before. */
 export function ServiceNav({ url }: { url: UrlState }) {
@@ -24,9 +24,9 @@ export function ServiceNav({ url }: { url: UrlState }) {
       <Link href={linkTo(url, 'changes', here)} aria-current={current('changes')}>
         What changed{' '}
         {told && (
-          <span title={shortVerdict(verdict)}>
-            <VerdictIcon verdict={verdict.verdict} />
+          <span className={`small ${verdictTone(verdict)}`} title={shortVerdict(verdict)}>
             <span className="sr-only">{shortVerdict(verdict)}</span>
+            <span aria-hidden="true">{growthText(verdict)}</span>
           </span>
         )}
       </Link>

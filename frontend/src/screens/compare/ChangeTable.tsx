@@ -12,12 +12,15 @@ import { splitName } from '../../profile/names'
 import { formatCounted, formatPercent } from '../../profile/units'
 import { change } from '../../ui/location'
 import { SortHead } from '../../ui/SortHead'
+import { useNarrow } from '../../ui/width'
 import { Filler, useWindowedRows } from '../../ui/windowed'
 import type { UrlState } from '../../url'
 import { type Column, columnFor } from './column'
 import { differenceText, LETTERS } from './words'
 
 const ROW_HEIGHT = 40
+/** The figures below the name. */
+const TWO_LINES = 50
 const COLUMNS = 4
 
 interface Props {
@@ -36,7 +39,8 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
     () => sortChanges(matches ? rows.filter(row => matches(row.name)) : rows, measure, url.ascending),
     [rows, matches, measure, url.ascending],
   )
-  const { first, last } = useWindowedRows(host, shown.length, ROW_HEIGHT)
+  const rowHeight = useNarrow() ? TWO_LINES : ROW_HEIGHT
+  const { first, last } = useWindowedRows(host, shown.length, rowHeight)
   const empty = emptySide(comparison)
   const countUnit = comparison.byCount ? diff.countUnit : undefined
   const most = useMemo(() => mostOf(rows, measure), [rows, measure])
@@ -79,7 +83,7 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
             </tr>
           </thead>
           <tbody>
-            <Filler rows={first} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
+            <Filler rows={first} rowHeight={rowHeight} columns={COLUMNS} />
             {shown.slice(first, last).map((row, i) => (
               <Row
                 key={`${row.name}/${row.kind}`}
@@ -92,7 +96,7 @@ export function ChangeTable({ url, diff, comparison, matches }: Props) {
                 empty={empty}
               />
             ))}
-            <Filler rows={shown.length - last} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
+            <Filler rows={shown.length - last} rowHeight={rowHeight} columns={COLUMNS} />
           </tbody>
         </table>
         {shown.length === 0 && (

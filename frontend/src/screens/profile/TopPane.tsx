@@ -7,12 +7,15 @@ import { formatCount, formatCounted, formatValue, scaleFor } from '../../profile
 import { change } from '../../ui/location'
 import { SortHead } from '../../ui/SortHead'
 import { useTheme } from '../../ui/theme'
+import { useNarrow } from '../../ui/width'
 import { Filler, useWindowedRows } from '../../ui/windowed'
 import type { UrlState } from '../../url'
 import { type Model, shownTotal } from './model'
 import { TopRowView } from './TopRowView'
 
 const ROW_HEIGHT = 27
+/** The figures below the name. */
+const TWO_LINES = 46
 const COLUMNS = 5
 
 interface Props {
@@ -32,7 +35,8 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
   const shown = useMemo(() => {
     return sortTop(matches ? rows.filter(row => matches(row.name)) : rows, order, ascending)
   }, [rows, matches, order, ascending])
-  const { first, last, scrollTo } = useWindowedRows(host, shown.length, ROW_HEIGHT)
+  const rowHeight = useNarrow() ? TWO_LINES : ROW_HEIGHT
+  const { first, last, scrollTo } = useWindowedRows(host, shown.length, rowHeight)
   const at = useMemo(() => shown.findIndex(row => row.name === selected), [shown, selected])
   useEffect(() => {
     if (at >= 0) scrollTo(at)
@@ -66,7 +70,7 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
             </tr>
           </thead>
           <tbody>
-            <Filler rows={first} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
+            <Filler rows={first} rowHeight={rowHeight} columns={COLUMNS} />
             {shown.slice(first, last).map((row, i) => (
               <TopRowView
                 key={`${row.name}/${row.kind}`}
@@ -80,7 +84,7 @@ export function TopPane({ model, matches, selected, pinned, url, exact }: Props)
                 selected={row.name === selected}
               />
             ))}
-            <Filler rows={shown.length - last} rowHeight={ROW_HEIGHT} columns={COLUMNS} />
+            <Filler rows={shown.length - last} rowHeight={rowHeight} columns={COLUMNS} />
           </tbody>
         </table>
         {shown.length === 0 && <p className="top-none muted">No function matches the search.</p>}

@@ -6,6 +6,7 @@ import { formatCounted } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { useLive } from '../../ui/live'
 import { formatAge } from '../../ui/time'
+import { isNarrow } from '../../ui/width'
 import type { UrlState } from '../../url'
 
 /** Pods that asked for a profile and are in no list of targets, as they have no sidecar or one that nobody hears. */
@@ -28,10 +29,8 @@ function NotKnown({ why }: { why: string }) {
 }
 
 /** On a telephone their reasons would leave no room for the targets. */
-const NARROW = '(width < 560px)'
-
 function Pods({ injection }: { injection: Injection }) {
-  const [open, setOpen] = useState(() => !window.matchMedia(NARROW).matches)
+  const [open, setOpen] = useState(() => !isNarrow())
   const groups = injectionGroups(injection)
   if (groups.length === 0) return null
   const unprofiled = countUnprofiled(injection)
