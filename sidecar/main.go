@@ -100,14 +100,9 @@ func exit(code int) {
 	os.Exit(code)
 }
 
-// heapGrowth is by how many percent the heap of "run" may grow until its garbage
-// is collected. Little lives in it, so that a small value saves private memory for
-// some milliseconds of CPU a minute.
-const heapGrowth = 25
-
 func run() int {
 	if os.Args[1] == "run" && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
+		debug.SetGCPercent(jfr.HeapGrowth)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -181,6 +181,28 @@ func TestDecodeBoundsSharedPrefixes(t *testing.T) {
 	}
 }
 
+// What one process hands to another of the machine is the same window, within the same
+// limits.
+func TestMessages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWindow(t)
+		message := EncodeMessage(w)
+		got, err := DecodeMessage(message, DefaultDecodeLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(w, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
+		}
+		limits := DefaultDecodeLimits()
+		limits.MaxDecoded = len(message) - 1
+		var e *DecodeError
+		if _, err := DecodeMessage(message, limits); !errors.As(err, &e) || e.Reason != DecodedTooLarge {
+			t.Fatalf("a longer message than allowed: %v", err)
+		}
+	})
+}
+
 func FuzzDecode(f *testing.F) {
 	good, err := Encode(exampleWindow(f))
 	if err != nil {

@@ -81,6 +81,18 @@ func Decode(encoded []byte, limits DecodeLimits) (*Window, error) {
 	return p.window(true)
 }
 
+// DecodeMessage is Decode of what EncodeMessage returns.
+func DecodeMessage(message []byte, limits DecodeLimits) (*Window, error) {
+	if len(message) > limits.MaxDecoded {
+		return nil, &DecodeError{Reason: DecodedTooLarge, What: "bytes of a message", Actual: int64(len(message)), Limit: int64(limits.MaxDecoded)}
+	}
+	p, err := measured(message, limits)
+	if err != nil {
+		return nil, err
+	}
+	return p.window(true)
+}
+
 // Packed is a window that is decompressed and measured, and not built yet.
 type Packed struct {
 	message []byte
@@ -96,6 +108,10 @@ func Unpack(encoded []byte, limits DecodeLimits) (*Packed, error) {
 	if err != nil {
 		return nil, err
 	}
+	return measured(message, limits)
+}
+
+func measured(message []byte, limits DecodeLimits) (*Packed, error) {
 	memory, err := measure(message, limits)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func Encode(w *Window) ([]byte, error) {
 	return enc.EncodeAll(message, append(make([]byte, 0, len(message)/4+64), magic...)), nil
 }
 
+// EncodeMessage returns what Encode compresses, for another process of this machine.
+func EncodeMessage(w *Window) []byte { return appendWindow(nil, w) }
+
 func appendWindow(b []byte, w *Window) []byte {
 	b = appendBytes(b, 1, w.ID[:])
 	b = appendMessage(b, 2, func(b []byte) []byte { return appendTarget(b, &w.Target) })

@@ -8,26 +8,39 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// encodeWithin encodes a result in at most limit bytes and maxFrames frames. If
-// it has more, the lighter half of the stacks goes into the ledger, until the
-// rest fits.
-func encodeWithin(r *Result, limit, maxFrames int) ([]byte, error) {
+// encodeWithin returns a result whose encoding has at most limit bytes and maxFrames
+// frames. If it has more, the lighter half of the stacks goes into the ledger, until
+// the rest fits. A short message is returned as it is: the parent encodes it anyhow, when
+// more is known of the window.
+func encodeWithin(r *Result, limit, maxFrames int) (answer []byte, packed bool, err error) {
 	for {
 		if countFrames(r) <= maxFrames {
-			encoded, err := profile.Encode(r.asWindow())
+			window := r.asWindow()
+			if message := profile.EncodeMessage(window); len(message) <= maxPlain && neverLonger(len(message)) <= limit {
+				return message, false, nil
+			}
+			encoded, err := profile.Encode(window)
 			if err != nil {
-				return nil, fmt.Errorf("encode result: %w", err)
+				return nil, false, fmt.Errorf("encode result: %w", err)
 			}
 			if len(encoded) <= limit {
-				return encoded, nil
+				return encoded, true, nil
 			}
 		}
 		if countFrames(r) == 0 {
-			return nil, fmt.Errorf("result without stacks exceeds %d bytes", limit)
+			return nil, false, fmt.Errorf("result without stacks exceeds %d bytes", limit)
 		}
 		r.halve()
 	}
 }
+
+// maxPlain is the longest message that is not compressed: the parent holds what comes
+// beside all that the child has, and a long one becomes a twentieth.
+const maxPlain = 256 << 10
+
+// neverLonger is what a message has at most when it is compressed: what cannot be made
+// shorter is stored in blocks, each with a few bytes of its own.
+func neverLonger(message int) int { return message + message>>10 + 64 }
 
 func countFrames(r *Result) int {
 	n := 0

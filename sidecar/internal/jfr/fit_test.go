@@ -3,6 +3,8 @@ package jfr
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -25,8 +27,20 @@ func TestFitKeepsTheLedgerTrue(t *testing.T) {
 		set, coverage, notes := b.BuildNoted()
 		r := Result{Sets: []profile.StackSet{set}, Coverage: []profile.Coverage{coverage}, notes: map[profile.Type][][]profile.Loss{profile.CPU: notes}}
 		most := rapid.IntRange(1, 30).Draw(t, "frames")
-		if _, err := encodeWithin(&r, 1<<20, most); err != nil {
+		limit := rapid.SampledFrom([]int{256, 300, 400, 1 << 20}).Draw(t, "limit")
+		answer, packed, err := encodeWithin(&r, limit, most)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if encoded, err := profile.Encode(r.asWindow()); err != nil || len(encoded) > limit {
+			t.Fatalf("%d bytes, %v", len(encoded), err)
+		}
+		read := profile.DecodeMessage
+		if packed {
+			read = profile.Decode
+		}
+		if window, err := read(answer, profile.DefaultDecodeLimits()); err != nil || !cmp.Equal(window, r.asWindow(), cmpopts.EquateEmpty()) {
+			t.Fatalf("the answer is %+v, %v", window, err)
 		}
 		if err := r.asWindow().Check(); err != nil {
 			t.Fatal(err)

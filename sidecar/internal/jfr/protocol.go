@@ -13,8 +13,8 @@ import (
 // What parent and child say to each other. The child has the recording as file
 // 3 and writes the number of each chunk that it begins, four bytes, to file 4.
 // The request is JSON on its standard input, the answer goes to its standard
-// output: the length of a JSON summary in four bytes, the summary, and an
-// encoded window.
+// output: the length of a JSON summary in four bytes, the summary, and a window, not
+// compressed if it is short.
 const (
 	recordingFD = 3
 	progressFD  = 4
@@ -43,10 +43,11 @@ type summary struct {
 	// PeakBytes is what was resident of the child at most. What the kernel counts for
 	// the parent begins with what the parent itself has.
 	PeakBytes int64 `json:"peakBytes,omitempty"`
+	Packed    bool  `json:"packed,omitempty"` // the window is compressed
 }
 
 func writeAnswer(w io.Writer, r *Result, limit, maxFrames int) error {
-	window, err := encodeWithin(r, limit, maxFrames)
+	window, packed, err := encodeWithin(r, limit, maxFrames)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func writeAnswer(w io.Writer, r *Result, limit, maxFrames int) error {
 	if err != nil {
 		return err
 	}
-	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Event, r.Unread, r.Problems, int64(status.VmHWM)})
+	head, err := json.Marshal(summary{r.Chunks, r.Events, r.Event, r.Unread, r.Problems, int64(status.VmHWM), packed})
 	if err != nil {
 		return fmt.Errorf("encode summary: %w", err)
 	}
@@ -79,7 +80,11 @@ func readAnswer(b []byte, limits profile.DecodeLimits) (Result, error) {
 	if err := json.Unmarshal(b[:n], &s); err != nil {
 		return Result{}, fmt.Errorf("read summary of the decoder: %w", err)
 	}
-	w, err := profile.Decode(b[n:], limits)
+	decode := profile.DecodeMessage
+	if s.Packed {
+		decode = profile.Decode
+	}
+	w, err := decode(b[n:], limits)
 	if err != nil {
 		return Result{}, fmt.Errorf("read answer of the decoder: %w", err)
 	}
