@@ -332,6 +332,25 @@ func TestTypeThatIsNotRecorded(t *testing.T) {
 	}
 }
 
+// Each type comes back with its own unit, under its own name.
+func TestEveryTypeComesBack(t *testing.T) {
+	c := real(t)
+	end := time.Now().UTC().Truncate(time.Minute)
+	w := profiletest.Window(profiletest.Options{Start: end.Add(-10 * time.Minute), Types: profile.Types()})
+	upload(t, c, []*profile.Window{w})
+	span := fmt.Sprintf("from=%d&to=%d", end.Unix()-3600, end.Unix())
+	for _, set := range w.Sets {
+		flame := apitest.Decode[api.Flame](t, c.Get(t, "/api/v1/flame?"+strings.Replace(selection, "type=cpu", "type="+string(set.Type), 1)+span))
+		if flame.Type != set.Type || flame.Unit != set.Type.Unit() || flame.CountUnit != set.Type.CountUnit() || flame.Total != set.Total() {
+			t.Errorf("%s: type %s of %+v in %s and %s, want %+v", set.Type, flame.Type, flame.Total, flame.Unit, flame.CountUnit, set.Total())
+		}
+	}
+	services := apitest.Decode[api.Services](t, c.Get(t, "/api/v1/services?"+span))
+	if len(services.Services) != 1 || len(services.Services[0].Types) != len(profile.Types()) {
+		t.Errorf("services are %+v", services.Services)
+	}
+}
+
 // The same 70 s have the same mean in every range and on every screen: to the
 // digit, as services are sorted by it.
 func TestMeanIsOverTheTimeThatWasRecorded(t *testing.T) {
