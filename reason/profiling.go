@@ -47,7 +47,7 @@ func Profiling() []Text {
 		{"recording_missing", "The recording has disappeared", "Find what removes files from the shared directory"},
 		{"chunk_unfinished", "The last chunk of a recording was not finished when its JVM died", "A shorter window loses less"},
 		{"decode_timeout", "Reading a recording took longer than allowed", "Raise --decode-timeout or profile less"},
-		{"decode_memory", "Reading a recording needed more memory than allowed", "Raise --decode-memory or profile less"},
+		{"decode_memory", "Reading a recording needed more memory than allowed", "Raise the memory limit of the sidecar (annotation profiling.io/memory-limit; --decode-memory outside of pods), or profile less"},
 		{"events_truncated", "A window had more events than are read", "Raise --max-events, or sample less often"},
 		{"stack_missing", "The recording has a sample without its stack", ""},
 		{"stack_limit", "A window had more distinct stacks than are kept; the heaviest were kept", "Raise --max-stacks"},
