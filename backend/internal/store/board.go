@@ -130,6 +130,15 @@ func (b *board) expect(alive seconds, length, now int64) {
 	}
 }
 
+// cellColumn is an expression: the number of the cell in which a time is. Each
+// operation in a statement costs ClickHouse about 0.1 ms of planning.
+func (b *board) cellColumn(column string) string {
+	if len(b.cells) == 1 {
+		return "toInt64(0)"
+	}
+	return b.steps.cell(column)
+}
+
 func (b *board) cellOf(at int64) int { return int(max((at-b.steps.first)/b.steps.length, 0)) }
 
 // cell is the span of a cell; the first one begins where the range does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,7 @@ func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rol
 	statement := fmt.Sprintf(`SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(%d, 'UTC'), -1, %s) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > %d) AS gaps,
-  arrayMap(x -> `+exact("x")+`, sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born%s
 FROM (
@@ -103,7 +104,7 @@ FROM (
     sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', `+recordedSpan+`, 0),
       kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
   %s GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT %d BY of_target, cell`, b.span.from, b.steps.cell("window_start"), b.span.from, r.staleHours(hours), source, r.store.limits.Counted+1)
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT %d BY of_target, cell`, b.span.from, b.cellColumn("window_start"), b.span.from, r.staleHours(hours), source, r.store.limits.Counted+1)
 	targets := 0
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var w windows
@@ -121,8 +122,9 @@ FROM (
 			s.gaps = w.Gaps
 		default:
 			s.prints, s.losses, b.stale = s.prints+w.Prints, s.losses+w.Losses, append(b.stale, w.Stale...)
-			w.enter(&b.cells[w.Cell])
-			return r.checkSums(w.Sums...)
+			sums := exactly(w.Sums)
+			w.enter(&b.cells[w.Cell], sums)
+			return r.checkSums(sums...)
 		}
 		return nil
 	})
@@ -131,22 +133,22 @@ FROM (
 
 // windows are those of a cell, or of a target.
 type windows struct {
-	OfTarget       uint64  `ch:"of_target"`
-	Series         uint64  `ch:"series_id"` // of a target
-	Cell           int64   `ch:"cell"`      // -1 is before the range
-	Stored         uint64  `ch:"stored"`
-	Lost           uint64  `ch:"lost_windows"`
-	LostSeconds    int64   `ch:"lost_s"`
-	Prints         uint64  `ch:"all_prints"`
-	Losses         uint64  `ch:"all_losses"`
-	Gaps           uint64  `ch:"gaps"`
-	Sums           []int64 `ch:"all_sums"` // in the order of the statement
-	First          int64   `ch:"first"`    // Unix s, as Last and Born
-	Last           int64   `ch:"last"`
-	RecordedLength int64   `ch:"recorded_length"` // s, of the shortest window with a recording; 0 if there is none
-	AnyLength      int64   `ch:"any_length"`
-	Born           int64   `ch:"born"`
-	Stale          []int64 `ch:"stale"` // hours, Unix s
+	OfTarget       uint64     `ch:"of_target"`
+	Series         uint64     `ch:"series_id"` // of a target
+	Cell           int64      `ch:"cell"`      // -1 is before the range
+	Stored         uint64     `ch:"stored"`
+	Lost           uint64     `ch:"lost_windows"`
+	LostSeconds    int64      `ch:"lost_s"`
+	Prints         uint64     `ch:"all_prints"`
+	Losses         uint64     `ch:"all_losses"`
+	Gaps           uint64     `ch:"gaps"`
+	Sums           []*big.Int `ch:"all_sums"` // in the order of the statement
+	First          int64      `ch:"first"`    // Unix s, as Last and Born
+	Last           int64      `ch:"last"`
+	RecordedLength int64      `ch:"recorded_length"` // s, of the shortest window with a recording; 0 if there is none
+	AnyLength      int64      `ch:"any_length"`
+	Born           int64      `ch:"born"`
+	Stale          []int64    `ch:"stale"` // hours, Unix s
 }
 
 // staleHours is the column of those hours whose roll-up may lack a window, as it came
@@ -166,13 +168,25 @@ func (r *read) staleHours(hours []rolledHour) string {
 		strings.Join(list, ", "), strings.Join(at, ", "), int64(math.MaxInt64))
 }
 
-// enter enters the windows of a cell into it.
-func (w *windows) enter(c *boardCell) {
+// exactly are sums as Int64, or -1 where profile.Amount does not hold one exactly.
+func exactly(sums []*big.Int) []int64 {
+	out := make([]int64, len(sums))
+	for i, sum := range sums {
+		out[i] = -1
+		if sum.IsInt64() && sum.Int64() < math.MaxInt64 {
+			out[i] = sum.Int64()
+		}
+	}
+	return out
+}
+
+// enter enters the windows of a cell into it, with their sums.
+func (w *windows) enter(c *boardCell, sums []int64) {
 	c.Windows, c.lostSeconds = WindowCount{Stored: int64(w.Stored), Lost: int64(w.Lost)}, w.LostSeconds
-	c.Ledger.Captured = profile.Amount{Value: w.Sums[0], Count: w.Sums[1]}
-	c.Ledger.Stored = profile.Amount{Value: w.Sums[2], Count: w.Sums[3]}
-	c.Ledger.Raw, c.Time.Recorded = w.Sums[4], time.Duration(w.Sums[5])
-	c.Kernel = Kernel{Windows: w.Sums[6], Charged: time.Duration(w.Sums[7]), Profiled: time.Duration(w.Sums[8])}
+	c.Ledger.Captured = profile.Amount{Value: sums[0], Count: sums[1]}
+	c.Ledger.Stored = profile.Amount{Value: sums[2], Count: sums[3]}
+	c.Ledger.Raw, c.Time.Recorded = sums[4], time.Duration(sums[5])
+	c.Kernel = Kernel{Windows: sums[6], Charged: time.Duration(sums[7]), Profiled: time.Duration(sums[8])}
 }
 
 // life is that of the target whose windows they are.
@@ -187,7 +201,7 @@ func (w *windows) life(last report, m moment) life {
 func (r *read) losses(ctx context.Context, sel Selection, b *board, m moment) (read uint64, err error) {
 	source, args := b.headersOf(sel, b.span, lossRows, m)
 	statement := fmt.Sprintf(`SELECT %s AS cell, p.type, o, e, any(n > 0), sumIf(`+fingerprint+`, n <= 1), %s
-%s GROUP BY cell, p.type, o, e`, b.steps.cell("window_start"), lossSums(), source)
+%s GROUP BY cell, p.type, o, e`, b.cellColumn("window_start"), lossSums(), source)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var cell int64
 		var of string

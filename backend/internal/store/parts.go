@@ -49,12 +49,12 @@ func partsStatement(sel Selection, b *board, by Column, m moment) (string, param
 	if by != ByThread {
 		source, args := b.headersOf(sel, b.span, "", m)
 		return fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
-			", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.steps.cell("window_start"), by, source), args
+			", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.cellColumn("window_start"), by, source), args
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
 	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+", "+exact("sum(toInt128(count))")+
 		", uniqExact((series_id, window_start)) FROM (%s) GROUP BY cell, name",
-		b.steps.cell("window_start"), recentSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
+		b.cellColumn("window_start"), recentSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
 }
 
 func (r *read) parts(ctx context.Context, sel Selection, b *board, by Column, m moment) ([]Part, error) {

@@ -13,16 +13,10 @@ FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
-SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -37,10 +31,10 @@ FROM (
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -53,6 +47,12 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+
+SELECT toInt64(0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
 
 ---- Overview
 SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC');
@@ -112,7 +112,7 @@ SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -130,7 +130,7 @@ FROM (
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -162,7 +162,7 @@ SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -180,7 +180,7 @@ FROM (
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -218,16 +218,10 @@ SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001
 UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), max(rolled_at), toUInt8(0), toUInt8(0) FROM (SELECT * FROM @.rolled_hours WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC')) GROUP BY hour;
 
-SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -242,10 +236,10 @@ FROM (
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -264,20 +258,20 @@ SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, 
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
+SELECT toInt64(0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
+
 ---- Sums of a pod
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
-SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY cell, p.type, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -292,10 +286,10 @@ FROM (
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -314,20 +308,20 @@ SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, 
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))) AND series_id IN (SELECT series_id FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type IN ('', {type:String}) AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND pod IN {pods:Array(String)}))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
+SELECT toInt64(0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY cell, p.type, o, e;
+
 ---- Sums of threads
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
-SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
-FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -342,10 +336,10 @@ FROM (
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800), 0)) AS cell,
+SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -364,6 +358,12 @@ SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT I
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
 GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT 200000 SETTINGS totals_mode = 'before_having';
 
+SELECT toInt64(0) AS cell, p.type, o, e, any(n > 0), sumIf(cityHash64(series_id, window_start, received_at), n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cell, p.type, o, e;
+
 ---- Targets
 SELECT cluster, namespace, service, series_id, version, pod, pod_uid, node, container, pid, jvm_start, jvm_version, main_class,
   state, reason, detail, since, session, window_s, events, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window, reported_at FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY reported_at DESC, series_id LIMIT 10001;
@@ -381,7 +381,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
@@ -399,7 +399,7 @@ FROM (
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
   sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  arrayMap(x -> if(x >= 9223372036854775807, -1, toInt64(x)), sumForEach(sums)) AS all_sums,
+  sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
 FROM (
