@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"os"
@@ -21,7 +22,13 @@ var stress []byte
 // each second, also while threads start and end at 1,000 a second, and where the
 // memory that the C library frees is overwritten at once, so that a use of it
 // faults.
-func TestRotationUnderStress(t *testing.T) {
+func TestRotationUnderStress(t *testing.T) { underStress(t, rotate) }
+
+// The same with a session each second, as there is one for each window with live
+// objects, and with the tables of libraries patched for native events.
+func TestSessionsUnderStress(t *testing.T) { underStress(t, renew) }
+
+func underStress(t *testing.T, check func(t *testing.T, s stressed)) {
 	for _, perturb := range []string{"", "MALLOC_PERTURB_=165"} {
 		for _, churn := range []int{0, 1000} {
 			if !long() && churn == 0 {
@@ -34,14 +41,27 @@ func TestRotationUnderStress(t *testing.T) {
 					jdks = jdks[i : i+1]
 				}
 				for _, jdk := range jdks {
-					t.Run(jdk, func(t *testing.T) { t.Parallel(); rotate(t, jdk, perturb, churn) })
+					t.Run(jdk, func(t *testing.T) {
+						t.Parallel()
+						s := startStressed(t, jdk, perturb, churn)
+						check(t, s)
+						s.jvm.CheckUntouched(t)
+					})
 				}
 			})
 		}
 	}
 }
 
-func rotate(t *testing.T, jdk, perturb string, churn int) {
+// stressed is a JVM under stress.
+type stressed struct {
+	jvm *jvmtest.JVM
+	dir string
+	log string
+	run func(asprof.Command) asprof.Result
+}
+
+func startStressed(t *testing.T, jdk, perturb string, churn int) stressed {
 	var env []string
 	if perturb != "" {
 		env = []string{perturb}
@@ -57,14 +77,6 @@ func rotate(t *testing.T, jdk, perturb string, churn int) {
 		t.Fatal(err)
 	}
 	client := asprof.NewClient(finder(t), asprof.Options{Timeout: time.Minute})
-	file, log := filepath.Join(dir, "stress.jfr"), filepath.Join(dir, "log")
-	record, err := asprof.Record(asprof.Recording{
-		File: file, CPUInterval: time.Millisecond, AllocInterval: 4 << 10, LockThreshold: 10 * time.Microsecond,
-		MemoryLimit: 64 << 20, ChunkSize: 16 << 20, ChunkTime: time.Minute, Timeout: time.Hour,
-	}, log)
-	if err != nil {
-		t.Fatal(err)
-	}
 	run := func(cmd asprof.Command) asprof.Result {
 		t.Helper()
 		r, err := client.Run(t.Context(), p, library, cmd)
@@ -73,22 +85,75 @@ func rotate(t *testing.T, jdk, perturb string, churn int) {
 		}
 		return r
 	}
-	run(record)
+	return stressed{jvm: j, dir: dir, log: filepath.Join(dir, "log"), run: run}
+}
+
+// record begins a session that samples far more than ours do.
+func (s stressed) record(t *testing.T, file string, change func(*asprof.Recording)) {
+	t.Helper()
+	r := asprof.Recording{
+		File: file, CPUInterval: time.Millisecond, AllocInterval: 4 << 10, LockThreshold: 10 * time.Microsecond,
+		MemoryLimit: 64 << 20, ChunkSize: 16 << 20, ChunkTime: time.Minute, Timeout: time.Hour,
+	}
+	change(&r)
+	record, err := asprof.Record(r, s.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.run(record)
+}
+
+func rotate(t *testing.T, s stressed) {
+	file := filepath.Join(s.dir, "stress.jfr")
+	s.record(t, file, func(*asprof.Recording) {})
+	dumps, slowest := eachSecond(func() time.Duration {
+		took := s.run(asprof.Dump(s.log)).Took
+		punch(t, file)
+		return took
+	})
+	s.finish(t, fmt.Sprintf("%d dumps, the slowest took %s", dumps, slowest))
+}
+
+func renew(t *testing.T, s stressed) {
+	var file string
+	begin := func() {
+		file = filepath.Join(s.dir, rand.Text()+".jfr")
+		s.record(t, file, func(r *asprof.Recording) {
+			r.Live, r.NativeInterval, r.NativeThreshold = true, 64<<10+1, 10*time.Microsecond
+		})
+	}
+	begin()
+	sessions, slowest := eachSecond(func() time.Duration {
+		took := s.run(asprof.Stop(s.log)).Took
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		begin()
+		return took
+	})
+	s.finish(t, fmt.Sprintf("%d sessions, the slowest stop took %s", sessions, slowest))
+}
+
+// eachSecond calls f each second for the time of the stress.
+func eachSecond(f func() time.Duration) (calls int, slowest time.Duration) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	dumps, slowest := 0, time.Duration(0)
-	for end := time.Now().Add(stressTime()); time.Now().Before(end); dumps++ {
+	for end := time.Now().Add(stressTime()); time.Now().Before(end); calls++ {
 		<-tick.C
-		slowest = max(slowest, run(asprof.Dump(log)).Took)
-		punch(t, file)
+		slowest = max(slowest, f())
 	}
-	counters := asprof.ParseMetrics(run(asprof.Metrics(log)).Log)
-	run(asprof.Stop(log))
-	t.Logf("%d dumps, the slowest took %s; %+v", dumps, slowest, counters)
+	return calls, slowest
+}
+
+// finish ends the session, which must have taken samples.
+func (s stressed) finish(t *testing.T, what string) {
+	t.Helper()
+	counters := asprof.ParseMetrics(s.run(asprof.Metrics(s.log)).Log)
+	s.run(asprof.Stop(s.log))
+	t.Logf("%s; %+v", what, counters)
 	if counters.Samples == 0 {
 		t.Error("no sample was taken")
 	}
-	j.CheckUntouched(t)
 }
 
 // punch gives up the disk of a recording, as the sidecar does behind what it has
