@@ -2,9 +2,11 @@ package target
 
 import "regexp"
 
-// kubeletFile is what the kubelet keeps of a container and mounts into it, as a
-// rule on /dev/termination-log.
-var kubeletFile = regexp.MustCompile(`/pods/[^/]+/containers/([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)/[0-9a-f]+$`)
+// newKubeletFile matches what the kubelet keeps of a container and mounts into it, as
+// a rule on /dev/termination-log.
+func newKubeletFile() *regexp.Regexp {
+	return regexp.MustCompile(`/pods/[^/]+/containers/([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)/[0-9a-f]+$`)
+}
 
 // mountedContainer is the name of a process's container by the file that the
 // kubelet mounts into each; empty where there is none. It says what a container
@@ -19,7 +21,7 @@ func (f *Finder) mountedContainer(pid int) string {
 		return ""
 	}
 	for _, mount := range mounts {
-		if found := kubeletFile.FindStringSubmatch(mount.Root); found != nil {
+		if found := f.kubeletFile.FindStringSubmatch(mount.Root); found != nil {
 			return found[1]
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -71,6 +72,8 @@ type Finder struct {
 	fs   procfs.FS
 	boot time.Time
 	seen map[string]sight // by cacheKey
+
+	kubeletFile *regexp.Regexp
 }
 
 // sight is what a process was when it was looked into, and for how many scans that
@@ -101,7 +104,7 @@ func NewFinder(root string) (*Finder, error) {
 		return nil, fmt.Errorf("read boot time from %s/stat: %w", root, err)
 	}
 	boot := time.Unix(int64(stat.BootTime), 0)
-	return &Finder{root: root, fs: fs, boot: boot, seen: map[string]sight{}}, nil
+	return &Finder{root: root, fs: fs, boot: boot, seen: map[string]sight{}, kubeletFile: newKubeletFile()}, nil
 }
 
 // StartAt is when a process started that many ticks after boot.
