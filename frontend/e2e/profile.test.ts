@@ -273,6 +273,10 @@ test('each type is shown in its unit', async () => {
     .waitFor()
   await page.getByRole('link', { name: 'Lock', exact: true }).click()
   await page.locator('.summary').getByText('Contentions', { exact: true }).waitFor()
+  await page.getByLabel('More types of profile').first().click()
+  await page.getByRole('link', { name: 'Live heap' }).click()
+  await expect.poll(() => url().searchParams.get('type')).toBe('live')
+  expect(await page.getByRole('link', { name: 'Native lock' }).isVisible()).toBe(false)
 })
 
 test('the header adds up: windows, ledger, omitted', async () => {

@@ -7,9 +7,13 @@ export function verdictsByService(answer: Regressions | undefined): Map<string, 
   return new Map(answer?.regressions.map(r => [fullName(r), r]))
 }
 
-/** "+12.3 % CPU": what the same work takes more, or less. */
-export function growthText({ growth }: Regression): string {
-  return `${growth < 0 ? '−' : '+'}${formatPercent(Math.abs(growth), 1)} CPU`
+/** "+12.3 %": what the same work takes more, or less. */
+export function growthShare({ growth }: Regression): string {
+  return `${growth < 0 ? '−' : '+'}${formatPercent(Math.abs(growth), 1)}`
+}
+
+export function growthText(r: Regression): string {
+  return `${growthShare(r)} CPU`
 }
 
 /** In few words, for a list. */

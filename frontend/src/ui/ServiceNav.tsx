@@ -1,7 +1,7 @@
 import { useMemo } from 'react'
 import { useRegressions } from '../api/queries'
 import { fullName } from '../profile/services'
-import { growthText, shortVerdict, verdictsByService } from '../profile/verdicts'
+import { growthShare, shortVerdict, verdictsByService } from '../profile/verdicts'
 import { compareLink, linkTo, type Screen, type UrlState } from '../url'
 import { Link } from './Link'
 import { useLive } from './live'
@@ -26,7 +26,7 @@ export function ServiceNav({ url }: { url: UrlState }) {
         {told && (
           <span className={`small ${verdictTone(verdict)}`} title={shortVerdict(verdict)}>
             <span className="sr-only">{shortVerdict(verdict)}</span>
-            <span aria-hidden="true">{growthText(verdict)}</span>
+            <span aria-hidden="true">{growthShare(verdict)}</span>
           </span>
         )}
       </Link>
