@@ -65,6 +65,7 @@ type accessFlags struct {
 
 type clickhouseFlags struct {
 	ClickHouse     string        `name:"clickhouse" env:"PODFLAME_CLICKHOUSE" help:"DSN of a ClickHouse server: clickhouse://user:password@host:9000/database. Empty: run one inside, with its data in --data-dir."`
+	Cluster        string        `name:"clickhouse-cluster" env:"PODFLAME_CLICKHOUSE_CLUSTER" help:"Name that --clickhouse has for a cluster of servers: tables are made on all of them, replicated by their Keeper, and shared out among its shards. Empty: that server has all."`
 	Library        string        `name:"clickhouse-library" env:"PODFLAME_CLICKHOUSE_LIBRARY" help:"Path of libchdb.so for the ClickHouse inside. Empty: look in the usual places."`
 	DataDir        string        `default:"~/.local/share/podflame" type:"path" env:"PODFLAME_DATA_DIR" help:"Where the ClickHouse inside keeps its data."`
 	Memory         byteSize      `name:"clickhouse-memory" default:"700MB" env:"PODFLAME_CLICKHOUSE_MEMORY" help:"Memory that the ClickHouse inside may use; its process needs about 1.5 times that."`
@@ -118,6 +119,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if d := c.ClickHouse.CommitDelay; d <= 0 || d > c.ClickHouse.InsertTimeout {
 		return fmt.Errorf("--commit-delay=%s is not above 0 and at most --insert-timeout=%s", d, c.ClickHouse.InsertTimeout)
+	}
+	if c.ClickHouse.Cluster != "" && c.ClickHouse.ClickHouse == "" {
+		return fmt.Errorf("--clickhouse-cluster=%s needs --clickhouse: the ClickHouse inside is one server and in no cluster", c.ClickHouse.Cluster)
 	}
 	if err := errors.Join(c.validateDoors(), c.Access.validate()); err != nil {
 		return err

@@ -61,12 +61,13 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	for says, arguments := range map[string][]string{
-		"--retention-days=8":     {"--retention-days=8"},
-		"--max-body=536870912":   {"--max-body=512MiB"},
-		"--query-concurrency=0":  {"--query-concurrency=0"},
-		"--commit-delay=7s":      {"--commit-delay=7s"},
-		"--max-decoded=12582912": {"--max-decoded=120MiB", "--max-windows-memory=128MiB"},
-		`"8 potatoes" is no siz`: {"--max-body=8 potatoes"},
+		"--retention-days=8":      {"--retention-days=8"},
+		"--max-body=536870912":    {"--max-body=512MiB"},
+		"--query-concurrency=0":   {"--query-concurrency=0"},
+		"--commit-delay=7s":       {"--commit-delay=7s"},
+		"--max-decoded=12582912":  {"--max-decoded=120MiB", "--max-windows-memory=128MiB"},
+		`"8 potatoes" is no siz`:  {"--max-body=8 potatoes"},
+		"needs --clickhouse: the": {"--clickhouse-cluster=main"},
 	} {
 		if _, err := parsed(t, arguments...); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v: error is %v, want %q", arguments, err, says)

@@ -121,7 +121,7 @@ const (
 // storeConfig is what both kinds of ClickHouse have in common.
 func (c *serveCmd) storeConfig(registry prometheus.Registerer, log *slog.Logger) store.Config {
 	return store.Config{
-		DSN: c.ClickHouse.ClickHouse, RetentionDays: c.ClickHouse.RetentionDays,
+		DSN: c.ClickHouse.ClickHouse, Cluster: c.ClickHouse.Cluster, RetentionDays: c.ClickHouse.RetentionDays,
 		RetentionBytes: uint64(c.ClickHouse.RetentionBytes), LowDisk: uint64(c.ClickHouse.LowDisk),
 		Limits: c.storeLimits(), Log: log, Registry: registry,
 	}

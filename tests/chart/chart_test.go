@@ -346,10 +346,20 @@ func TestExternalSecret(t *testing.T) {
 	}
 }
 
+func TestClusterOfClickHouse(t *testing.T) {
+	found := mustRender(t, "podflame", "podflame-system", "clickhouse: {mode: external, cluster: main}")
+	if name := settingsOf(t, found, "podflame-backend")["PODFLAME_CLICKHOUSE_CLUSTER"]; name != "main" {
+		t.Errorf("the cluster of the backend's ClickHouse is %v", name)
+	}
+	if name, ok := settingsOf(t, found, "podflame-webhook")["PODFLAME_CLICKHOUSE_CLUSTER"]; ok {
+		t.Errorf("the webhook has cluster %v", name)
+	}
+}
+
 // TestSchemaRefuses what a typing error would make of the values.
 func TestSchemaRefuses(t *testing.T) {
 	for _, values := range []string{
-		"clickhouse: {mode: internal}", "certificates: none", "image: {}", "images: {webhook: {digest: latest}}",
+		"clickhouse: {mode: internal}", "clickhouse: {cluster: main}", "clickhouse: {mode: external, cluster: 'a b'}", "certificates: none", "image: {}", "images: {webhook: {digest: latest}}",
 		"webhook: {settings: {AUDIT_EVERY: 1m}}", "webhook: {replicas: -1}", "labels: {a: 1}",
 	} {
 		if _, err := render(t, "podflame", "podflame-system", values); err == nil {

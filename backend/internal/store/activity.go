@@ -297,7 +297,7 @@ func (r *read) gapsMayBe(ctx context.Context, all *activities, narrow string, ar
 	if len(summed) == 0 {
 		return strings.Join(list, ""), args, nil
 	}
-	statement := fmt.Sprintf("SELECT DISTINCT service FROM (%s) WHERE lost > 0 AND last > %d LIMIT %d",
+	statement := fmt.Sprintf("SELECT DISTINCT service FROM @(%s) WHERE lost > 0 AND last > %d LIMIT %d",
 		strings.Join(all.before.rows("service, lost, last", "target_activity", narrow), " UNION ALL "), all.span.from, maxGapServices+1)
 	services := []string{}
 	err := r.query(ctx, statement, args, func(row driver.Rows) error {
@@ -347,7 +347,7 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 	}
 	limit := r.store.limits.Counted
 	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
-	statement := fmt.Sprintf(`SELECT w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
+	statement := fmt.Sprintf(`SELECT * EXCEPT (series_id) FROM @(SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
   w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints,
   toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
   SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
@@ -357,7 +357,7 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
   FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id
 ) AS w LEFT JOIN (
   SELECT cluster, namespace, service, series_id, `+aliveUntil+`, argMax(events, reported_at) AS records FROM @.targets GROUP BY cluster, namespace, service, series_id
-) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id ORDER BY w.series_id LIMIT %d`,
+) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id) ORDER BY series_id LIMIT %d`,
 		within, within, within, within, rows, limit+1)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var one activeTarget

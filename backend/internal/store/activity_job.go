@@ -240,7 +240,7 @@ SELECT %d, start, cluster, namespace, service, type, groupUniqArrayArray(%d)(ver
   groupArrayIf(o, some), groupArrayIf(e, some), %s, fromUnixTimestamp64Milli(%d, 'UTC') FROM (
   SELECT %s AS start, cluster, namespace, service, type, o, e, groupUniqArrayArray(%d)(h.versions) AS versions, sumIf(h.windows, n <= 1) AS windows, sumIf(h.prints, n <= 1) AS prints,
     min(h.first) AS first, max(h.last) AS last, %s, %s, max(n > 0) AS some
-  FROM (%s) AS h %s GROUP BY start, cluster, namespace, service, type, o, e
+  FROM @(%s) AS h %s GROUP BY start, cluster, namespace, service, type, o, e
 ) GROUP BY start, cluster, namespace, service, type`,
 		serviceColumns, length, MaxVersions, each("toInt64(least(sum(sum_%s), 9223372036854775807))", sums),
 		each("groupArrayIf(toInt64(least(sum_%s, 9223372036854775807)), some)", losses), at,
@@ -253,7 +253,7 @@ func sumTargets(length int64, rows string, at int64) string {
 	return fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, %s, rolled_at)
 SELECT %d, %s AS span, cluster, namespace, service, series_id, min(first), max(last), minIf(recorded_length, recorded_length > 0), min(any_length), min(born),
   groupUniqArrayArray(kinds), sum(stored), sum(lost), sum(lost_s), sum(prints), fromUnixTimestamp64Milli(%d, 'UTC')
-FROM (%s) AS h GROUP BY span, cluster, namespace, service, series_id`,
+FROM @(%s) AS h GROUP BY span, cluster, namespace, service, series_id`,
 		targetActivityColumns, length, spanOf("h.start", length), at, rows)
 }
 

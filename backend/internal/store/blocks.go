@@ -67,8 +67,8 @@ func (r *read) blocks(ctx context.Context, sel Selection, groups, slices int) ([
 	}
 	limit := r.store.limits.BlockRows
 	statement := fmt.Sprintf(`SELECT toInt64(series_id %% %d) * %d + intDiv(toInt64(toUnixTimestamp(window_start)) - %d, %d) AS block, stack_id, sum(value), sum(count)
-FROM @.samples WHERE %s AND type = {type:String} AND %s%s
- AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s%s)`,
+FROM @(SELECT series_id, window_start, stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND %s%s
+ AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s%s))`,
 		groups, slices, from, slice, scoped, samplesIn(seconds{from, to}), threads, scoped, startsIn("window_start", seconds{from, to}), chosen)
 	statement += fmt.Sprintf(" GROUP BY block, stack_id ORDER BY block LIMIT %d", limit+1)
 	var blocks []Block

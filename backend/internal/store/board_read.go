@@ -97,7 +97,7 @@ func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rol
   sumForEach(sums) AS all_sums,
   toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
   toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born%s
-FROM (
+FROM @(
   SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, `+recorded+`) AS recorded_s, min(jvm_start) AS jvm_started,
     max(p.type != '' AND `+recorded+`) AS has, max(if(p.type = '', empty(types), NOT `+recorded+`)) AS lost,
     maxIf(duration_s, p.type = '' AND `+noRecording+`) AS gap_s, sum(`+fingerprint+`) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
@@ -200,8 +200,8 @@ func (w *windows) life(last report, m moment) life {
 
 func (r *read) losses(ctx context.Context, sel Selection, b *board, m moment) (read uint64, err error) {
 	source, args := b.headersOf(sel, b.span, lossRows, m)
-	statement := fmt.Sprintf(`SELECT %s AS cell, p.type, o, e, any(n > 0), sumIf(`+fingerprint+`, n <= 1), %s
-%s GROUP BY cell, p.type, o, e`, b.cellColumn("window_start"), lossSums(), source)
+	statement := fmt.Sprintf(`SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), %s
+FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS print %s) GROUP BY cell, of, o, e`, lossSums(), b.cellColumn("window_start"), source)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var cell int64
 		var of string
@@ -226,7 +226,7 @@ func (r *read) losses(ctx context.Context, sel Selection, b *board, m moment) (r
 // say of its first time.
 func (r *read) earlierGaps(ctx context.Context, sel Selection, b *board, m moment) error {
 	source, args := b.headersOf(sel, before(b.span), lossRows, m)
-	statement := fmt.Sprintf("SELECT n, e, %s %s AND p.type = '' AND %s", gapSpan(b.span), source, reachesInto(b.span))
+	statement := fmt.Sprintf("SELECT * FROM @(SELECT n, e, %s %s AND p.type = '' AND %s)", gapSpan(b.span), source, reachesInto(b.span))
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var g gap
 		if err := g.scan(row); err != nil {

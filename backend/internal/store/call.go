@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -131,8 +130,8 @@ func (l Limits) explain(err error) {
 	}
 }
 
-// query runs one query and calls each for each row. Statements write @. in
-// front of table names, for the database.
+// query runs one query and calls each for each row. Statements write @. in front
+// of table names, see cluster.
 func (r *read) query(ctx context.Context, statement string, args params, each func(driver.Rows) error, options ...clickhouse.QueryOption) error {
 	rows, err := r.open(ctx, statement, args, options...)
 	if err != nil {
@@ -176,10 +175,8 @@ func (r *read) open(ctx context.Context, statement string, args params, options 
 	return r.store.conn.Query(clickhouse.Context(ctx, options...), statement, args...)
 }
 
-// sql puts the database in front of table names.
-func (s *Store) sql(statement string) string {
-	return strings.ReplaceAll(statement, "@.", s.database+".")
-}
+// sql writes the names of tables in full, see cluster.
+func (s *Store) sql(statement string) string { return s.cluster.sql(statement) }
 
 // params are the parameters of a query, by name.
 type params []any

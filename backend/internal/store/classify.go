@@ -41,6 +41,7 @@ func writeRules() map[int32]rule {
 	refused := rule{class: Refused}
 	overload := rule{Unavailable, later, "ClickHouse cannot merge as fast as is written"}
 	readOnly := rule{Unavailable, long, "the table is read-only in ClickHouse"}
+	away := rule{Unavailable, later, "a server of the cluster of ClickHouse cannot be reached"}
 	access := rule{Unavailable, long, "check the user, the password and the rights in --clickhouse"}
 	return map[int32]rule{
 		6: refused, 27: refused, 53: refused, 69: refused, 70: refused, 128: refused, 131: refused, 321: refused,
@@ -52,6 +53,7 @@ func writeRules() map[int32]rule {
 		516:         access, 497: access, 164: access, 193: access,
 		60: {Unavailable, soon, "the tables are being made"}, 81: {Unavailable, soon, "the database is being made"},
 		319: {UnknownOutcome, soon, ""},
+		279: away, 210: away, 209: away, 198: away,
 	}
 }
 
@@ -121,7 +123,7 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 // aboutServer are the exceptions that every insert meets at the time, whatever is
 // in it.
 func aboutServer() []int32 {
-	return []int32{60, 81, 159, 164, 193, 201, 202, 209, 210, 225, 236, 242, 243, 252, 285, 319, 394, 497, 516, 774, 999}
+	return []int32{60, 81, 159, 164, 193, 198, 201, 202, 209, 210, 225, 236, 242, 243, 252, 279, 285, 319, 394, 497, 516, 774, 999}
 }
 
 // queryMemory is the exception that a query needs more memory than it may use, or

@@ -103,7 +103,7 @@ func (s *Store) flushEvents(ctx context.Context) error {
 	columns, token := b.columns(), b.token
 	err := s.bounded(ctx, flushTimeout, func(ctx context.Context) error {
 		return s.send(ctx, "INSERT INTO @.ingest_events (time, outcome, reason, windows, bytes, samples)",
-			clickhouse.Settings{"insert_deduplication_token": token}, columns...)
+			clickhouse.Settings{"insert_deduplicate": 1, "insert_deduplication_token": token}, columns...)
 	})
 	if err != nil {
 		return classify("write ingest events", writing, err)

@@ -2,7 +2,13 @@ package store
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -54,6 +60,34 @@ type Writes struct{ writes }
 // Note and Failing are those of writes.
 func (w *Writes) Note(err error, now time.Time) { w.note(err, now) }
 func (w *Writes) Failing(now time.Time) error   { return w.failing(now) }
+
+// Through replaces the connections of the store.
+func (s *Store) Through(conn func(clickhouse.Conn) clickhouse.Conn, migrates func(sqldriver.Connector) sqldriver.Connector) {
+	connector := s.migrates
+	s.conn, s.migrates = conn(s.conn), func() sqldriver.Connector { return migrates(connector()) }
+}
+
+// Statements are the migrations of a cluster, and what follows them.
+func (s *Store) Statements() (string, error) {
+	files, err := s.rendered()
+	if err != nil {
+		return "", err
+	}
+	var all strings.Builder
+	err = fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(files, path)
+		fmt.Fprintf(&all, "---- %s\n%s\n", path, text)
+		return err
+	})
+	all.WriteString("---- tables of all shards\n" + s.cluster.versions() + ";\n")
+	for _, table := range slices.Sorted(maps.Keys(shardedBy())) {
+		all.WriteString(s.cluster.distributed(table) + ";\n")
+	}
+	return all.String(), err
+}
 
 // Conn and SQL let tests look at the tables.
 func (s *Store) Conn() clickhouse.Conn       { return s.conn }

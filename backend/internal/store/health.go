@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -98,8 +97,8 @@ func (r *read) versionOf(ctx context.Context, h *Health) error {
 }
 
 func (r *read) health(ctx context.Context, h *Health) error {
-	err := r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM system.parts
-WHERE active AND database = {database:String} GROUP BY table ORDER BY table`, params{clickhouse.Named("database", r.store.database)},
+	err := r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM `+r.store.partsOf()+`
+GROUP BY table ORDER BY table`, nil,
 		func(row driver.Rows) error {
 			var t TableHealth
 			err := row.Scan(&t.Table, &t.Rows, &t.Parts, &t.Bytes)

@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
+	"path"
 	"strings"
 	"testing/fstest"
 	"text/template"
@@ -39,7 +41,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	if len(results) > 0 {
-		s.log.Info("tables of ClickHouse are up to date", "migrations", len(results), "database", s.database)
+		s.log.Info("tables of ClickHouse are up to date", "migrations", len(results), "database", s.cluster.all)
 	}
 	return s.retain(ctx)
 }
@@ -48,22 +50,37 @@ func (s *Store) migrate(ctx context.Context) error {
 const latest = math.MaxInt64
 
 func (s *Store) migrateTo(ctx context.Context, version int64) ([]*goose.MigrationResult, error) {
-	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database+s.atomic(ctx)); err != nil {
+	if err := s.checkSetup(ctx); err != nil {
 		return nil, err
 	}
+	if !s.cluster.isOne() {
+		return s.migrateCluster(ctx, version)
+	}
+	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.cluster.all+s.atomic(ctx)); err != nil {
+		return nil, err
+	}
+	return s.apply(ctx, version, true)
+}
+
+// apply makes the migrations up to a version: those that are not noted as made, or
+// all without a note of it.
+func (s *Store) apply(ctx context.Context, version int64, noted bool) ([]*goose.MigrationResult, error) {
 	files, err := s.rendered()
 	if err != nil {
 		return nil, err
 	}
-	db := clickhouse.OpenDB(s.options())
+	db := sql.OpenDB(s.migrates())
 	defer func() { _ = db.Close() }()
-	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files,
-		goose.WithTableName(s.database+".goose_db_version"), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files, goose.WithTableName(s.cluster.all+"."+versionTable),
+		goose.WithDisableVersioning(!noted), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, err
 	}
 	return provider.UpTo(ctx, version)
 }
+
+// versionTable says which migrations were made.
+const versionTable = "goose_db_version"
 
 // atomic names the engine of the database where it is not the default: the
 // embedded server's default is an overlay.
@@ -79,16 +96,16 @@ func (s *Store) atomic(ctx context.Context) string {
 // rendered returns the migrations with their values filled in.
 func (s *Store) rendered() (fs.FS, error) {
 	values := struct {
-		Database       string
-		Days, KeepFree int
-	}{s.database, s.days, keepFree}
+		Database, OnCluster string
+		Days, KeepFree      int
+	}{s.cluster.own, s.cluster.onCluster(), s.days, keepFree}
 	out := fstest.MapFS{}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		parsed, err := template.ParseFS(migrations, name)
+		parsed, err := template.New(path.Base(name)).Funcs(template.FuncMap{"engine": s.cluster.engine}).ParseFS(migrations, name)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
@@ -125,7 +142,7 @@ func (s *Store) retain(ctx context.Context) error {
 	for _, t := range ttls() {
 		var engine string
 		err := s.conn.QueryRow(ctx, "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-			clickhouse.Named("database", s.database), clickhouse.Named("table", t.table)).Scan(&engine)
+			clickhouse.Named("database", s.cluster.own), clickhouse.Named("table", t.table)).Scan(&engine)
 		if err != nil {
 			return fmt.Errorf("read the retention of %s: %w", t.table, err)
 		}
@@ -133,7 +150,7 @@ func (s *Store) retain(ctx context.Context) error {
 		if strings.Contains(engine, "TTL "+want) {
 			continue
 		}
-		if err := s.conn.Exec(ctx, "ALTER TABLE "+s.database+"."+t.table+" MODIFY TTL "+want); err != nil {
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+s.cluster.altered(t.table)+" MODIFY TTL "+want); err != nil {
 			return fmt.Errorf("change the retention of %s to %d days: %w", t.table, s.days, err)
 		}
 		s.log.Info("retention of a table changed", "table", t.table, "days", s.days)

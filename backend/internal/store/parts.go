@@ -48,12 +48,13 @@ const maxParts = 2000
 func partsStatement(sel Selection, b *board, by Column, m moment) (string, params) {
 	if by != ByThread {
 		source, args := b.headersOf(sel, b.span, "", m)
-		return fmt.Sprintf("SELECT %s AS cell, %s AS name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
-			", uniqExactIf((series_id, window_start), p.type != '' AND "+recorded+") %s GROUP BY cell, name", b.cellColumn("window_start"), by, source), args
+		return fmt.Sprintf("SELECT cell, name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
+			", uniqExactIf((series_id, window_start), has)\nFROM @(SELECT %s AS cell, %s AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND "+recorded+" AS has %s) GROUP BY cell, name",
+			b.cellColumn("window_start"), by, source), args
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
 	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+", "+exact("sum(toInt128(count))")+
-		", uniqExact((series_id, window_start)) FROM (%s) GROUP BY cell, name",
+		", uniqExact((series_id, window_start)) FROM @(%s) GROUP BY cell, name",
 		b.cellColumn("window_start"), recentSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
 }
 

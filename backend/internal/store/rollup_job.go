@@ -124,9 +124,10 @@ func (s *Store) rollup(ctx context.Context, d dirtyHour) error {
 	span := seconds{d.from, d.from + 3600}
 	statement := fmt.Sprintf(`INSERT INTO @.samples_1h_by_version (cluster, namespace, service, type, hour, version, stack_id, value, count, rolled_at)
 SELECT cluster, namespace, service, type, toStartOfHour(window_start) AS hour, version, stack_id, sum(value), sum(count), fromUnixTimestamp64Milli(%d, 'UTC')
+FROM @(SELECT s.cluster AS cluster, s.namespace AS namespace, s.service AS service, type, window_start, h.version AS version, s.stack_id AS stack_id, s.value AS value, s.count AS count
 FROM (SELECT * FROM @.samples WHERE %s AND %s) AS s
 SEMI LEFT JOIN (SELECT series_id, window_start, type, commit_id, version FROM @.profiles FINAL WHERE %s AND %s) AS h
-USING (series_id, window_start, type, commit_id)
+USING (series_id, window_start, type, commit_id))
 GROUP BY cluster, namespace, service, type, hour, version, stack_id`, at, scoped, samplesIn(span), scoped, startsIn("window_start", span))
 	if err := s.conn.Exec(ctx, s.sql(statement), d.params()...); err != nil {
 		return fmt.Errorf("sum samples: %w", err)

@@ -135,7 +135,7 @@ func (s *Store) giveUp(ctx context.Context, d GivenUpDay) error {
 		}
 	}
 	for _, table := range bulky() {
-		if err := s.conn.Exec(ctx, s.sql(fmt.Sprintf("ALTER TABLE @.%s DROP PARTITION '%s'", table, d.Day.Format(time.DateOnly)))); err != nil {
+		if err := s.conn.Exec(ctx, s.sql(fmt.Sprintf("ALTER TABLE %s DROP PARTITION '%s'", s.cluster.altered(table), d.Day.Format(time.DateOnly)))); err != nil {
 			return fmt.Errorf("remove the day from %s: %w", table, err)
 		}
 	}
@@ -171,15 +171,15 @@ FROM @.profiles AS p FINAL WHERE p.type != '' AND (p.stored_value != 0 OR p.stor
 
 func (r *read) room(ctx context.Context) (have Room, err error) {
 	have.Limit = r.store.maxBytes
-	database := params{clickhouse.Named("database", r.store.database)}
-	err = r.query(ctx, "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = {database:String}", database,
+	err = r.query(ctx, "SELECT sum(bytes_on_disk) FROM "+r.store.partsOf(), nil,
 		func(row driver.Rows) error { return row.Scan(&have.Used) })
 	if err != nil {
 		return have, err
 	}
-	// Of several disks the roomiest: tables are moved there.
-	err = r.query(ctx, `SELECT max(free_space), max(total_space) FROM system.disks WHERE name IN (
-  SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name IN (SELECT storage_policy FROM system.tables WHERE database = {database:String}))`, database,
+	// Of several disks the roomiest: tables are moved there. Of several shards the
+	// one with the least room.
+	err = r.query(ctx, fmt.Sprintf(`SELECT min(free), argMin(total, free) FROM @(SELECT max(free_space) AS free, max(total_space) AS total FROM system.disks WHERE name IN (
+  SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name IN (SELECT storage_policy FROM system.tables WHERE database = '%s')))`, r.store.cluster.own), nil,
 		func(row driver.Rows) error { return row.Scan(&have.Free, &have.Total) })
 	if err != nil {
 		return have, err
@@ -202,14 +202,13 @@ type dayBytes struct {
 
 // dayBytes are the days that have samples, the oldest first, with what they take.
 func (r *read) dayBytes(ctx context.Context) (list []dayBytes, err error) {
-	err = r.query(ctx, `SELECT toDate(partition), sum(bytes_on_disk) FROM system.parts
-WHERE active AND database = {database:String} AND table IN {tables:Array(String)} GROUP BY partition HAVING countIf(table = 'samples') > 0 ORDER BY partition`,
-		params{clickhouse.Named("database", r.store.database), clickhouse.Named("tables", bulky())}, func(row driver.Rows) error {
-			var d dayBytes
-			err := row.Scan(&d.day, &d.bytes)
-			list = append(list, d)
-			return err
-		})
+	err = r.query(ctx, `SELECT toDate(partition), sum(bytes_on_disk) FROM `+r.store.partsOf(bulky()...)+`
+GROUP BY partition HAVING countIf(table = 'samples') > 0 ORDER BY partition`, nil, func(row driver.Rows) error {
+		var d dayBytes
+		err := row.Scan(&d.day, &d.bytes)
+		list = append(list, d)
+		return err
+	})
 	return list, err
 }
 

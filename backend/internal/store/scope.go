@@ -41,7 +41,7 @@ func within(s access.Scope, statement string, args params) (string, params) {
 		if shared()[name] {
 			return named
 		}
-		return "(SELECT * FROM @." + name + final + " WHERE namespace IN {readable:Array(String)})" + alias
+		return "@(SELECT * FROM @." + name + final + " WHERE namespace IN {readable:Array(String)})" + alias
 	})
 	return statement, args.with("readable", append([]string{}, s.Namespaces()...))
 }

@@ -32,6 +32,12 @@ func scopedAt(t *testing.T, end time.Time, changes ...func(*store.Config)) (*sto
 	t.Helper()
 	const patience = 5 * time.Minute // a slow machine is not what is tested
 	db := storetest.Open(t, append(changes, func(c *store.Config) { c.Unscoped, c.Limits.QueryTimeout = false, patience })...)
+	return db, fillScopes(t, db, end)
+}
+
+// fillScopes stores a window and a target in each of three namespaces.
+func fillScopes(t *testing.T, db *store.Store, end time.Time) store.Range {
+	t.Helper()
 	for i, namespace := range []string{"shop", "bank", hostile} {
 		target := profiletest.Target("checkout", "pod-"+namespace)
 		target.Namespace, target.PodUID = namespace, "uid-"+namespace
@@ -48,7 +54,7 @@ func scopedAt(t *testing.T, end time.Time, changes ...func(*store.Config)) (*sto
 			t.Fatal(err)
 		}
 	}
-	return db, store.Range{From: end.Add(-3 * time.Hour), To: end}
+	return store.Range{From: end.Add(-3 * time.Hour), To: end}
 }
 
 // reads are all reads of the store that people cause, by the method's name; each

@@ -47,7 +47,7 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 	}
 	targets, counted := map[ServiceKey]int{}, uint64(0)
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM (%s) GROUP BY cluster, namespace, service", source.targets(m, narrow))
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM @(%s) GROUP BY cluster, namespace, service", source.targets(m, narrow))
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		var number, prints uint64
@@ -98,7 +98,7 @@ func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m m
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(%d)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
 		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc, `+
 		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc%s
-FROM (%s) GROUP BY cluster, namespace, service, type
+FROM @(%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
 		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {

@@ -162,7 +162,7 @@ func TestEveryReadOfTheStoreIsTried(t *testing.T) {
 		"Health": "sizes and times of the whole installation", "Events": "sums of the whole installation",
 		"Storage":    "sizes of the whole installation",
 		"Namespaces": "what a scope is worked out from",
-		"RollupDue":  "of tests", "SumActivity": "of tests", "MakeRoom": "of tests", "Limit": "of tests", "NoteWrite": "of tests", "SweepDue": "of tests", "MigrateTo": "of tests", "Conn": "of tests", "SQL": "of tests", "ForgetStacks": "of tests", "Read": "of tests", "FlushEvents": "of tests",
+		"RollupDue":  "of tests", "SumActivity": "of tests", "MakeRoom": "of tests", "Limit": "of tests", "NoteWrite": "of tests", "SweepDue": "of tests", "MigrateTo": "of tests", "Statements": "of tests", "Through": "of tests", "Conn": "of tests", "SQL": "of tests", "ForgetStacks": "of tests", "Read": "of tests", "FlushEvents": "of tests",
 	}
 	methods := reflect.TypeFor[*store.Store]()
 	for method := range methods.Methods() {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -59,14 +58,13 @@ func (s *Store) Storage(ctx context.Context) (*Storage, error) {
 
 func (r *read) storage(ctx context.Context) (*Storage, error) {
 	out := &Storage{}
-	err := r.query(ctx, `SELECT toDate(partition), sum(bytes_on_disk), sumIf(rows, table = 'samples') FROM system.parts
-WHERE active AND database = {database:String} AND table IN {tables:Array(String)} GROUP BY partition ORDER BY partition`,
-		params{clickhouse.Named("database", r.store.database), clickhouse.Named("tables", append(bulky(), "profiles"))}, func(row driver.Rows) error {
-			var d DayStorage
-			err := row.Scan(&d.Day, &d.Bytes, &d.Rows)
-			out.Days = append(out.Days, d)
-			return err
-		})
+	err := r.query(ctx, `SELECT toDate(partition), sum(bytes_on_disk), sumIf(rows, table = 'samples') FROM `+r.store.partsOf(append(bulky(), "profiles")...)+`
+GROUP BY partition ORDER BY partition`, nil, func(row driver.Rows) error {
+		var d DayStorage
+		err := row.Scan(&d.Day, &d.Bytes, &d.Rows)
+		out.Days = append(out.Days, d)
+		return err
+	})
 	if err != nil || len(out.Days) == 0 {
 		return out, err
 	}

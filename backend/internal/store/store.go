@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"reflect"
 	"regexp"
@@ -74,6 +76,9 @@ type Config struct {
 	// Dial replaces the dialing of the DSN's addresses; the embedded server
 	// sets it, because its port changes when it is restarted.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Cluster is the name that ClickHouse has for servers that share the rows, as
+	// shards and replicas; empty if the server of the DSN has all.
+	Cluster string
 	// RetentionDays is 1 to 7.
 	RetentionDays int
 	// RetentionBytes is how much all tables may take on disk before the samples of
@@ -102,8 +107,8 @@ const defaultDatabase = "podflame"
 // Store is safe for concurrent use.
 type Store struct {
 	conn     clickhouse.Conn
-	options  func() *clickhouse.Options
-	database string
+	migrates func() driver.Connector // what makes the connections of migrations
+	cluster  cluster
 	days     int
 	every    time.Duration
 	skew     time.Duration
@@ -137,7 +142,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("retention of %d days is not within 1 to %d", cfg.RetentionDays, MaxRetentionDays)
 	}
 	limits := cfg.Limits
-	options, database, err := connection(cfg, limits)
+	options, where, err := connection(cfg, limits)
 	if err == nil {
 		err = limits.check()
 	}
@@ -149,7 +154,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open ClickHouse: %w", err)
 	}
 	s := &Store{
-		conn: conn, options: options, database: database, limits: limits,
+		conn: conn, migrates: func() driver.Connector { return clickhouse.Connector(options()) }, cluster: where, limits: limits,
 		days: cfg.RetentionDays, every: cfg.RollupEvery, skew: cfg.ClockSkew, log: cfg.Log,
 		metrics:  newMetrics(cfg.Registry),
 		written:  newWrittenIDs(limits.WrittenIDs),
@@ -181,18 +186,21 @@ func (s *Store) Close() error {
 func (s *Store) Retention() time.Duration { return time.Duration(s.days) * 24 * time.Hour }
 
 // connection returns a factory of options, as clickhouse-go keeps what it gets.
-func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, database string, err error) {
+func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, where cluster, err error) {
 	parsed, err := clickhouse.ParseDSN(cfg.DSN)
 	if err != nil {
-		return nil, "", fmt.Errorf("read the DSN of ClickHouse: %w; it reads clickhouse://user:password@host:9000/database", err)
+		return nil, where, fmt.Errorf("read the DSN of ClickHouse: %w; it reads clickhouse://user:password@host:9000/database", err)
 	}
 	if parsed.Protocol != clickhouse.Native {
-		return nil, "", fmt.Errorf("the DSN of ClickHouse has an HTTP scheme; Podflame needs the native protocol, clickhouse://host:9000")
+		return nil, where, fmt.Errorf("the DSN of ClickHouse has an HTTP scheme; Podflame needs the native protocol, clickhouse://host:9000")
 	}
-	database = parsed.Auth.Database
+	database := parsed.Auth.Database
 	orDefault(&database, defaultDatabase)
 	if !identifier().MatchString(database) {
-		return nil, "", fmt.Errorf("database %q in the DSN of ClickHouse is not a plain name of up to 64 letters, digits and _", database)
+		return nil, where, fmt.Errorf("database %q in the DSN of ClickHouse is not a plain name of up to 64 letters, digits and _", database)
+	}
+	if where, err = newCluster(cfg.Cluster, database); err != nil {
+		return nil, where, err
 	}
 	return func() *clickhouse.Options {
 		o, _ := clickhouse.ParseDSN(cfg.DSN)
@@ -209,8 +217,12 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 			o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 		}
 		o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"podflame", ""})
+		if o.Settings == nil {
+			o.Settings = clickhouse.Settings{}
+		}
+		maps.Copy(o.Settings, where.settings())
 		return o
-	}, database, nil
+	}, where, nil
 }
 
 // dialer makes connections whose writes have a deadline: clickhouse-go gives

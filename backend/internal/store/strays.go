@@ -115,10 +115,11 @@ func both(a, b []stray) (out []stray) {
 func (s *Store) strays(ctx context.Context, narrow string, from, to uint64) (list []stray, err error) {
 	ids := fmt.Sprintf("commit_id >= %d AND commit_id < %d%s", from, to, narrow)
 	since := startsIn("window_start", seconds{max(int64(from>>32)-int64(sweepLate/time.Second), 0), maxTime})
-	statement := fmt.Sprintf(`SELECT series_id, toInt64(toUnixTimestamp(window_start)), type, commit_id FROM @.samples
-WHERE %s AND %s AND (service, namespace, cluster, series_id, window_start, type, commit_id) NOT IN (
-  SELECT service, namespace, cluster, series_id, window_start, type, commit_id FROM @.profiles FINAL WHERE %s AND %s)
-GROUP BY series_id, window_start, type, commit_id ORDER BY commit_id LIMIT %d`, ids, since, ids, since, maxStrays)
+	statement := fmt.Sprintf(`SELECT series_id, toInt64(toUnixTimestamp(window_start)), type, commit_id FROM @(
+  SELECT series_id, window_start, type, commit_id FROM @.samples
+  WHERE %s AND %s AND (service, namespace, cluster, series_id, window_start, type, commit_id) NOT IN (
+    SELECT service, namespace, cluster, series_id, window_start, type, commit_id FROM @.profiles FINAL WHERE %s AND %s)
+) GROUP BY series_id, window_start, type, commit_id ORDER BY commit_id LIMIT %d`, ids, since, ids, since, maxStrays)
 	var found []stray // not a result: a read that was given up may still write it
 	_, err = s.reading(own(ctx), "look for samples without a header", func(ctx context.Context, r *read) error {
 		return r.query(ctx, statement, nil, func(row driver.Rows) error {
@@ -143,7 +144,7 @@ func (s *Store) remove(ctx context.Context, list []stray) error {
 	for i, one := range list {
 		tuples[i] = fmt.Sprintf("(%d,toDateTime(%d,'UTC'),'%s',%d)", one.series, one.start, one.of, one.id)
 	}
-	statement := "DELETE FROM @.samples WHERE (series_id, window_start, type, commit_id) IN (" + strings.Join(tuples, ",") + ")" + idsOf(list)
+	statement := "DELETE FROM " + s.cluster.altered("samples") + " WHERE (series_id, window_start, type, commit_id) IN (" + strings.Join(tuples, ",") + ")" + idsOf(list)
 	err := s.bounded(ctx, rollupTimeout, func(ctx context.Context) error {
 		return s.conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 			"max_execution_time": int(rollupTimeout.Seconds()), "max_query_size": 1 << 20,

@@ -213,11 +213,11 @@ func (r *read) sumStatement(ctx context.Context, sel Selection, hours []int64, m
 	}
 	union, limit := strings.Join(sources, " UNION ALL "), r.store.limits.Stacks
 	if !sel.someThreads() {
-		return fmt.Sprintf(`SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (%s)
+		return fmt.Sprintf(`SELECT stack_id, sum(value) AS v, sum(count) AS c FROM @(%s)
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT %d`, union, limit), args, nil
 	}
 	chosen, args := sel.ofThreads(args)
-	return fmt.Sprintf(`SELECT stack_id, sumIf(value, %s) AS v, sumIf(count, %s) AS c, sum(value), sum(count) FROM (%s)
+	return fmt.Sprintf(`SELECT stack_id, sumIf(value, %s) AS v, sumIf(count, %s) AS c, sum(value), sum(count) FROM @(%s)
 GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT %d SETTINGS totals_mode = 'before_having'`,
 		chosen, chosen, union, limit), args, nil
 }
@@ -258,7 +258,7 @@ func (r *read) soundHours(ctx context.Context, sel Selection, hours []int64, m m
 		return nil, nil
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
-	statement := fmt.Sprintf(`SELECT toUnixTimestamp(hour) FROM (
+	statement := fmt.Sprintf(`SELECT toUnixTimestamp(hour) FROM @(
   SELECT hour, sum(toInt128(value)) AS v, sum(toInt128(count)) AS c FROM @.samples_1h_by_version FINAL
   WHERE %s AND type = {type:String} AND hour IN (%s)%s GROUP BY hour
   UNION ALL

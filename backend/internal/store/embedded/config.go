@@ -38,6 +38,7 @@ var serverConfig = template.Must(template.New("config.xml").Parse(`<clickhouse>
     <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
     <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
   </merge_tree>
+{{.More}}
 </clickhouse>
 `))
 

@@ -36,6 +36,7 @@ type Config struct {
 	StartTimeout time.Duration // until it answers
 	StopTimeout  time.Duration // until it is killed
 	HangTimeout  time.Duration // without an answer, until it is killed and started again
+	More         string        // elements of the server's configuration besides ours, as XML
 	Log          *slog.Logger  // nil discards
 	Executable   string        // to re-execute; empty means this program
 }

@@ -1,6 +1,6 @@
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS {{.Database}}.samples (
+CREATE TABLE IF NOT EXISTS {{.Database}}.samples{{.OnCluster}} (
   cluster LowCardinality(String),
   namespace LowCardinality(String),
   service LowCardinality(String),
@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.samples (
   stack_id UInt64 CODEC(ZSTD(1)),
   value Int64 CODEC(T64, ZSTD(1)),
   count UInt64 CODEC(T64, ZSTD(1))
-) ENGINE = MergeTree
+) ENGINE = {{engine "MergeTree"}}
 PARTITION BY toDate(window_start)
 ORDER BY (service, namespace, cluster, type, toStartOfFifteenMinutes(window_start), stack_id, series_id, window_start)
 TTL window_start + toIntervalDay({{.Days}})

@@ -2,7 +2,7 @@
 -- +goose Up
 -- One row per window and type, and one of type '' per window. Written last: the
 -- window counts as stored when they are there.
-CREATE TABLE IF NOT EXISTS {{.Database}}.profiles (
+CREATE TABLE IF NOT EXISTS {{.Database}}.profiles{{.OnCluster}} (
   cluster LowCardinality(String),
   namespace LowCardinality(String),
   service LowCardinality(String),
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.profiles (
   loss_duration_ns Array(Int64) CODEC(ZSTD(1)),
   loss_bytes Array(Int64) CODEC(ZSTD(1)),
   received_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1))
-) ENGINE = ReplacingMergeTree(received_at)
+) ENGINE = {{engine "ReplacingMergeTree" "received_at"}}
 PARTITION BY toDate(window_start)
 ORDER BY (service, namespace, cluster, type, window_start, series_id, window_id)
 TTL window_start + toIntervalDay({{.Days}})

@@ -1,11 +1,11 @@
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS {{.Database}}.functions (
+CREATE TABLE IF NOT EXISTS {{.Database}}.functions{{.OnCluster}} (
   day Date,
   func_id UInt64,
   kind UInt8,
   name String CODEC(ZSTD(3))
-) ENGINE = ReplacingMergeTree
+) ENGINE = {{engine "ReplacingMergeTree"}}
 PARTITION BY day
 ORDER BY func_id
 TTL day + toIntervalDay({{.Days}} + 1)

@@ -1,6 +1,6 @@
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS {{.Database}}.samples_1h (
+CREATE TABLE IF NOT EXISTS {{.Database}}.samples_1h{{.OnCluster}} (
   cluster LowCardinality(String),
   namespace LowCardinality(String),
   service LowCardinality(String),
@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.samples_1h (
   value Int64 CODEC(T64, ZSTD(1)),
   count UInt64 CODEC(T64, ZSTD(1)),
   version UInt64 CODEC(ZSTD(1))
-) ENGINE = ReplacingMergeTree(version)
+) ENGINE = {{engine "ReplacingMergeTree" "version"}}
 PARTITION BY toDate(bucket)
 ORDER BY (service, namespace, cluster, type, bucket, stack_id)
 TTL bucket + toIntervalDay({{.Days}})

@@ -1,6 +1,6 @@
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS {{.Database}}.targets (
+CREATE TABLE IF NOT EXISTS {{.Database}}.targets{{.OnCluster}} (
   cluster LowCardinality(String),
   namespace LowCardinality(String),
   service LowCardinality(String),
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS {{.Database}}.targets (
   spool_oldest DateTime64(3, 'UTC'),
   last_window DateTime64(3, 'UTC'),
   reported_at DateTime64(3, 'UTC') DEFAULT now64(3)
-) ENGINE = ReplacingMergeTree(reported_at)
+) ENGINE = {{engine "ReplacingMergeTree" "reported_at"}}
 ORDER BY (service, namespace, cluster, series_id)
 TTL toDateTime(reported_at) + toIntervalDay({{.Days}})
 SETTINGS min_free_disk_bytes_to_perform_insert = {{.KeepFree}};

@@ -78,6 +78,7 @@
 {{- $program := include "podflame.program" . -}}
 {{- $changes := merge (dict) (get $values $program).settings -}}
 {{- if ne $values.cluster "default" -}}{{- $_ := set $changes "PODFLAME_CLUSTER" $values.cluster -}}{{- end -}}
+{{- if and (eq $program "backend") $values.clickhouse.cluster -}}{{- $_ := set $changes "PODFLAME_CLICKHOUSE_CLUSTER" $values.clickhouse.cluster -}}{{- end -}}
 {{- if eq $program "webhook" -}}
 {{- $image := include "podflame.image" (dict "root" .root "image" $values.images.sidecar) -}}
 {{- if ne $image (printf "ghcr.io/podflame/sidecar:%s" .root.Chart.AppVersion) -}}{{- $_ := set $changes "PODFLAME_SIDECAR_IMAGE" $image -}}{{- end -}}
