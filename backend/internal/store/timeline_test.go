@@ -342,7 +342,7 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	if err != nil || truncated || len(list) != 2 {
 		t.Fatalf("services %+v, %v, %v", list, truncated, err)
 	}
-	if b := list[0]; b.Namespace != "bank" || b.Targets != 1 || b.Windows != 2 || !b.FirstStart.Equal(today()) || !b.LastEnd.Equal(last.End) || len(b.Types) != 4 {
+	if b := list[0]; b.Namespace != "bank" || b.Targets != 1 || b.Windows != 2 || !b.FirstStart.Equal(today()) || !b.LastEnd.Equal(last.End) || len(b.Types) != len(profile.Types()) {
 		t.Errorf("bank: %+v", b)
 	}
 	if c := list[1]; c.Targets != 3 || len(c.Versions) != 2 || c.Versions[0] != "v0" || c.Types[0].Lost.Count != 6 {
