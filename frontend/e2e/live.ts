@@ -5,6 +5,7 @@
  */
 import { launch } from './browser'
 import { absencesAreTold } from './live/absences'
+import { omittedIsShown } from './live/inside'
 import { byKeyboard, byTouch } from './live/people'
 import { takePictures } from './live/pictures'
 import { profileAgrees } from './live/profile'
@@ -27,6 +28,7 @@ export async function main() {
     await visit('every screen', () => screensAgree(browser, live))
     await visit('the profile', () => profileAgrees(browser, live))
     await visit('thread groups', () => threadsAgree(browser, live))
+    await visit('omitted frames', () => omittedIsShown(browser, live))
     await visit('nothing to show', () => absencesAreTold(browser, live))
     await visit('by keyboard', () => byKeyboard(browser, live))
     await visit('by touch', () => byTouch(browser, live))

@@ -15,13 +15,6 @@ const enough = 12_000
 // 15 % on a busy machine when pages had 16 KiB (JDK-8356372, alloc_shares_estimated).
 const ofTheJVM = 0.25
 
-// TestTheBrowserOfANewBackend looks at every screen before anything reported.
-func TestTheBrowserOfANewBackend(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	startAlone(ctx, t).visit(t, "absent", "new")
-}
-
 func TestFromTheJVMToTheBrowser(t *testing.T) {
 	c := startChain(t)
 	c.storedWindows("cpu", 10)

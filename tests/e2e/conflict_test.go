@@ -49,6 +49,13 @@ func TestAnotherProfilerIsLeftAlone(t *testing.T) {
 	if c.shop.Exited() {
 		t.Error("the shop died")
 	}
+	c.shop.Stop()
+	c.until("a target that is gone", func(ctx context.Context) (bool, string) {
+		var got targets
+		err := c.backend.Get(ctx, "/api/v1/targets", nil, &got)
+		return err == nil && len(got.Targets) == 1 && got.Targets[0].State.State == "gone", text(got)
+	})
+	c.visit(t, "absent", "lost")
 }
 
 // foreignProfiler copies the profiler library to a path that is not ours.

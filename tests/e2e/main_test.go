@@ -61,11 +61,7 @@ func startChain(t *testing.T, javaOptions ...string) *chain {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := startAlone(ctx, t)
-	var err error
-	if c.shop, err = stack.StartShop(ctx, c.paths, javaOptions...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.shop.Stop)
+	c.startShop(ctx, javaOptions...)
 	loadContext, endLoad := context.WithCancel(context.Background())
 	loadEnded := make(chan struct{})
 	go func() { c.shop.Load(loadContext, 120); close(loadEnded) }()
@@ -73,6 +69,15 @@ func startChain(t *testing.T, javaOptions ...string) *chain {
 	c.startSidecar()
 	t.Cleanup(func() { c.sidecar.Stop() })
 	return c
+}
+
+func (c *chain) startShop(ctx context.Context, javaOptions ...string) {
+	c.t.Helper()
+	var err error
+	if c.shop, err = stack.StartShop(ctx, c.paths, javaOptions...); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(c.shop.Stop)
 }
 
 // startAlone starts the backend, to which nothing reports yet.
@@ -88,9 +93,9 @@ func startAlone(ctx context.Context, t *testing.T) *chain {
 	return c
 }
 
-func (c *chain) startBackend(ctx context.Context) {
+func (c *chain) startBackend(ctx context.Context, extra ...string) {
 	c.t.Helper()
-	backend, err := stack.StartBackend(ctx, c.paths, c.listen)
+	backend, err := stack.StartBackend(ctx, c.paths, c.listen, extra...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -99,7 +104,12 @@ func (c *chain) startBackend(ctx context.Context) {
 
 func (c *chain) startSidecar() {
 	c.t.Helper()
-	sidecar, err := stack.StartSidecar(c.paths, "http://"+c.listen, c.shop.PID(), window, "shop", "--cpu-interval", "1ms", "--sample-rate", "0")
+	c.startSidecarAt("http://" + c.listen)
+}
+
+func (c *chain) startSidecarAt(backend string) {
+	c.t.Helper()
+	sidecar, err := stack.StartSidecar(c.paths, backend, c.shop.PID(), window, "shop", "--cpu-interval", "1ms", "--sample-rate", "0")
 	if err != nil {
 		c.t.Fatal(err)
 	}

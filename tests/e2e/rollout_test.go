@@ -19,9 +19,12 @@ var rollout = flag.Duration("rollout", 0, "how long each version of the shop run
 // shopsOfAVersion run at a time.
 const shopsOfAVersion = 4
 
+// The versions that are rolled out.
+const oldVersion, newVersion = "2.3.0", "2.4.0"
+
 // TestSlowerVersionIsWorse rolls out a version of the shop in which one method
 // takes six times as long: the backend's own verdict calls it worse, and names
-// that method first.
+// that method first. Pictures of it are in build/screenshots.
 //
 //	make build && go test ./tests/e2e -run TestSlowerVersionIsWorse -rollout 5m -timeout 20m
 func TestSlowerVersionIsWorse(t *testing.T) {
@@ -39,16 +42,17 @@ func TestSlowerVersionIsWorse(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.backend.Stop() })
-	c.version("1", func(ctx context.Context) bool { return false })
+	c.version(oldVersion, func(ctx context.Context) bool { return false })
 	var got verdicts
-	c.version("2", func(ctx context.Context) bool {
+	c.version(newVersion, func(ctx context.Context) bool {
 		return c.backend.Get(ctx, "/api/v1/regressions", nil, &got) == nil && len(got.Regressions) == 1 && got.Regressions[0].Verdict == "worse"
 	}, "-Dshop.tax=6")
+	c.visit(t, "rollout", c.pictures(t), oldVersion, newVersion)
 	if len(got.Regressions) != 1 {
 		t.Fatalf("the verdicts are %s", text(got))
 	}
 	said := got.Regressions[0]
-	if said.Service != "shop" || said.Before != "1" || said.Version != "2" || said.Verdict != "worse" || len(said.Functions) == 0 || said.Functions[0].Name != "shop.Pricing.computeTax" {
+	if said.Service != "shop" || said.Before != oldVersion || said.Version != newVersion || said.Verdict != "worse" || len(said.Functions) == 0 || said.Functions[0].Name != "shop.Pricing.computeTax" {
 		t.Errorf("the verdict is %s", text(said))
 	}
 	t.Logf("the verdict is %s", text(said))
