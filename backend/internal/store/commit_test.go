@@ -308,8 +308,8 @@ func TestNoWindowFailsOnAHealthyEngine(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if rows := count(t, s, "profiles FINAL"); rows != writers*each*5 {
-		t.Errorf("%d headers, want %d", rows, writers*each*5)
+	if rows := count(t, s, "profiles FINAL"); rows != writers*each*headers() {
+		t.Errorf("%d headers, want %d", rows, writers*each*headers())
 	}
 }
 
@@ -406,11 +406,11 @@ func TestWindowsOfAKilledBackend(t *testing.T) {
 		if err := s.Ping(t.Context()); err != nil { // the hand-shake is whole
 			t.Fatal(err)
 		}
-		left.Store(int64(200 + 1_000*i))
+		left.Store(int64(200 + 2_000*i))
 		if _, err := s.Insert(t.Context(), w); err == nil {
 			stored++
 		} else if failed++; !store.IsRetryable(err) {
-			t.Errorf("cut after %d bytes: %v", 200+1_000*i, err)
+			t.Errorf("cut after %d bytes: %v", 200+2_000*i, err)
 		}
 		_ = s.Close()
 		insertUntil(t, next, w)

@@ -189,7 +189,7 @@ func TestRetention(t *testing.T) {
 	if err := s.Conn().Exec(t.Context(), s.SQL("OPTIMIZE TABLE @.samples FINAL")); err != nil {
 		t.Fatal(err)
 	}
-	want := uint64(4 * 50)
+	want := uint64(len(profile.Types()) * 50)
 	deadline := time.Now().Add(time.Minute)
 	for count(t, s, "samples") > want && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)

@@ -49,6 +49,9 @@ func newMaker(service string, pod int) *maker {
 	}
 }
 
+// headers is how many a window of all types has.
+func headers() uint64 { return uint64(len(profile.Types()) + 1) }
+
 func (m *maker) window(start time.Time) *profile.Window {
 	w := &profile.Window{
 		Target: m.target, Session: "session-1", Start: start, End: start.Add(m.length),
