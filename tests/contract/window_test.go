@@ -20,7 +20,7 @@ import (
 // released versions, v1 and so on, are never written again.
 var update = flag.Bool("update", false, "write the golden window of the version in work")
 
-const current = "v2"
+const current = "v3"
 
 // TestReleasedWindowsAreStillRead decodes the window of every version and
 // compares it with what it meant when it was written.
@@ -103,7 +103,8 @@ func example() *profile.Window {
 		Session: "01JD8Q", Start: start, End: start.Add(time.Minute),
 		Recorded:  profile.Span{Start: start.Add(3 * time.Millisecond), End: start.Add(time.Minute + 4*time.Millisecond)},
 		KernelCPU: new(31 * time.Second),
-		Settings:  profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 512 << 10, LockThreshold: 10 * time.Millisecond, WallInterval: 50 * time.Millisecond, Tick: 4 * time.Millisecond},
+		Settings: profile.Settings{Engine: "perf_events", CPUInterval: 10 * time.Millisecond, AllocInterval: 512 << 10, LockThreshold: 10 * time.Millisecond, WallInterval: 50 * time.Millisecond, Tick: 4 * time.Millisecond, Java: 17,
+			NativeInterval: 471_859, NativeThreshold: 10 * time.Millisecond},
 		Losses: []profile.Loss{
 			{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: 4},
 			{Outcome: profile.Dropped, Reason: profile.ProfilerStall, Duration: 5 * time.Millisecond},
