@@ -5,12 +5,11 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
 )
@@ -23,7 +22,7 @@ func TestReadOnlyDiskIsTold(t *testing.T) {
 	url, client := "http://"+b.address(t), &http.Client{Timeout: patience}
 	ready(t, client, url)
 	t.Cleanup(func() { _ = b.stop() }) // before the disk goes
-	writable := readOnly(t, filepath.Join(data, "clickhouse"))
+	writable := storetest.ReadOnly(t, filepath.Join(data, "clickhouse"))
 	w := profiletest.Window(profiletest.Options{Start: time.Now().Add(-time.Hour).Truncate(time.Minute)})
 	const says = "the disk of ClickHouse is read-only"
 	wantUnavailable(t, client, url, w)
@@ -119,23 +118,4 @@ func wantStoreSays(t *testing.T, store api.StoreHealth, says string) {
 	if store.Reason != profile.StoreUnavailable || !strings.Contains(store.Message, says) {
 		t.Errorf("health says %s %q, want %s and %q", store.Reason, store.Message, profile.StoreUnavailable, says)
 	}
-}
-
-// readOnly makes a directory read-only, also for who has opened it, until the
-// returned function is called.
-func readOnly(t *testing.T, dir string) (writable func()) {
-	t.Helper()
-	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
-		t.Skipf("mount a directory: %v", err)
-	}
-	writable = sync.OnceFunc(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(writable)
-	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Fatal(err)
-	}
-	return writable
 }

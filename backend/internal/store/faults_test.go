@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -215,7 +214,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	m := newMaker("cart", 0)
 	before, w := m.window(today()), m.window(today().Add(time.Minute))
 	insert(t, s, before)
-	writable := readOnly(t, filepath.Join(dir, "clickhouse"))
+	writable := storetest.ReadOnly(t, filepath.Join(dir, "clickhouse"))
 	_, err := s.Insert(t.Context(), w)
 	wantFault(t, fault{class: store.Unavailable, code: 1001, hint: "disk of ClickHouse is read-only"}, err)
 	if n, alone := failures(t, registry, store.Unavailable), gathered(t, registry, "podflame_store_isolated_total"); n != 1 || alone != 0 {
@@ -225,25 +224,6 @@ func TestReadOnlyDisk(t *testing.T) {
 	writable()
 	insertUntil(t, s, w)
 	wantOnce(t, s, "cart", before, w)
-}
-
-// readOnly makes a directory read-only, also for who has opened it, until the
-// returned function is called.
-func readOnly(t *testing.T, dir string) (writable func()) {
-	t.Helper()
-	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
-		t.Skipf("mount a directory: %v", err)
-	}
-	writable = sync.OnceFunc(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(writable)
-	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Fatal(err)
-	}
-	return writable
 }
 
 // A ClickHouse that has no memory left for anybody.
