@@ -17,6 +17,7 @@ type Dictionary struct {
 	mu        sync.RWMutex
 	tree      *grower
 	stacks    map[uint64]end
+	short     bool             // of room: a stack was cut or refused, and all new ones are cut
 	index     map[uint64]int32 // by function id
 	ids       []uint64         // of functions, by index
 	functions []profile.Function
@@ -84,6 +85,7 @@ func (d *Dictionary) Add(id uint64, frames []byte) bool {
 		return true
 	}
 	if d.bytes() >= d.limit {
+		d.short = true
 		return false
 	}
 	d.stacks[id] = d.enter(frames)
@@ -91,7 +93,7 @@ func (d *Dictionary) Add(id uint64, frames []byte) bool {
 }
 
 func (d *Dictionary) enter(frames []byte) end {
-	grows, node := treeShare*d.tree.bytesWith(len(frames)/8) < d.limit, int32(0)
+	grows, node := !d.short && treeShare*d.tree.bytesWith(len(frames)/8) < d.limit, int32(0)
 	for ; len(frames) >= 8; frames = frames[8:] {
 		function := binary.LittleEndian.Uint64(frames)
 		if grows {
@@ -107,13 +109,13 @@ func (d *Dictionary) enter(frames []byte) end {
 	return end{node, false}
 }
 
-// cut enters the last frame only of what is below a node.
+// cut enters the last frame only of what is below a node, always below a frame for
+// the rest: a node that is not there yet would lack the stacks that were cut before.
 func (d *Dictionary) cut(node int32, frames []byte) end {
-	last := len(frames)/8 - 1
-	if last > 0 {
-		node = d.tree.child(node, d.rest())
-	}
-	return end{d.tree.child(node, d.intern(binary.LittleEndian.Uint64(frames[8*last:]))), last > 0}
+	d.short = true
+	node = d.tree.child(node, d.rest())
+	last := frames[8*(len(frames)/8-1):]
+	return end{d.tree.child(node, d.intern(binary.LittleEndian.Uint64(last))), true}
 }
 
 func (d *Dictionary) known(parent int32, function uint64) (node int32, ok bool) {
@@ -139,6 +141,9 @@ func (d *Dictionary) rest() int32 {
 func (d *Dictionary) Crowded(lists ...[]Sum) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	if !d.short { // what is missing is not in the store
+		return false
+	}
 	held, crowded := 0, false
 	for _, sums := range lists {
 		var whole, short int64

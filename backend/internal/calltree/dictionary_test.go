@@ -93,7 +93,8 @@ func TestCrowded(t *testing.T) {
 		{"its own stacks are cut", full, [][]Sum{list(0, 400)}, false},
 		{"those of others are whole", full, [][]Sum{list(380, 400)}, true},
 		{"one of two sides is cut", full, [][]Sum{list(0, 10), list(380, 400)}, true},
-		{"missing, and others are held", roomy, [][]Sum{list(1000, 1010)}, true},
+		{"missing, and others have the room", full, [][]Sum{list(1000, 1010)}, true},
+		{"missing, and there is room", roomy, [][]Sum{list(1000, 1010)}, false},
 		{"a twentieth is missing", roomy, [][]Sum{list(381, 401)}, false},
 		{"nothing", roomy, [][]Sum{nil}, false},
 	} {
