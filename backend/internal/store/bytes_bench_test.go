@@ -62,7 +62,7 @@ FROM (SELECT *, 'v' AS version FROM @.samples WHERE window_start >= toDateTime(%
 	}
 }
 
-func bytesOf(b *testing.B, s *store.Store, table string) (bytes float64) {
+func bytesOf(b testing.TB, s *store.Store, table string) (bytes float64) {
 	b.Helper()
 	err := s.Conn().QueryRow(context.Background(), s.SQL("SELECT toFloat64(sum(bytes_on_disk)) FROM system.parts WHERE active AND concat(database, '.') = '@.' AND table = '"+table+"'")).Scan(&bytes)
 	if err != nil {

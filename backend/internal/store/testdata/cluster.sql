@@ -361,6 +361,18 @@ ALTER TABLE podflame_shard.samples ON CLUSTER 'main'
 ALTER TABLE podflame_shard.activity_known ON CLUSTER 'main'
   ADD COLUMN IF NOT EXISTS longest_s UInt32 DEFAULT 3600;
 
+---- 00017_gcd.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Values are multiples of an interval and starts of a minute: without the common
+-- factor samples take a third less. Parts that are there stay as they are until they
+-- are merged or dropped.
+ALTER TABLE podflame_shard.samples ON CLUSTER 'main'
+  MODIFY COLUMN value CODEC(GCD, T64, ZSTD(1)),
+  MODIFY COLUMN window_start CODEC(GCD, T64, ZSTD(1));
+ALTER TABLE podflame_shard.samples_1h_by_version ON CLUSTER 'main'
+  MODIFY COLUMN value CODEC(GCD, T64, ZSTD(1));
+
 ---- tables of all shards
 CREATE TABLE IF NOT EXISTS podflame_shard.goose_db_version ON CLUSTER 'main' (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}') ORDER BY version_id;
 CREATE OR REPLACE TABLE podflame.activity_known ON CLUSTER 'main' AS podflame_shard.activity_known ENGINE = Distributed('main', 'podflame_shard', 'activity_known', toUInt32(upto));
