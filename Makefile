@@ -15,6 +15,7 @@ DEMO_LISTEN ?= 127.0.0.1:8080
 DEMO_PID ?= 0
 BENCH ?= .
 LOAD ?= .
+LOAD_FLAGS ?=
 IMAGE_PREFIX ?= ghcr.io/podflame/
 TORTURE ?= 10m
 SEED ?= 0
@@ -68,8 +69,8 @@ bench: setup build ## Measure ratios against peers and limits; states the machin
 	cd frontend && npm run --silent bench
 
 .PHONY: load
-load: setup build ## Measure what a backend bears: throughput, bursts, a fleet after an outage, hostile uploads, a soak. LOAD=regexp chooses.
-	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend=$(CURDIR)/$(BUILD)/backend
+load: setup build ## Measure what a backend bears: throughput, bursts, thousands of pods, an outage, hostile uploads, a soak. LOAD=regexp chooses, LOAD_FLAGS=-load.steady=… sizes.
+	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend=$(CURDIR)/$(BUILD)/backend $(LOAD_FLAGS)
 
 .PHONY: bench-cluster
 bench-cluster: setup-cluster build ## Measure admission through a real API server.

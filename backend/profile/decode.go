@@ -403,13 +403,20 @@ func knownType(b []byte) (Type, error) {
 }
 
 func (d *decoder) text(what string, b []byte) (string, error) {
-	if len(b) > d.limits.MaxNameBytes {
-		return "", exceeded("bytes of "+what, len(b), d.limits.MaxNameBytes)
-	}
-	if !utf8.Valid(b) {
-		return "", malformed("%s %.40q is not UTF-8", what, b)
+	if err := d.checkText(what, b); err != nil {
+		return "", err
 	}
 	return string(b), nil
+}
+
+func (d *decoder) checkText(what string, b []byte) error {
+	if len(b) > d.limits.MaxNameBytes {
+		return exceeded("bytes of "+what, len(b), d.limits.MaxNameBytes)
+	}
+	if !utf8.Valid(b) {
+		return malformed("%s %.40q is not UTF-8", what, b)
+	}
+	return nil
 }
 
 // field is one field of a message: varint for numbers, bytes for the rest.

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -79,6 +80,10 @@ func packed(name string, b, before []byte) ([]byte, int, error) {
 
 // next takes one number from a column that packed has checked.
 func next(column *[]byte) uint64 {
+	if b := *column; len(b) > 0 && b[0] < 0x80 { // most are small
+		*column = b[1:]
+		return uint64(b[0])
+	}
 	v, n := protowire.ConsumeVarint(*column)
 	if n < 0 { // more than 64 bits: no valid index or quantity
 		*column = nil
@@ -92,12 +97,14 @@ func (d *decoder) functions(s *StackSet, c *columns) error {
 	if c.nKinds != len(c.names) {
 		return malformed("%d kinds for %d names", c.nKinds, len(c.names))
 	}
+	names, err := d.functionNames(c.names)
+	if err != nil {
+		return err
+	}
 	s.Functions = make([]Function, len(c.names))
 	for i, b := range c.names {
-		name, err := d.text("function name", b)
-		if err != nil {
-			return err
-		}
+		name := names[:len(b)]
+		names = names[len(b):]
 		kind := next(&c.kinds)
 		if kind > 255 {
 			return malformed("kind %d of function %.80q", kind, name)
@@ -108,6 +115,23 @@ func (d *decoder) functions(s *StackSet, c *columns) error {
 		}
 	}
 	return nil
+}
+
+// functionNames are all names, one after the other, in one piece of memory.
+func (d *decoder) functionNames(names [][]byte) (string, error) {
+	size := 0
+	for _, b := range names {
+		if err := d.checkText("function name", b); err != nil {
+			return "", err
+		}
+		size += len(b)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, b := range names {
+		_, _ = all.Write(b)
+	}
+	return all.String(), nil
 }
 
 func (d *decoder) stacks(s *StackSet, c *columns) error {

@@ -25,12 +25,15 @@ func FunctionID(f Function) uint64 {
 // hard to hit as FunctionID: pods choose which functions are in a stack, and
 // services of the same name in two namespaces share stacks.
 func StackID(functions []uint64) uint64 {
-	buf := make([]byte, 0, 8*512)
+	buf := make([]byte, 0, 8*len(functions))
 	for _, id := range functions {
 		buf = binary.LittleEndian.AppendUint64(buf, id)
 	}
-	return strongHash(buf)
+	return PackedStackID(buf)
 }
+
+// PackedStackID is StackID of ids of 8 bytes each, the least significant first.
+func PackedStackID(functions []byte) uint64 { return strongHash(functions) }
 
 func strongHash(data []byte) uint64 {
 	sum := sha256.Sum256(data)

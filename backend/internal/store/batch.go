@@ -31,7 +31,7 @@ type batch struct {
 
 func newBatch(w *profile.Window) *batch {
 	b := &batch{window: w, series: w.Target.SeriesID(), day: w.Start.UTC().Truncate(24 * time.Hour)}
-	var frames []uint64
+	var frames []byte
 	for i := range w.Sets {
 		set := &w.Sets[i]
 		ids := make([]uint64, len(set.Functions))
@@ -45,9 +45,9 @@ func newBatch(w *profile.Window) *batch {
 		for _, stack := range set.All() {
 			frames = frames[:0]
 			for _, f := range stack.Frames {
-				frames = append(frames, ids[f])
+				frames = binary.LittleEndian.AppendUint64(frames, ids[f])
 			}
-			b.stackIDs = append(b.stackIDs, profile.StackID(frames))
+			b.stackIDs = append(b.stackIDs, profile.PackedStackID(frames))
 			b.types = append(b.types, string(set.Type))
 			b.values = append(b.values, stack.Value)
 			b.counts = append(b.counts, uint64(max(stack.Count, 0)))

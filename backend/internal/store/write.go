@@ -241,40 +241,51 @@ func (r *stackRows) flush(ctx context.Context) error {
 	return nil
 }
 
-// sampleRows are columns of the table samples.
+// sampleRows are columns of the table samples. Those of few values are boxed once
+// for many rows, which the driver would do for each.
 type sampleRows struct {
-	clusters, namespaces, services, types []string
-	threads                               []string
-	starts                                []time.Time
-	seconds                               []uint32
-	series, stacks                        []uint64
-	values                                []int64
-	counts                                []uint64
+	clusters, namespaces, services, types, threads []any
+	starts                                         []time.Time
+	seconds                                        []uint32
+	series, stacks                                 []uint64
+	values                                         []int64
+	counts                                         []uint64
+}
+
+// newSampleRows has room for n samples.
+func newSampleRows(n int) sampleRows {
+	return sampleRows{
+		make([]any, 0, n), make([]any, 0, n), make([]any, 0, n), make([]any, 0, n), make([]any, 0, n),
+		make([]time.Time, 0, n), make([]uint32, 0, n), make([]uint64, 0, n), make([]uint64, 0, n), make([]int64, 0, n), make([]uint64, 0, n),
+	}
 }
 
 // add enters some samples of a window.
 func (r *sampleRows) add(b *batch, from, to int) {
 	n, t := to-from, &b.window.Target
-	r.clusters, r.namespaces, r.services = extend(r.clusters, t.Cluster, n), extend(r.namespaces, t.Namespace, n), extend(r.services, t.Service, n)
+	r.clusters, r.namespaces, r.services = extend[any](r.clusters, t.Cluster, n), extend[any](r.namespaces, t.Namespace, n), extend[any](r.services, t.Service, n)
 	r.starts, r.seconds, r.series = extend(r.starts, b.window.Start, n), extend(r.seconds, b.seconds(), n), extend(r.series, b.series, n)
-	r.types, r.stacks = append(r.types, b.types[from:to]...), append(r.stacks, b.stackIDs[from:to]...)
-	r.values, r.counts = append(r.values, b.values[from:to]...), append(r.counts, b.counts[from:to]...)
-	r.threads = append(r.threads, b.threads[from:to]...)
+	r.types, r.threads = box(r.types, b.types[from:to]), box(r.threads, b.threads[from:to])
+	r.stacks, r.values, r.counts = append(r.stacks, b.stackIDs[from:to]...), append(r.values, b.values[from:to]...), append(r.counts, b.counts[from:to]...)
 }
 
 // insertSamples writes the samples of windows in bounded blocks.
 func (s *Store) insertSamples(ctx context.Context, windows []*batch, id uint64) error {
-	var rows sampleRows
+	left := 0
+	for _, b := range windows {
+		left += len(b.stackIDs)
+	}
+	rows := newSampleRows(min(left, s.limits.CommitRows))
 	for _, b := range windows {
 		for from := 0; from < len(b.stackIDs); {
 			to := min(len(b.stackIDs), from+s.limits.CommitRows-len(rows.stacks))
 			rows.add(b, from, to)
-			from = to
+			left, from = left-(to-from), to
 			if len(rows.stacks) >= s.limits.CommitRows {
 				if err := s.sendSamples(ctx, &rows, id); err != nil {
 					return err
 				}
-				rows = sampleRows{}
+				rows = newSampleRows(min(left, s.limits.CommitRows))
 			}
 		}
 	}
@@ -287,6 +298,18 @@ func (s *Store) insertSamples(ctx context.Context, windows []*batch, id uint64) 
 func (s *Store) sendSamples(ctx context.Context, r *sampleRows, id uint64) error {
 	return s.send(ctx, "INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count, commit_id, thread)",
 		nil, r.clusters, r.namespaces, r.services, r.types, r.starts, r.seconds, r.series, r.stacks, r.values, r.counts, extend([]uint64(nil), id, len(r.stacks)), r.threads)
+}
+
+// box appends strings, most of which are like the one before.
+func box(list []any, values []string) []any {
+	var boxed any
+	for i, v := range values {
+		if i == 0 || v != values[i-1] {
+			boxed = v
+		}
+		list = append(list, boxed)
+	}
+	return list
 }
 
 // extend appends a value n times.

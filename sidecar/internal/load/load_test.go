@@ -50,7 +50,6 @@ func feed(bodies [][]byte) <-chan []byte {
 // TestThroughput: 10 uploads at a time of windows with 3,300 stacks, most of which
 // are known after the first minutes.
 func TestThroughput(t *testing.T) {
-	b := startBackend(t)
 	u := newUniverse(1, universeStacks)
 	const podCount, each = 10, 40
 	var warm, bodies [][]byte
@@ -64,6 +63,7 @@ func TestThroughput(t *testing.T) {
 			}
 		}
 	}
+	b := startBackend(t)
 	upload(t, b, 10, asSidecars, feed(warm), true)
 	b.begin(t)
 	sent, failed := upload(t, b, 10, asSidecars, feed(bodies), true)
@@ -75,14 +75,13 @@ func TestThroughput(t *testing.T) {
 
 // TestBurst: 400 pods send at the same moment.
 func TestBurst(t *testing.T) {
-	b := startBackend(t)
 	u := newUniverse(1, universeStacks)
 	var bodies [][]byte
 	start := minutes(1)[0]
 	for pod := range 400 {
 		bodies = append(bodies, encode(t, u.window(target("shop", pod), start, windowStacks)))
 	}
-	b.begin(t)
+	b := startBackend(t)
 	sent, failed := upload(t, b, len(bodies), asSidecars, feed(bodies), true)
 	took := time.Since(b.began)
 	b.report(t, sent, sent*windowStacks, "all at once")

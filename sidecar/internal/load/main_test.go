@@ -32,6 +32,8 @@ var (
 	windows = flag.Int("load.windows", 20_000, "windows of TestManyWindows")
 	soak    = flag.Duration("load.soak", 30*time.Minute, "how long TestSoak runs")
 	pods    = flag.Int("load.pods", 1_000, "sidecars of TestFleetAfterAnOutage")
+	steady  = flag.Int("load.steady", 10_000, "pods of TestManyPods")
+	length  = flag.Duration("load.length", 15*time.Minute, "how long TestManyPods runs")
 )
 
 // patience bounds waits for a state.
@@ -46,7 +48,15 @@ type backend struct {
 	process *exec.Cmd
 	args    []string
 	began   time.Time
-	cpu     float64 // seconds, when the measurement began
+	cpu     spent // when the measurement began
+}
+
+// spent are CPU seconds: of the backend, of the ClickHouse inside, and of who loads
+// them, which takes from the same cores.
+type spent struct{ backend, clickhouse, load float64 }
+
+func (s spent) since(before spent) spent {
+	return spent{s.backend - before.backend, s.clickhouse - before.clickhouse, s.load - before.load}
 }
 
 // startBackend starts one in a directory of its own.
@@ -101,7 +111,7 @@ func (b *backend) start(t *testing.T, listen string) {
 }
 
 // begin begins a measurement of time and CPU.
-func (b *backend) begin(t *testing.T) { b.began, b.cpu = time.Now(), b.cpuSeconds(t) }
+func (b *backend) begin(t *testing.T) { b.began, b.cpu = time.Now(), b.spent(t) }
 
 func (b *backend) stop(t *testing.T) {
 	if b.process == nil {
@@ -172,13 +182,28 @@ func (b *backend) processes(t *testing.T) []procfs.Proc {
 	return ours
 }
 
-func (b *backend) cpuSeconds(t *testing.T) (sum float64) {
+func (b *backend) spent(t *testing.T) (s spent) {
 	for _, p := range b.processes(t) {
-		if stat, err := p.Stat(); err == nil {
-			sum += stat.CPUTime()
+		stat, err := p.Stat()
+		if err != nil {
+			continue
+		}
+		if p.PID == b.process.Process.Pid {
+			s.backend += stat.CPUTime()
+		} else {
+			s.clickhouse += stat.CPUTime()
 		}
 	}
-	return sum
+	self, err := procfs.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := self.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.load = stat.CPUTime()
+	return s
 }
 
 // peaks are the largest resident sets until now, in MiB.
@@ -200,11 +225,17 @@ func (b *backend) peaks(t *testing.T) (backend, clickhouse uint64) {
 // report states what was measured, and where.
 func (b *backend) report(t *testing.T, windows, rows int, more string) {
 	t.Helper()
-	took, cpu := time.Since(b.began), b.cpuSeconds(t)-b.cpu
+	took, cpu := time.Since(b.began), b.spent(t).since(b.cpu)
 	ours, theirs := b.peaks(t)
-	t.Logf("%d windows, %d rows in %s: %.0f windows/s, %.0f rows/s, %.2f µs of CPU per row; peak memory %d MiB, of ClickHouse %d MiB; %s; %s",
-		windows, rows, took.Round(10*time.Millisecond), float64(windows)/took.Seconds(), float64(rows)/took.Seconds(), cpu*1e6/float64(max(rows, 1)), ours, theirs, outcomes(b.metrics(t)), more)
+	t.Logf("%d windows, %d rows in %s: %.0f windows/s, %.0f rows/s; %s; peak memory %d MiB, of ClickHouse %d MiB; %s; %s",
+		windows, rows, took.Round(10*time.Millisecond), float64(windows)/took.Seconds(), float64(rows)/took.Seconds(), cpu.per(rows), ours, theirs, outcomes(b.metrics(t)), more)
 	t.Logf("on %s", machine())
+}
+
+// per states what a row cost.
+func (s spent) per(rows int) string {
+	row := float64(max(rows, 1)) / 1e6
+	return fmt.Sprintf("%.2f µs of CPU per row (backend %.2f, ClickHouse %.2f), and %.2f of who sent them", (s.backend+s.clickhouse)/row, s.backend/row, s.clickhouse/row, s.load/row)
 }
 
 func machine() string {
