@@ -31,17 +31,35 @@ func (b Budget) exceeded() (used, limit int64, full bool) {
 	if err != nil {
 		return 0, limit, false
 	}
+	used = unreclaimable(stat)
+	return used, limit, used > budget
+}
+
+// unreclaimable sums up what of memory.stat the kernel cannot take back. Its own
+// part is told as one sum from Linux 5.18 on, with caches of names and inodes in it.
+func unreclaimable(stat []byte) int64 {
+	var used, kernel, parts, caches int64
 	for line := range bytes.Lines(stat) {
 		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil {
+			continue
+		}
 		switch string(name) {
-		case "anon", "kernel", "shmem":
-			n, err := strconv.ParseInt(string(value), 10, 64)
-			if err == nil {
-				used += n
-			}
+		case "anon", "shmem", "sock":
+			used += n
+		case "kernel":
+			kernel = n
+		case "kernel_stack", "pagetables", "percpu", "vmalloc", "slab_unreclaimable":
+			parts += n
+		case "slab_reclaimable":
+			caches = n
 		}
 	}
-	return used, limit, used > budget
+	if kernel > 0 {
+		return used + max(0, kernel-caches)
+	}
+	return used + parts
 }
 
 func number(path string) (int64, bool) {

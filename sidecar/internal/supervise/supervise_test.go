@@ -272,6 +272,36 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// Of Linux 6.1 and 5.4: the newer one tells the kernel's part as one sum, which has
+// the caches of names and inodes in it, and of which sockets are no part.
+const (
+	stat61 = "anon 9202163712\nfile 5392793600\nkernel 446648320\nkernel_stack 25067520\npagetables 91107328\nsec_pagetables 0\n" +
+		"percpu 2989240\nsock 8192\nvmalloc 2240512\nshmem 1537892352\nzswap 0\nzswapped 0\nfile_mapped 1073401856\nfile_dirty 40960\n" +
+		"file_writeback 0\nswapcached 344064\nanon_thp 0\nfile_thp 0\nshmem_thp 0\ninactive_anon 3904520192\nactive_anon 6295154688\n" +
+		"inactive_file 2995503104\nactive_file 859398144\nunevictable 540581888\nslab_reclaimable 255575264\nslab_unreclaimable 67153928\n" +
+		"slab 322729192\nworkingset_refault_anon 0\npgfault 113489463\nthp_swpout_fallback 0\n"
+	stat54 = "anon 790425600\nfile 6502666240\nkernel_stack 7012352\npagetables 8867840\npercpu 2445520\nsock 40960\nshmem 6721536\n" +
+		"file_mapped 656187392\nfile_dirty 1122304\nfile_writeback 0\nanon_thp 438304768\ninactive_anon 892223488\nactive_anon 2973696\n" +
+		"inactive_file 5307346944\nactive_file 1179316224\nunevictable 31477760\nslab_reclaimable 348866240\nslab_unreclaimable 10099808\n" +
+		"slab 358966048\nworkingset_refault_anon 0\npgfault 103216687\nthp_collapse_alloc 443\n"
+)
+
+func TestMemoryThatIsNotGivenBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		stat string
+		want int64
+	}{
+		"Linux 6.1": {stat61, 9202163712 + 1537892352 + 8192 + 446648320 - 255575264},
+		"Linux 5.4": {stat54, 790425600 + 6721536 + 40960 + 7012352 + 8867840 + 2445520 + 10099808},
+		"nothing":   {"", 0},
+		"nonsense":  {"kernel 5\nslab_reclaimable 9\nanon -\n", 0},
+	} {
+		if got := unreclaimable([]byte(test.stat)); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
 // Looks at the memory leave next to no garbage: a process that does nothing else must
 // not collect it after each.
 func TestLooksAreCheap(t *testing.T) {
