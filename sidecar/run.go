@@ -54,7 +54,7 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log.Info("sidecar runs", "version", version, "window", config.Settings.Window, "events", c.Events, "backend", c.Backend)
+	log.Info("sidecar runs", "version", version, "window", config.Settings.Window, "events", strings.Join(config.Settings.Events, ","), "backend", c.Backend)
 	return serve(ctx, c.Listen, reg, profiler, func(ctx context.Context) error {
 		err := uploads.during(ctx, c.UploadGrace, profiler.Run)
 		tellRest(log, queue.Stats())

@@ -44,6 +44,7 @@ type RunCmd struct {
 	Containers []string `env:"PODFLAME_CONTAINERS" help:"Profile the JVMs of these containers only."`
 
 	Events        string `env:"PODFLAME_EVENTS" default:"cpu,alloc,lock" help:"Events out of cpu, alloc, lock, wall, live, nativemem, nativelock."`
+	AllEvents     string `env:"PODFLAME_ALL_EVENTS" hidden:"" help:"Instead of --events, those that this version knows."`
 	Window        string `env:"PODFLAME_WINDOW" default:"1m" help:"Length of a window."`
 	CPUInterval   string `env:"PODFLAME_CPU_INTERVAL" default:"10ms" help:"CPU time between two samples."`
 	AllocInterval string `env:"PODFLAME_ALLOC_INTERVAL" default:"512k" help:"Bytes between two allocation samples."`
@@ -74,7 +75,7 @@ type LimitFlags struct {
 	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"3s" help:"Time for the last windows when the sidecar ends: together with that for their upload, what it adds to the end of a pod."`
 	UnreadWait     time.Duration `env:"PODFLAME_UNREAD_WAIT" default:"1m" help:"Time for which a sidecar that would end, as every other process of its pod has, stays for recordings that were not read yet."`
 	UploadGrace    time.Duration `env:"PODFLAME_UPLOAD_GRACE" default:"2s" help:"Time for their upload."`
-	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that dies this soon after an attach is not attached to again."`
+	CrashWindow    time.Duration `env:"PODFLAME_CRASH_WINDOW" default:"5s" help:"A JVM that crashes this soon after an attach, or after a change of its events, is not attached to again."`
 	ChangeInterval time.Duration `env:"PODFLAME_CHANGE_INTERVAL" default:"1m" help:"Time between two changes of a JVM's settings by annotation."`
 	AdaptInterval  time.Duration `env:"PODFLAME_ADAPT_INTERVAL" default:"10m" help:"Time between two changes of a JVM's intervals by --sample-rate. The first one does not wait."`
 	LongestCPU     string        `name:"longest-cpu-interval" env:"PODFLAME_LONGEST_CPU_INTERVAL" default:"100ms" help:"Longest CPU interval that --sample-rate leads to."`
@@ -97,9 +98,10 @@ type LimitFlags struct {
 	SpoolAge       time.Duration `env:"PODFLAME_SPOOL_AGE" default:"6h" help:"Age at which a waiting window is given up."`
 }
 
-func (c *RunCmd) settings() (contract.Settings, error) {
-	s := contract.Settings{Threads: c.Threads}
-	var err error
+// settings are those that are asked for. What this version does not know of all
+// events is no error: the webhook may be a newer one.
+func (c *RunCmd) settings() (s contract.Settings, unknown, err error) {
+	s.Threads = c.Threads
 	read := func(flag string, parse func() error) {
 		if err == nil {
 			if e := parse(); e != nil {
@@ -115,7 +117,13 @@ func (c *RunCmd) settings() (contract.Settings, error) {
 	read("--sample-rate", func() (e error) { s.SampleRate, e = contract.ParseSampleRate(c.SampleRate); return e })
 	read("--fixed-intervals", func() (e error) { s.Fixed, e = contract.ParseFixed(c.Fixed); return e })
 	s.Fix(s.Asked()...)
-	return s, err
+	if c.AllEvents != "" {
+		var events []string
+		if events, unknown = contract.ParseKnownEvents(c.AllEvents); len(events) > 0 {
+			s.Events = events
+		}
+	}
+	return s, unknown, err
 }
 
 // longest are the bounds of the sampling budget.
@@ -152,7 +160,7 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	if err := c.check(); err != nil {
 		return agent.Config{}, err
 	}
-	settings, err := c.settings()
+	settings, unknown, err := c.settings()
 	if err != nil {
 		return agent.Config{}, err
 	}
@@ -169,7 +177,12 @@ func (c *RunCmd) agentConfig() (agent.Config, error) {
 	limits.ProfilerMemory, limits.MaxRecording, limits.MinFree = c.ProfilerMemory<<20, c.MaxRecording<<20, c.MinFree<<20
 	limits.ExitGrace, limits.UnreadWait, limits.CrashWindow = c.ExitGrace, c.UnreadWait, c.CrashWindow
 	limits.ChangeInterval, limits.AdaptInterval, limits.Longest = c.ChangeInterval, c.AdaptInterval, longest
+	refused := ""
+	if unknown != nil {
+		refused = fmt.Sprintf("%v; sidecar %s does not follow it", unknown, version)
+	}
 	return agent.Config{
+		Refused: refused,
 		Target: profile.Target{
 			Cluster: c.Cluster, Namespace: c.Namespace, Service: c.Service, Version: c.Version,
 			Pod: c.Pod, PodUID: c.PodUID, Node: c.Node,

@@ -80,7 +80,7 @@ func TestVariablesOfTheSidecar(t *testing.T) {
 	byPod := []string{
 		contract.EnvBackend, contract.EnvBackendCA, contract.EnvTokenFile, contract.EnvRecordings, contract.EnvLibraryDir, contract.EnvShared,
 		contract.EnvState, contract.EnvAnnotations, contract.EnvNativeSidecar, contract.EnvCluster, contract.EnvNamespace, contract.EnvPod,
-		contract.EnvPodUID, contract.EnvNode, contract.EnvService, contract.EnvVersion, contract.EnvContainers, contract.EnvEvents,
+		contract.EnvPodUID, contract.EnvNode, contract.EnvService, contract.EnvVersion, contract.EnvContainers, contract.EnvEvents, contract.EnvAllEvents,
 		contract.EnvWindow, contract.EnvCPUInterval, contract.EnvAllocInterval, contract.EnvLockThreshold, contract.EnvSampleRate,
 		contract.EnvFixedIntervals, contract.EnvThreads, contract.EnvSignalLaunchers, contract.EnvMetrics, contract.EnvDecodeMemory,
 		"PODFLAME_LIBRARY", "PODFLAME_KEEP_RECORDINGS", // of the image, of tests
@@ -106,4 +106,21 @@ func variables(of reflect.Type) (names []string) {
 		}
 	}
 	return names
+}
+
+// What a newer webhook asks for and this version does not know is left out and told.
+func TestEventsOfANewerWebhook(t *testing.T) {
+	t.Setenv(contract.EnvEvents, "cpu,alloc")
+	t.Setenv(contract.EnvAllEvents, "cpu,alloc,live,heapdump")
+	run, err := parseRun(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := run.agentConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(config.Settings.Events, ","); got != "cpu,alloc,live" || !strings.Contains(config.Refused, `"heapdump"`) {
+		t.Errorf("events %s, refused %q", got, config.Refused)
+	}
 }

@@ -122,7 +122,8 @@ const (
 	EnvService         = "PODFLAME_SERVICE"
 	EnvVersion         = "PODFLAME_VERSION"
 	EnvContainers      = "PODFLAME_CONTAINERS" // comma-separated; empty means all
-	EnvEvents          = "PODFLAME_EVENTS"
+	EnvEvents          = "PODFLAME_EVENTS"     // those that every version knows; see SplitEvents
+	EnvAllEvents       = "PODFLAME_ALL_EVENTS" // instead of EnvEvents, where there are others among them
 	EnvWindow          = "PODFLAME_WINDOW"
 	EnvCPUInterval     = "PODFLAME_CPU_INTERVAL"
 	EnvAllocInterval   = "PODFLAME_ALLOC_INTERVAL"

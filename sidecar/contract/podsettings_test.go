@@ -107,3 +107,47 @@ func TestTune(t *testing.T) {
 		}
 	}
 }
+
+// Sidecars of all versions start with what the webhook hands to them, and those that
+// know all events have all.
+func TestEventsForSidecarsOfAnyVersion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		asked, err := ParseEvents(strings.Join(rapid.SliceOfN(rapid.SampledFrom(AllEvents()), 1, 8).Draw(t, "events"), ","))
+		if err != nil {
+			t.Skip(err)
+		}
+		old, all := SplitEvents(asked)
+		for _, event := range old {
+			if !slices.Contains([]string{"cpu", "alloc", "lock", "wall"}, event) {
+				t.Errorf("%v is handed to sidecars that do not know %s", old, event)
+			}
+		}
+		if len(old) == 0 {
+			t.Errorf("%v: nothing is handed to older sidecars, which would not start", asked)
+		}
+		got := old
+		if all != nil {
+			if got, err = ParseKnownEvents(strings.Join(all, ",")); err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.Equal(got, asked) {
+			t.Errorf("%v becomes %v", asked, got)
+		}
+	})
+}
+
+// A newer webhook asks for what this version does not know.
+func TestEventsOfANewerVersion(t *testing.T) {
+	for asked, want := range map[string]string{
+		"cpu,alloc,heapdump,live": "cpu,alloc,live",
+		"heapdump,nativemem":      "nativemem",
+		"heapdump":                "",
+		"live":                    "",
+	} {
+		got, unknown := ParseKnownEvents(asked)
+		if strings.Join(got, ",") != want || unknown == nil {
+			t.Errorf("%s: %v, %v", asked, got, unknown)
+		}
+	}
+}

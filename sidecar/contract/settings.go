@@ -110,6 +110,41 @@ func ParseEvents(s string) ([]string, error) {
 	return events, nil
 }
 
+// SplitEvents returns events as the webhook hands them to a sidecar, whose version it
+// does not know: as EnvEvents those that sidecars of all versions know, for one that
+// does not know an event does not start; and all of them as EnvAllEvents, or nothing
+// if that is the same.
+func SplitEvents(events []string) (old, all []string) {
+	known := []string{"cpu", "alloc", "lock", "wall"}
+	for _, event := range events {
+		if slices.Contains(known, event) {
+			old = append(old, event)
+		}
+	}
+	switch len(old) {
+	case len(events):
+		return old, nil
+	case 0:
+		old = DefaultSettings().Events
+	}
+	return old, events
+}
+
+// ParseKnownEvents reads EnvAllEvents. What this version does not know, or would
+// refuse, is left out and told.
+func ParseKnownEvents(s string) (events []string, unknown error) {
+	events, unknown = ParseEvents(s)
+	if unknown == nil {
+		return events, nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		if more, err := ParseEvents(strings.Join(append(slices.Clone(events), part), ",")); err == nil {
+			events = more
+		}
+	}
+	return events, unknown
+}
+
 // ParseWindow reads the length of a window.
 func ParseWindow(s string) (time.Duration, error) {
 	d, err := parseDuration(s, MinWindow, MaxWindow)

@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Target   profile.Target // what is the same for all JVMs: cluster to node
 	Settings contract.Settings
+	Refused  string // what was asked for beside Settings, and cannot be followed
 	// Annotations is a file with the pod's annotations, which may change the
 	// settings while it runs; empty for none.
 	Annotations string
@@ -60,7 +61,7 @@ type Limits struct {
 	MinFree        int64         // bytes of the shared volume below which nothing is recorded
 	ExitGrace      time.Duration // for stopping all sessions and making their last windows
 	UnreadWait     time.Duration // of a sidecar that is alone, for recordings that were not read yet
-	CrashWindow    time.Duration // a JVM that dies this soon after a command is taken as killed by it
+	CrashWindow    time.Duration // a JVM that crashes this soon after a command that it had not borne before may have done so because of it
 	ChangeInterval time.Duration // between two changes of one JVM's settings by annotation
 	AdaptInterval  time.Duration // between two changes of one JVM's intervals by the sampling budget
 	Longest        Longest       // intervals that the sampling budget leads to

@@ -28,7 +28,7 @@ const maxAnnotations = 1 << 20
 // wish reads the annotations, which the kubelet writes anew while the pod runs.
 // Where they cannot be read or are not valid, the settings stay as they are.
 func (c *Config) wish(current contract.Settings, now time.Time) wish {
-	w := wish{settings: current}
+	w := wish{settings: current, refused: c.Refused}
 	annotations, err := readAnnotations(c.Annotations)
 	if err != nil {
 		w.refused = err.Error()
@@ -96,7 +96,7 @@ func (w *worker) followWish() {
 	before := w.status()
 	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Capture, s.Refused = wish.capture, wish.refused })
 	if wish.refused != "" && wish.refused != before.Refused {
-		w.log.Warn("annotations are not followed", "reason", profile.AnnotationRefused, "detail", wish.refused)
+		w.log.Warn("what is asked for is not followed", "reason", profile.AnnotationRefused, "detail", wish.refused)
 	}
 	since := w.clock.Elapsed() - w.changed
 	if sameSettings(wish.settings, w.settings) || w.changed > 0 && since < w.config.Limits.ChangeInterval {

@@ -96,3 +96,24 @@ func TestSidecarOfVersion01(t *testing.T) {
 		t.Errorf("PODFLAME_STATE_DIR is %q", got)
 	}
 }
+
+// A sidecar that does not know an event would not start with it in its environment.
+func TestEventsForAnOlderSidecar(t *testing.T) {
+	for asked, want := range map[string][2]string{
+		"":               {"cpu,alloc,lock", ""},
+		"cpu,wall":       {"cpu,wall", ""},
+		"cpu,alloc,live": {"cpu,alloc", "cpu,alloc,live"},
+		"nativemem":      {"cpu,alloc,lock", "nativemem"},
+	} {
+		pod := simplePod("true")
+		if asked != "" {
+			pod.Annotations[contract.Events] = asked
+		}
+		cfg := testConfig()
+		pod = Apply(pod, Decide(pod, nil, cfg), cfg)
+		sidecar := &pod.Spec.InitContainers[indexOf(pod.Spec.InitContainers, sidecarName)]
+		if got := [2]string{valueOf(sidecar, contract.EnvEvents), valueOf(sidecar, contract.EnvAllEvents)}; got != want {
+			t.Errorf("%q: %q, want %q", asked, got, want)
+		}
+	}
+}

@@ -100,6 +100,7 @@ func metricsAddress(plan Plan) string {
 
 func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 	s := plan.Settings
+	events, allEvents := contract.SplitEvents(s.Events)
 	asked, _ := strconv.ParseInt(cfg.Tuned[contract.DecodeChildren], 10, 64) // 0 if nothing is, and checked
 	children, decodeMemory := decoders(asked, plan.MemLimit)
 	env := []corev1.EnvVar{
@@ -122,7 +123,7 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 		{contract.EnvState, contract.StatePath},
 		{contract.EnvAnnotations, contract.AnnotationsFile},
 		{contract.EnvNativeSidecar, strconv.FormatBool(plan.Native)},
-		{contract.EnvEvents, strings.Join(s.Events, ",")},
+		{contract.EnvEvents, strings.Join(events, ",")},
 		{contract.EnvWindow, s.Window.String()},
 		{contract.EnvCPUInterval, s.CPUInterval.String()},
 		{contract.EnvAllocInterval, strconv.FormatInt(s.AllocInterval, 10)},
@@ -133,6 +134,9 @@ func sidecarEnv(plan Plan, cfg Config) []corev1.EnvVar {
 		{"GOMEMLIMIT", strconv.FormatInt(plan.MemLimit/100*memoryShare, 10)},
 	} {
 		env = append(env, corev1.EnvVar{Name: pair[0], Value: pair[1]})
+	}
+	if len(allEvents) > 0 {
+		env = append(env, corev1.EnvVar{Name: contract.EnvAllEvents, Value: strings.Join(allEvents, ",")})
 	}
 	for _, tuning := range contract.Tunings() {
 		if value, ok := cfg.Tuned[tuning.Flag]; ok {
