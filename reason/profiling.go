@@ -32,7 +32,7 @@ func Profiling() []Text {
 		{"conflict", "Another profiler is active in this JVM", "Stop the other profiler; Podflame starts by itself when it is gone"},
 		{"unknown_profiler", "Another profiler's library is loaded and its state cannot be told", "Restart the JVM without the other profiler"},
 		{"jvm_exited", "The JVM has exited", ""},
-		{"jvm_crashed_after_attach", "The JVM died shortly after a profiler command, so it is left alone", "Send us its hs_err file; run the sidecar with --retry-crashed to try again"},
+		{"jvm_crashed_after_attach", "The JVM crashed with the profiler on its stack, or before it had borne a profiler command, so it is left alone", "Send us its hs_err file; if the detail says undecided, or the crash is the application's own, run the sidecar with --retry-crashed to try again"},
 		{"too_many_targets", "More JVMs than one sidecar profiles", "Raise --max-targets, or name containers in profiling.io/containers"},
 		{"session_ended", "The profiler session ended unexpectedly", "A new session is started"},
 		{"sidecar_restarted", "The sidecar was restarted", ""},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/session"
 	"github.com/podflame/podflame/sidecar/internal/target"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 )
 
 func TestWindowsOfARunningJVM(t *testing.T) {
@@ -311,12 +313,57 @@ func TestCrashBreaker(t *testing.T) {
 	next.config.PIDs = []int{next.jvm.PID}
 	next.start()
 	next.awaitReason(profile.CrashedAfterAttach)
+	if s := next.status(); !strings.Contains(s.Detail, "undecided") || !strings.Contains(s.Detail, "not among the frames") {
+		t.Errorf("detail %q", s.Detail)
+	}
 	next.stop()
 	next.config.RetryCrashed = true
 	next.start()
 	next.awaitProfiled()
 	next.stop()
 	next.jvm.CheckUntouched(t)
+}
+
+// A crash in the profiler's own thread is ours, however long after a command.
+func TestCrashInTheProfiler(t *testing.T) {
+	t.Parallel()
+	for _, jdk := range []string{"11", "25"} {
+		b := newBench(t, jvmtest.Options{JDK: jdk, Threads: []string{"cpu"}})
+		b.config.Limits.CrashWindow = 0 // no time is short enough
+		b.start()
+		b.awaitProfiled()
+		if err := unix.Tgkill(b.jvm.PID, threadOf(t, b.jvm.PID, "Async-profiler"), unix.SIGSEGV); err != nil {
+			t.Fatal(err)
+		}
+		b.await("the exit is seen", func() bool { return b.status().Reason == profile.JVMExited })
+		b.stop()
+		next := &bench{T: t, jvm: jvmtest.Start(t, jvmtest.Options{}), config: b.config, spool: &memory{}, decoder: jfr.NewDecoder()}
+		next.config.PIDs = []int{next.jvm.PID}
+		next.start()
+		next.awaitReason(profile.CrashedAfterAttach)
+		if s := next.status(); strings.Contains(s.Detail, "undecided") || !strings.Contains(s.Detail, "the profiler is on the stack") {
+			t.Errorf("Java %s: detail %q", jdk, s.Detail)
+		}
+		next.stop()
+	}
+}
+
+// threadOf is the id of a thread by the beginning of its name.
+func threadOf(t *testing.T, pid int, name string) int {
+	t.Helper()
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
+	for _, path := range names {
+		comm, _ := os.ReadFile(path)
+		if strings.HasPrefix(string(comm), name) {
+			id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+	}
+	t.Fatalf("process %d has no thread %s", pid, name)
+	return 0
 }
 
 // A JVM that is killed, or exits, right after the attach is no crash.

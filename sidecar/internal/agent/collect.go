@@ -28,16 +28,21 @@ func (w *worker) collect(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	var failed error
+	var done []string
 	for _, r := range slices.Clone(w.marker.Recordings) {
 		if r.Phase == session.Asked {
 			continue
 		}
-		err := w.read(ctx, r.Session, now)
-		if err == nil && r.Phase == session.Ended {
-			err = w.forgetRecording(ctx, r.Session)
-		}
-		if err != nil {
+		switch err := w.read(ctx, r.Session, now); {
+		case err != nil:
 			failed = errors.Join(failed, fmt.Errorf("read recording of session %s: %w", r.Session, err))
+		case r.Phase == session.Ended:
+			done = append(done, r.Session)
+		}
+	}
+	for _, id := range done { // which saves what was read of all
+		if err := w.forgetRecording(ctx, id); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("remove recording of session %s: %w", id, err))
 		}
 	}
 	return failed
@@ -209,6 +214,9 @@ func (w *worker) consume(r *session.Recording, f *os.File, part recording.Part) 
 		}
 	}
 	r.Consumed, r.Through, r.Written = max(r.Consumed, part.Bytes), part.End, part.Span.End
+	if r.Phase == session.Ended && part.Last { // collect forgets it, and saves that
+		return nil
+	}
 	if err := w.save(); err != nil {
 		return err
 	}

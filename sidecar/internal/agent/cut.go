@@ -21,7 +21,7 @@ func (w *worker) cut(ctx context.Context, boundary time.Time) {
 		w.problem(err)
 	}
 	w.tell(ctx, boundary)
-	if err := w.save(); err != nil {
+	if err := w.saveChanges(); err != nil {
 		w.problem(err)
 	}
 	w.checkTime()
@@ -78,6 +78,7 @@ func (w *worker) endChunk(ctx context.Context) error {
 		return w.stopFor(ctx, wantOfSpace)
 	}
 	r := *w.marker.Find(id)
+	w.bear(r)
 	w.losses = profile.AddLosses(w.losses, w.skipped(ctx, r)...)
 	if w.renewalDue(w.clock.Now(), r) {
 		return w.renew(ctx)
@@ -122,7 +123,7 @@ func (w *worker) followClock() bool {
 	}
 	w.log.Warn("the clock was set", "by", step.By)
 	w.line.Shift(step.By)
-	w.retry, w.suspectAt = w.retry.Add(step.By), w.suspectAt.Add(step.By)
+	w.retry, w.suspect.at = w.retry.Add(step.By), w.suspect.at.Add(step.By)
 	w.marker.ClockSet(step)
 	return true
 }

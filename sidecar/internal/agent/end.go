@@ -137,15 +137,14 @@ func (w *worker) forget() {
 	w.board.forget(w.p.Key())
 }
 
-// exited notes that the JVM has ended, and what may be to blame. A command is
-// blamed only for what was a crash, or may have been one.
+// exited notes that the JVM has ended, and what may be to blame.
 func (w *worker) exited(now time.Time) {
-	end := w.jvm.Ending(w.lastState())
-	if w.suspect != "" && now.Sub(w.suspectAt) < w.config.Limits.CrashWindow && end.Blamable() {
-		w.journal.crashed(w.p, w.suspect, end.Detail)
+	end := w.jvm.Ending(w.lastState(), w.marker.Library)
+	if v := judge(end, w.suspect, now, w.config.Limits.CrashWindow); v != notOurs {
+		w.journal.crashed(w.p, w.suspect.op, v, end.Detail)
 		w.metrics.crashes.Inc()
-		w.log.Error("JVM died shortly after a profiler command and is left alone from now on",
-			"reason", profile.CrashedAfterAttach, "command", w.suspect, "cause", end.Cause, "evidence", end.Detail)
+		w.log.Error("JVM died with the profiler or shortly after a command and is left alone from now on",
+			"reason", profile.CrashedAfterAttach, "verdict", v, "command", w.suspect.op, "cause", end.Cause, "evidence", end.Detail)
 	}
 	w.died = now
 	w.log.Info("JVM has exited", "reason", profile.JVMExited, "cause", end.Cause, "evidence", end.Detail)

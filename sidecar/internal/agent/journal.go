@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,8 +49,18 @@ type crash struct {
 	At  time.Time `json:"at"`
 	Op  string    `json:"op"`
 	PID int       `json:"pid"`
+	// Verdict is empty of versions before there was one.
+	Verdict verdict `json:"verdict,omitempty"`
 	// Evidence is what makes it a crash, in words.
 	Evidence string `json:"evidence,omitempty"`
+}
+
+func (c crash) String() string {
+	text := fmt.Sprintf("process %d after %s at %s: %s", c.PID, cmp.Or(c.Op, "no command"), c.At.Format(time.RFC3339), c.Evidence)
+	if c.Verdict == undecided {
+		text += " (undecided: it may be the application's own crash)"
+	}
+	return text
 }
 
 const (
@@ -161,10 +172,10 @@ func (j *journal) SetSignalled(p target.Process, at time.Time) error {
 // kind is what a JVM has in common with the one that replaces it.
 func kind(p target.Process) string { return p.Container + "/" + p.MainClass }
 
-func (j *journal) crashed(p target.Process, op, evidence string) {
+func (j *journal) crashed(p target.Process, op string, v verdict, evidence string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.data.Crashes[kind(p)] = crash{At: j.clock.Now(), Op: op, PID: p.PID, Evidence: evidence}
+	j.data.Crashes[kind(p)] = crash{At: j.clock.Now(), Op: op, PID: p.PID, Verdict: v, Evidence: evidence}
 	_ = j.save()
 }
 

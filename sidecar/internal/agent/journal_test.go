@@ -56,7 +56,7 @@ func TestJournal(t *testing.T) {
 	if m, ok := open().recall(p); !ok || m.Library != "/lib.so" {
 		t.Errorf("marker %+v %v", m, ok)
 	}
-	open().crashed(p, "begin", "SIGSEGV")
+	open().crashed(p, "begin", undecided, "SIGSEGV")
 	if c, ok := open().crash(target.Process{PID: 99, MainClass: "Main"}); !ok || c.PID != 7 || c.Op != "begin" {
 		t.Errorf("crash %+v %v", c, ok)
 	}

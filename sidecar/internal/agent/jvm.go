@@ -26,8 +26,9 @@ type jvm interface {
 	As(fn func() error) error
 	Root() string // directory that is / to the JVM
 	CPUTime() (time.Duration, error)
-	// Ending tells how the JVM has ended, with its last recording in that state.
-	Ending(r ending.Recording) ending.Ending
+	// Ending tells how the JVM has ended, with its last recording in that state and
+	// the profiler's library loaded.
+	Ending(r ending.Recording, library string) ending.Ending
 	Forget() // what is remembered of it between commands, and held open
 }
 
@@ -71,7 +72,9 @@ func (p process) Root() string { return p.procs.Path(p.PID, "root") }
 
 func (p process) CPUTime() (time.Duration, error) { return p.procs.CPUTime(p.PID) }
 
-func (p process) Ending(r ending.Recording) ending.Ending { return p.watch.End(p.Start, r) }
+func (p process) Ending(r ending.Recording, library string) ending.Ending {
+	return p.watch.End(p.Start, r, library)
+}
 
 func (p process) Forget() {
 	p.profiler.Forget(p.Process)

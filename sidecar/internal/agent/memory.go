@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/recording"
@@ -117,23 +118,43 @@ func (w *worker) markerOfFiles() (m session.Marker) {
 	return m
 }
 
-// save leaves the marker to a successor.
+// save leaves the marker to a successor: in the journal and, as the owner of the
+// JVM's directory, there.
 func (w *worker) save() error {
+	w.complete()
+	if w.lock != nil {
+		w.marker.Serial++
+	}
+	w.marker.Heartbeat = w.clock.Now().UTC()
+	w.saved = session.Marker{}
+	w.journal.keep(w.p, w.marker)
+	if w.lock != nil {
+		if err := w.jvm.As(func() error { return w.dir.WriteMarker(w.marker) }); err != nil {
+			return err
+		}
+	}
+	w.saved = w.marker.Clone()
+	return nil
+}
+
+// saveChanges saves if anything but the time has changed since.
+func (w *worker) saveChanges() error {
+	w.complete()
+	if reflect.DeepEqual(w.marker, w.saved) {
+		return nil
+	}
+	return w.save()
+}
+
+// complete enters into the marker what the worker knows otherwise.
+func (w *worker) complete() {
 	w.marker.Schema, w.marker.PID, w.marker.StartTicks = session.Schema, w.p.PID, w.p.StartTicks
 	w.marker.Target = session.Target{
 		Container: w.target.Container, JVMStart: w.target.JVMStart, JVMVersion: w.target.JVMVersion, MainClass: w.target.MainClass,
 	}
-	w.marker.Owner, w.marker.Heartbeat, w.marker.Accounted = w.owner.instance, w.clock.Now().UTC(), w.line.Through().UTC()
+	w.marker.Owner, w.marker.Accounted = w.owner.instance, w.line.Through().UTC()
 	w.marker.Owed = w.line.Owed()
 	w.marker.Boot, w.marker.Zero = w.journal.boot, w.watch.zero.UTC()
-	if w.lock != nil {
-		w.marker.Serial++
-	}
-	w.journal.keep(w.p, w.marker)
-	if w.lock == nil {
-		return nil
-	}
-	return w.jvm.As(func() error { return w.dir.WriteMarker(w.marker) })
 }
 
 // forgetRecording gives a recording up that has been read: what is owed of its

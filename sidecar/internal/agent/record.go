@@ -24,16 +24,12 @@ func (w *worker) command(ctx context.Context, op string, cmd asprof.Command) (as
 	if err != nil {
 		reason = asprof.ReasonOf(err)
 	}
-	if !routine(op) || reason == profile.JVMExited {
-		w.suspect, w.suspectAt = op, w.clock.Now()
+	if w.mayHarm(op, err) {
+		w.suspect = suspect{op, w.clock.Now()}
 	}
 	w.metrics.command(result.Took, reason)
 	return result, err
 }
-
-// routine commands come with every window. A JVM that ends soon after one has
-// ended by chance, if it did not end while the command ran.
-func routine(op string) bool { return op == "dump" || op == "metrics" || op == "version" }
 
 // recording is what is asked of the profiler, for a file.
 func (w *worker) recording(file, log string) (asprof.Command, error) {
@@ -225,7 +221,7 @@ func (w *worker) takeOn(ctx context.Context, view session.View, adopted bool) er
 	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
 	w.log.Log(ctx, level, "JVM is profiled", "session", id, "adopted", adopted)
 	if !adopted || w.marker.Find(id).Options == unknownOptions {
-		w.skipFromHere(ctx)
+		w.skipped(ctx, *w.marker.Find(id)) // the profiler's counter runs on from earlier sessions
 	}
 	// The settings are in the first chunk only: end it now, so that it can be
 	// read, and kept, whatever happens. An adopted session has chunks to read.
@@ -264,15 +260,6 @@ func (w *worker) open(view session.View) error {
 
 // unknownOptions are those of a session that no marker knows.
 const unknownOptions = "unknown"
-
-// skipFromHere leaves out what earlier sessions have skipped: the profiler's
-// counter runs on.
-func (w *worker) skipFromHere(ctx context.Context) {
-	w.skipped(ctx, *w.marker.Find(w.session()))
-	if err := w.save(); err != nil {
-		w.problem(err)
-	}
-}
 
 // adopt continues the session of an earlier sidecar, or one that was asked for
 // and in doubt: nothing is stopped, and what it has recorded is read.

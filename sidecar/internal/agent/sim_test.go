@@ -60,17 +60,21 @@ type simulated struct {
 	taken int64 // samples in finished chunks
 
 	noLive bool // another agent has the sampler of allocations
+
+	log *ending.HsErr // that it has left
+
+	sidecar mortal // that looks after it
 }
 
 const fakeTimeout = 10 * time.Millisecond
 
 func (s *simulated) Alive() bool                     { return !s.dead }
-func (s *simulated) As(fn func() error) error        { return fn() }
+func (s *simulated) As(fn func() error) error        { return s.sidecar.around(fn) }
 func (s *simulated) Root() string                    { return "/" }
 func (s *simulated) CPUTime() (time.Duration, error) { return 0, errors.New("not known") }
 func (s *simulated) Forget()                         {}
-func (s *simulated) Ending(r ending.Recording) ending.Ending {
-	return ending.Classify(ending.Evidence{Recording: r})
+func (s *simulated) Ending(r ending.Recording, _ string) ending.Ending {
+	return ending.Classify(ending.Evidence{Recording: r, HsErr: s.log})
 }
 
 func (s *simulated) Open(target.Recording) (*os.File, error) {
@@ -102,7 +106,12 @@ func (s *simulated) Look(_ context.Context, known session.Known, ask bool) (sess
 	return v, nil
 }
 
-func (s *simulated) Run(_ context.Context, _ string, cmd asprof.Command) (asprof.Result, error) {
+func (s *simulated) Run(_ context.Context, _ string, cmd asprof.Command) (result asprof.Result, err error) {
+	_ = s.sidecar.around(func() error { result, err = s.answer(cmd); return nil })
+	return result, err
+}
+
+func (s *simulated) answer(cmd asprof.Command) (asprof.Result, error) {
 	s.commands++
 	fail := func(stage asprof.Stage, r profile.Reason, detail string) (asprof.Result, error) {
 		return asprof.Result{}, &asprof.Error{Reason: r, Op: "sim", Detail: detail, Stage: stage}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -49,6 +48,7 @@ type worker struct {
 	restored bool              // the marker is read
 	looked   bool              // somebody has looked whether a session runs
 	marker   session.Marker    // see session.Marker.Apply
+	saved    session.Marker    // as it was left to a successor the last time
 	files    map[string]*os.File
 	taken    string         // session whose recording the JVM was seen to write, and which is open here
 	fd       int            // in the JVM, of the recording that it writes
@@ -62,8 +62,8 @@ type worker struct {
 	retry time.Time // when the JVM is looked at again, if there is no session
 	died  time.Time // when the JVM was seen to have ended
 
-	suspect   string // command that is to blame if the JVM ends now
-	suspectAt time.Time
+	suspect suspect  // command that may be to blame if the JVM ends now
+	borne   []string // events that the JVM has been seen to bear
 }
 
 // owner is who works.
@@ -163,7 +163,7 @@ func (w *worker) session() string {
 func (w *worker) consider(ctx context.Context) {
 	if c, ok := w.leftAlone(); ok {
 		w.readOnly(ctx)
-		w.refuse("", profile.CrashedAfterAttach, fmt.Sprintf("process %d after %s at %s: %s", c.PID, c.Op, c.At.Format(time.RFC3339), c.Evidence))
+		w.refuse("", profile.CrashedAfterAttach, c.String())
 		return
 	}
 	if err := w.enter(); err != nil {

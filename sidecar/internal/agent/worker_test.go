@@ -210,7 +210,7 @@ func TestStories(t *testing.T) {
 		"a sidecar comes back to a JVM that the crash breaker leaves alone": {func(t *testing.T, v *world) {
 			v.lead(25)
 			v.kill()
-			v.w.journal.crashed(v.p, "begin", "another one of its kind")
+			v.w.journal.crashed(v.p, "begin", undecided, "another one of its kind")
 			v.away(20)
 			v.comeBack()
 			commands := v.jvm.commands

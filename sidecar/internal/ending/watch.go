@@ -92,12 +92,13 @@ func (w *Watch) oomKills() (int64, bool) {
 
 // End classifies the end of the JVM. since is when it was seen alive for the last
 // time before the suspicion: an older fatal error log is that of another one.
-func (w *Watch) End(since time.Time, r Recording) Ending {
+// library is the profiler's, if it was loaded.
+func (w *Watch) End(since time.Time, r Recording, library string) Ending {
 	e := Evidence{Recording: r}
 	e.Status, e.HasStatus = w.exitStatus()
 	for _, dir := range w.dirs {
 		if e.HsErr == nil {
-			e.HsErr = readHsErr(dir, fmt.Sprintf("hs_err_pid%d.log", w.nspid), since)
+			e.HsErr = readHsErr(dir, fmt.Sprintf("hs_err_pid%d.log", w.nspid), library, since)
 		}
 	}
 	if w.oom != nil {
@@ -126,7 +127,7 @@ func (w *Watch) Close() {
 
 const maxHsErr = 64 << 10 // of a log that can have megabytes: its head
 
-func readHsErr(dir *os.File, name string, since time.Time) *HsErr {
+func readHsErr(dir *os.File, name, library string, since time.Time) *HsErr {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
@@ -141,7 +142,7 @@ func readHsErr(dir *os.File, name string, since time.Time) *HsErr {
 	if err != nil {
 		return nil
 	}
-	return parseHsErr(name, string(content))
+	return parseHsErr(name, string(content), library)
 }
 
 // pidfdInfo is struct pidfd_info of the kernel, in its first version.
