@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/push"
 	"github.com/podflame/podflame/sidecar/internal/spool"
 )
+
+const stacksOfFleet = 200 // of a window
 
 // TestFleetAfterAnOutage: a fleet has saved ten minutes while the backend was away,
 // and has waited for it as sidecars do, each with its own back-off. It must drain
@@ -19,10 +22,10 @@ func TestFleetAfterAnOutage(t *testing.T) {
 	b := startBackend(t)
 	address := b.url[len("http://"):]
 	b.stop(t)
-	u := newUniverse(1, 2_000)
+	shapes := newUniverse(1, 2_000).shapes(16, stacksOfFleet, profile.CPU)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
-	const each, stacks = 10, 200
+	const each = 10
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var last time.Duration
@@ -35,7 +38,7 @@ func TestFleetAfterAnOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, start := range minutes(each) {
-			if err := s.Put(ctx, u.window(target(fmt.Sprint("n", pod%10), pod), start, stacks)); err != nil {
+			if err := s.Put(ctx, as(shapes[pod%len(shapes)], target(fmt.Sprint("n", pod%10), pod), start)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -81,5 +84,5 @@ func TestFleetAfterAnOutage(t *testing.T) {
 	all.Wait()
 	close(stop)
 	probes.Wait()
-	b.report(t, *pods*each, *pods*each*stacks, fmt.Sprintf("%d sidecars, the last was empty %s after the backend was ready; slowest probe %s", *pods, last.Round(time.Second), slowest.Round(time.Millisecond)))
+	b.report(t, *pods*each, *pods*each*stacksOfFleet, fmt.Sprintf("%d sidecars, the last was empty %s after the backend was ready; slowest probe %s", *pods, last.Round(time.Second), slowest.Round(time.Millisecond)))
 }

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -69,42 +68,4 @@ func shaped(pod int, start time.Time, stacks, depth, own, name int) *profile.Win
 	set, coverage := b.Build()
 	w.Sets, w.Coverage = []profile.StackSet{set}, []profile.Coverage{coverage}
 	return w
-}
-
-// TestSoak: a hundred pods for half an hour, with queries. What is kept per upload
-// would show as growth.
-func TestSoak(t *testing.T) {
-	b := startBackend(t)
-	u := newUniverse(1, universeStacks)
-	ctx, cancel := context.WithTimeout(t.Context(), *soak)
-	defer cancel()
-	type state struct{ goroutines, descriptors, heap float64 }
-	read := func() state {
-		m := b.metrics(t)
-		return state{m["go_goroutines"], m["process_open_fds"], m["go_memstats_heap_inuse_bytes"] / (1 << 20)}
-	}
-	clients := b.client(t, asSidecars)
-	var early state
-	begun, sent, failed := time.Now(), 0, 0
-	history := minutes(24 * 60)
-	for i := 0; ctx.Err() == nil; i++ {
-		body := encode(t, u.window(target("shop", i%100), history[i/100%len(history)], 300))
-		if sent++; once(clients, body) != nil {
-			failed++
-		}
-		if i%100 == 99 {
-			_ = b.get(fmt.Sprintf("/api/v1/flame?cluster=default&namespace=shop&service=shop&type=cpu&from=%d&to=%d", history[0].Unix(), time.Now().Unix()))
-		}
-		if early == (state{}) && time.Since(begun) > *soak/3 {
-			early = read()
-		}
-	}
-	late := read()
-	b.report(t, sent, sent*300, fmt.Sprintf("one after the other; after a third %+v, at the end %+v; %d failed", early, late, failed))
-	if late.goroutines > early.goroutines*1.2+10 || late.descriptors > early.descriptors*1.2+10 {
-		t.Errorf("growth from %+v to %+v", early, late)
-	}
-	if failed > 0 {
-		t.Errorf("%d windows failed", failed)
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/podflame/podflame/backend/profile"
 )
 
 // upload sends bodies with so many at a time, each until it is taken if again is
@@ -65,6 +67,7 @@ func TestThroughput(t *testing.T) {
 	}
 	b := startBackend(t)
 	upload(t, b, 10, asSidecars, feed(warm), true)
+	b.settle(t)
 	b.begin(t)
 	sent, failed := upload(t, b, 10, asSidecars, feed(bodies), true)
 	b.report(t, sent, sent*windowStacks, "10 at a time")
@@ -82,6 +85,8 @@ func TestBurst(t *testing.T) {
 		bodies = append(bodies, encode(t, u.window(target("shop", pod), start, windowStacks)))
 	}
 	b := startBackend(t)
+	b.settle(t)
+	b.begin(t)
 	sent, failed := upload(t, b, len(bodies), asSidecars, feed(bodies), true)
 	took := time.Since(b.began)
 	b.report(t, sent, sent*windowStacks, "all at once")
@@ -95,20 +100,20 @@ func TestBurst(t *testing.T) {
 // is slow is not what is looked for, so nobody gives up early.
 func TestManyWindows(t *testing.T) {
 	b := startBackend(t, "--insert-timeout=100s")
-	u := newUniverse(1, 2_000)
+	shapes := newUniverse(1, 2_000).shapes(16, 20, profile.CPU)
 	bodies := make(chan []byte, 64)
 	go func() {
 		defer close(bodies)
 		const podCount = 250
 		for i, start := range minutes(*windows/podCount + 1) {
 			for pod := range min(podCount, *windows-i*podCount) {
-				bodies <- encode(t, u.window(target("shop", pod), start, 20))
+				bodies <- encode(t, as(shapes[pod%len(shapes)], target("shop", pod), start))
 			}
 		}
 	}()
 	b.begin(t)
-	sent, failed := upload(t, b, 32, patience, bodies, false)
-	b.report(t, sent, sent*20, "32 at a time")
+	sent, failed := upload(t, b, 200, patience, bodies, false)
+	b.report(t, sent, sent*20, "200 at a time")
 	if failed > 0 {
 		t.Errorf("%d of %d failed", failed, sent)
 	}

@@ -110,6 +110,24 @@ func (b *backend) start(t *testing.T, listen string) {
 	b.begin(t)
 }
 
+// settle waits until the backend is done with what begins with it, and with merging
+// what it was sent.
+func (b *backend) settle(t *testing.T) {
+	t.Helper()
+	const look, idle = time.Second, 0.1 // of a core
+	deadline := time.Now().Add(patience)
+	for before := b.spent(t); ; {
+		time.Sleep(look)
+		now := b.spent(t)
+		if used := now.since(before); used.backend+used.clickhouse < idle*look.Seconds() {
+			return
+		}
+		if before = now; time.Now().After(deadline) {
+			t.Fatalf("the backend does not come to rest within %s", patience)
+		}
+	}
+}
+
 // begin begins a measurement of time and CPU.
 func (b *backend) begin(t *testing.T) { b.began, b.cpu = time.Now(), b.spent(t) }
 

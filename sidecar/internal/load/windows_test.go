@@ -69,6 +69,31 @@ func (u *universe) window(of profile.Target, start time.Time, stacks int) *profi
 	return w
 }
 
+// shapes are windows that are sent as those of many pods: to make each of its own
+// would take what is measured.
+func (u *universe) shapes(n, stacks int, types ...profile.Type) []*profile.Window {
+	var list []*profile.Window
+	for range n {
+		w := &profile.Window{}
+		for _, of := range types {
+			one := u.window(target("shop", 0), time.Unix(60, 0), stacks)
+			set, coverage := one.Sets[0], one.Coverage[0]
+			set.Type, coverage.Type = of, of
+			w.Settings, w.Sets, w.Coverage = one.Settings, append(w.Sets, set), append(w.Coverage, coverage)
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+// as is a shape as the window of a pod.
+func as(shape *profile.Window, of profile.Target, start time.Time) *profile.Window {
+	w := *shape
+	w.Target, w.Session, w.Start, w.End = of, "s", start, start.Add(time.Minute)
+	w.ID = profile.NewWindowID(of.SeriesID(), w.Session, start)
+	return &w
+}
+
 func encode(t *testing.T, w *profile.Window) []byte {
 	t.Helper()
 	body, err := profile.Encode(w)

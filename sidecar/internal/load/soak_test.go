@@ -1,0 +1,59 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+const (
+	soakSenders = 16
+	soakPods    = 100
+	soakStacks  = 300 // of a window
+	perSample   = "bytes on disk of a sample"
+)
+
+// TestSoak: a hundred pods for half an hour, with queries. What is kept for each
+// upload or query would show as growth.
+func TestSoak(t *testing.T) {
+	shapes := newUniverse(1, universeStacks).shapes(16, soakStacks, profile.CPU)
+	b := startBackend(t)
+	ctx, cancel := context.WithTimeout(t.Context(), *soak)
+	defer cancel()
+	history := minutes(24 * 60)
+	var next, failed atomic.Int64
+	var all sync.WaitGroup
+	for range soakSenders {
+		client := b.client(t, patience)
+		all.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				w := as(shapes[i%len(shapes)], target("shop", i%soakPods), history[i/soakPods%len(history)])
+				if err := once(client, encode(t, w)); err != nil {
+					failed.Add(1)
+					t.Logf("failed: %v", err)
+				}
+			}
+		})
+	}
+	query := fmt.Sprintf("/api/v1/flame?cluster=default&namespace=shop&service=shop&type=cpu&from=%d&to=%d", history[0].Unix(), history[len(history)-1].Unix())
+	read := watch(t, ctx, func(t *testing.T) map[string]float64 {
+		if err := b.get(query); err != nil {
+			t.Errorf("query: %v", err)
+		}
+		values := b.state(t)
+		values[perSample] = values[disk] * (1 << 20) / float64(max(next.Load(), 1)*soakStacks)
+		return values
+	})
+	all.Wait()
+	sent := int(next.Load())
+	b.report(t, sent, sent*soakStacks, fmt.Sprintf("%d at a time for %s; %d failed", soakSenders, *soak, failed.Load()))
+	if failed.Load() > 0 {
+		t.Errorf("%d windows failed", failed.Load())
+	}
+	flat(t, read, goroutines, descriptors, resident, clickhouse, perSample)
+}
