@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	steadySenders  = 64 // uploads at a time; what waits for one is late
-	thinned        = 20 // stacks of a window, of each type
+	steadySenders  = 400 // uploads at a time; what waits for one is late
+	thinned        = 20  // stacks of a window, of each type
 	podsPerService = 20
 )
 
@@ -29,7 +29,7 @@ func TestManyPods(t *testing.T) {
 	fleet := &steadyFleet{backend: b, shapes: shapes, due: make(chan due, *steady)}
 	var all sync.WaitGroup
 	for range steadySenders {
-		all.Go(func() { fleet.send(t) })
+		all.Go(func() { fleet.send(t, ctx) })
 	}
 	all.Go(func() { fleet.plan(ctx, *steady) })
 	b.begin(t)
@@ -94,9 +94,13 @@ func (f *steadyFleet) plan(ctx context.Context, pods int) {
 	}
 }
 
-func (f *steadyFleet) send(t *testing.T) {
+// send sends what is due until ctx ends.
+func (f *steadyFleet) send(t *testing.T, ctx context.Context) {
 	client := f.backend.client(t, asSidecars)
 	for d := range f.due {
+		if ctx.Err() != nil {
+			return
+		}
 		body := encode(t, f.window(d))
 		began := time.Now()
 		err := once(client, body)
