@@ -70,7 +70,11 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, cluster *rest.Co
 	return nil
 }
 
+// managerOptions let the leader bear an API server that is slow for some time: to
+// lose the lease ends a process, and what the leader does is not urgent.
 func (c *serveCmd) managerOptions(server ctrlwebhook.Server) ctrl.Options {
+	lease := c.Cluster.Lease
+	renew, retry := lease*2/3, lease/6
 	return ctrl.Options{
 		Scheme:                        scheme.Scheme,
 		Cache:                         c.cacheOptions(),
@@ -81,6 +85,9 @@ func (c *serveCmd) managerOptions(server ctrlwebhook.Server) ctrl.Options {
 		LeaderElection:                c.Cluster.LeaderElection,
 		LeaderElectionID:              c.Cluster.Service,
 		LeaderElectionNamespace:       c.Cluster.Namespace,
+		LeaseDuration:                 &lease,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
 		LeaderElectionReleaseOnCancel: true, // run returns right after the manager, and nothing acts after that
 		Metrics:                       metricsserver.Options{BindAddress: c.Listen.MetricsAddress},
 	}

@@ -35,10 +35,11 @@ type listenFlags struct {
 }
 
 type clusterFlags struct {
-	Namespace      string `default:"podflame-system" env:"PODFLAME_NAMESPACE" help:"Namespace of the webhook, its secrets and its leases."`
-	Configuration  string `default:"podflame" env:"PODFLAME_WEBHOOK_CONFIGURATION" help:"Name of the MutatingWebhookConfiguration."`
-	Service        string `default:"podflame-webhook" env:"PODFLAME_WEBHOOK_SERVICE" help:"Service through which the API server calls the webhook; the lease of the leader has its name too."`
-	LeaderElection bool   `default:"true" negatable:"" env:"PODFLAME_LEADER_ELECTION" help:"Elect one replica to rotate certificates, publish the trust bundle and report audit findings; all replicas serve."`
+	Namespace      string        `default:"podflame-system" env:"PODFLAME_NAMESPACE" help:"Namespace of the webhook, its secrets and its leases."`
+	Configuration  string        `default:"podflame" env:"PODFLAME_WEBHOOK_CONFIGURATION" help:"Name of the MutatingWebhookConfiguration."`
+	Service        string        `default:"podflame-webhook" env:"PODFLAME_WEBHOOK_SERVICE" help:"Service through which the API server calls the webhook; the lease of the leader has its name too."`
+	LeaderElection bool          `default:"true" negatable:"" env:"PODFLAME_LEADER_ELECTION" help:"Elect one replica to rotate certificates, publish the trust bundle and report audit findings; all replicas serve."`
+	Lease          time.Duration `default:"60s" env:"PODFLAME_LEASE" help:"How long the leader stays one without a word from it. It ends, and is started again, when it reaches no API server for two thirds of this."`
 }
 
 type admissionFlags struct {
@@ -69,6 +70,9 @@ type auditFlags struct {
 	AuditMax   int           `default:"1000" env:"PODFLAME_AUDIT_MAX" help:"Pods without the sidecar, or with one in trouble, that are looked at and served at /audit; more are only counted."`
 }
 
+// minLease leaves time for more than one try to keep a lease.
+const minLease = 6 * time.Second
+
 // Validate is called by kong after parsing.
 func (c *serveCmd) Validate() error {
 	if c.Sidecar.SidecarImage == "" {
@@ -89,6 +93,9 @@ func (c *serveCmd) Validate() error {
 		if limit.value <= 0 {
 			return fmt.Errorf("--%s must be above 0", limit.flag)
 		}
+	}
+	if c.Cluster.Lease < minLease {
+		return fmt.Errorf("--lease=%s must be at least %s: leases are kept in whole seconds", c.Cluster.Lease, minLease)
 	}
 	if c.Certs.CertRenewBefore >= c.Certs.CertLifetime || c.Certs.CertLifetime > c.Certs.CALifetime {
 		return fmt.Errorf("--cert-renew-before=%s must be below --cert-lifetime=%s, and that not above --ca-lifetime=%s",

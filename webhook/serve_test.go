@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -106,5 +107,27 @@ func TestServeRefusesBadFlags(t *testing.T) {
 		if _, err := serve.decisions(nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", arguments, err, want)
 		}
+	}
+}
+
+// An API server that is slow for half a minute ends no webhook, and a lease is
+// tried to be kept more than once before it is given up.
+func TestLease(t *testing.T) {
+	for _, arguments := range [][]string{{}, {"--lease=6s"}} {
+		serve, err := parseServe(t, append(arguments, "--sidecar-image=i")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := serve.managerOptions(nil)
+		lease, renew, retry := *options.LeaseDuration, *options.RenewDeadline, *options.RetryPeriod
+		if lease <= renew || renew < 3*retry || retry <= 0 {
+			t.Errorf("%v: lease %s, renewed within %s, tried each %s", arguments, lease, renew, retry)
+		}
+		if len(arguments) == 0 && renew < 30*time.Second {
+			t.Errorf("a leader ends after %s without an API server", renew)
+		}
+	}
+	if _, err := parseServe(t, "--lease=5s", "--sidecar-image=i"); err == nil || !strings.Contains(err.Error(), "--lease=5s must be at least 6s") {
+		t.Errorf("a lease of 5 s: %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func startReplica(t testing.TB, flags ...string) *replica {
 		fmt.Sprintf("--port=%d", ports[0]),
 		fmt.Sprintf("--metrics-address=127.0.0.1:%d", ports[1]),
 		fmt.Sprintf("--health-address=127.0.0.1:%d", ports[2]),
-		"--drain=1s")
+		"--drain=1s", "--lease=15s")
 	environment = append(environment, "KUBECONFIG="+kubeconfig, "TMPDIR="+directory)
 	process, err := shared.Launcher.Start("webhook", directory, environment, shared.program, append(arguments, flags...)...)
 	if err != nil {
