@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
 	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
@@ -346,6 +347,46 @@ func TestCrashInTheProfiler(t *testing.T) {
 		}
 		next.stop()
 	}
+}
+
+// A sidecar of another image brings another library. The JVM keeps the one that it
+// has: a second one would know nothing of the sessions of the first.
+func TestLibraryOfAnotherImage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.start()
+	b.awaitProfiled()
+	b.stop()
+	content, err := os.ReadFile(b.config.Library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.config.Library = filepath.Join(t.TempDir(), "libasyncProfiler.so")
+	if err := os.WriteFile(b.config.Library, append(content, 0), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := len(b.spool.profiled())
+	b.start()
+	b.awaitProfiled()
+	b.awaitWindows(before + 1)
+	if copies, _ := filepath.Glob(filepath.Join(b.config.Libraries, contract.LibraryDirectory, contract.LibraryPrefix+"*")); len(copies) != 2 {
+		t.Errorf("installed: %v, want both", copies)
+	}
+	mapped := map[string]bool{}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", b.jvm.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, contract.LibraryPrefix) {
+			mapped[filepath.Base(strings.TrimSpace(line))] = true
+		}
+	}
+	if len(mapped) != 1 {
+		t.Errorf("mapped: %v, want one", mapped)
+	}
+	b.stop()
+	b.jvm.CheckUntouched(t)
 }
 
 // threadOf is the id of a thread by the beginning of its name.

@@ -76,7 +76,7 @@ func startStressed(t *testing.T, jdk, perturb string, churn int) stressed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := asprof.NewClient(finder(t), asprof.Options{Timeout: time.Minute})
+	client := asprof.NewClient(finder(t), asprof.Options{Timeout: jvmtest.Patience})
 	run := func(cmd asprof.Command) asprof.Result {
 		t.Helper()
 		r, err := client.Run(t.Context(), p, library, cmd)
@@ -134,11 +134,12 @@ func renew(t *testing.T, s stressed) {
 	s.finish(t, fmt.Sprintf("%d sessions, the slowest stop took %s", sessions, slowest))
 }
 
-// eachSecond calls f each second for the time of the stress.
+// eachSecond calls f as often as the time of the stress has seconds, and later where
+// a call takes longer.
 func eachSecond(f func() time.Duration) (calls int, slowest time.Duration) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for end := time.Now().Add(stressTime()); time.Now().Before(end); calls++ {
+	for ; calls < int(stressTime()/time.Second); calls++ {
 		<-tick.C
 		slowest = max(slowest, f())
 	}
