@@ -4,11 +4,15 @@ import (
 	_ "embed"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
@@ -20,12 +24,15 @@ import (
 //go:embed testdata/Units.java
 var unitsSource []byte
 
-// BenchmarkOverhead measures what a JVM that allocates all the time pays for being
-// profiled: the CPU time of a unit of its work with a session against that without,
-// in turns, so that what else the machine does counts for both. %budget is at the
-// interval of allocations that the sampling budget leads to, %asked at the default;
-// each has the standard error of its mean beside it, which says whether the machine
-// was quiet enough.
+// BenchmarkOverhead measures what a thread that allocates all the time pays for being
+// profiled: its CPU time for a unit of its work, with a session against without. How
+// much a core does changes by a tenth and more from one tenth of a second to the
+// next, by what its neighbours do, so the session is begun and ended some hundred
+// times, and each time compared with the moments before and after. %all is with all
+// events, at the interval of allocations that the sampling budget leads to; %cpu and
+// %others are what the parts of it take. Each has the standard error of its mean
+// beside it. The log says what the beginnings and the ends of the sessions cost, which
+// tells a cost of beginning from one of sampling.
 func BenchmarkOverhead(b *testing.B) {
 	for _, jdk := range []string{"17", "25"} {
 		b.Run("java="+jdk, func(b *testing.B) {
@@ -37,55 +44,61 @@ func BenchmarkOverhead(b *testing.B) {
 }
 
 const (
-	pairs = 16
-	slice = 2 * time.Second // of each half of a pair
+	warmUp   = 8 * time.Second
+	measured = 100 * time.Second     // for each choice of events
+	shortest = 40 * time.Millisecond // of a slice with or without a session
+	longest  = 2 * shortest          // random, so that it has no beat with anything
+	batches  = 10                    // whose means are independent of each other
+	begins   = 5 * time.Millisecond  // after the answer to a command, until it counts
+	edge     = 20 * time.Millisecond // of a slice that is its beginning or its end
 )
 
 func measureOverhead(b *testing.B, jdk string) {
 	b.Helper()
 	p := newPayer(b, jdk)
-	rate := p.during(2*slice).allocated / (2 * slice.Seconds()) // and the JVM compiles what is hot
+	time.Sleep(warmUp) // the JVM compiles what is hot
+	rate := p.allocationRate()
 	version := map[string]int{"17": 17, "25": 25}[jdk]
-	s := contract.DefaultSettings()
+	s, l := contract.DefaultSettings(), DefaultLimits()
 	rule := budget.Rule{Rate: s.SampleRate, Asked: s.AllocInterval, Longest: Longest{}.alloc(version)}
-	budgeted := rule.Next(s.AllocInterval, rate, rate, false)
-	var asked, bounded []float64
-	for range pairs {
-		without := p.during(slice).perUnit()
-		bounded = append(bounded, p.profiled(budgeted).perUnit()/without-1)
-		without = p.during(slice).perUnit()
-		asked = append(asked, p.profiled(s.AllocInterval).perUnit()/without-1)
+	all := asprof.Recording{
+		CPUInterval: s.CPUInterval, AllocInterval: rule.Next(s.AllocInterval, rate, rate, false), LockThreshold: s.LockThreshold,
+		MemoryLimit: l.ProfilerMemory, ChunkSize: l.ChunkSize, ChunkTime: s.Window, Timeout: time.Hour,
 	}
-	b.Logf("%.0f MiB/s; every %d KiB by the budget: %+.2f; every %d KiB: %+.2f", rate/(1<<20), budgeted>>10, percent(bounded), s.AllocInterval>>10, percent(asked))
-	b.ReportMetric(100*median(bounded), "%budget")
-	b.ReportMetric(100*deviation(bounded), "%budget-error")
-	b.ReportMetric(100*median(asked), "%asked")
-	b.ReportMetric(100*deviation(asked), "%asked-error")
+	b.Logf("an allocation sample every %d KiB of %.0f MiB/s", all.AllocInterval>>10, rate/(1<<20))
+	cpu, others := all, all
+	cpu.AllocInterval, cpu.LockThreshold, others.CPUInterval = 0, 0, 0
+	for name, events := range map[string]asprof.Recording{"all": all, "cpu": cpu, "others": others} {
+		slices := p.alternate(events)
+		costs := p.costs(slices, whole)
+		mean, deviation := estimate(costs)
+		first, firstDeviation := estimate(p.costs(slices, beginning))
+		last, lastDeviation := estimate(p.costs(slices, end))
+		b.Logf("%s: %+.2f ± %.2f %%, of %d sessions; at their beginning %+.2f ± %.2f %%, at their end %+.2f ± %.2f %%",
+			name, 100*mean, 100*deviation, len(costs), 100*first, 100*firstDeviation, 100*last, 100*lastDeviation)
+		b.ReportMetric(100*mean, "%"+name)
+		b.ReportMetric(100*deviation, "%"+name+"-error")
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
-func percent(ratios []float64) (p []float64) {
-	for _, r := range ratios {
-		p = append(p, 100*r)
+// estimate returns the mean of costs in the order of time, and its standard error.
+func estimate(costs []float64) (mean, deviation float64) {
+	var means []float64
+	for batch := range slices.Chunk(costs, max(1, len(costs)/batches)) {
+		sum := 0.0
+		for _, c := range batch {
+			sum += c
+		}
+		means = append(means, sum/float64(len(batch)))
+		mean += sum / float64(len(costs))
 	}
-	return p
-}
-
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
-}
-
-// deviation is the standard error of the mean.
-func deviation(of []float64) float64 {
-	var mean, squares float64
-	for _, v := range of {
-		mean += v / float64(len(of))
+	var squares float64
+	for _, m := range means {
+		squares += (m - mean) * (m - mean)
 	}
-	for _, v := range of {
-		squares += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(squares/float64(len(of)-1)) / math.Sqrt(float64(len(of)))
+	n := float64(len(means))
+	return mean, math.Sqrt(squares / (n - 1) / n)
 }
 
 // payer is the JVM that is profiled in turns.
@@ -120,48 +133,55 @@ func newPayer(b *testing.B, jdk string) *payer {
 	return p
 }
 
-// work is what was done and used.
-type work struct{ units, cpu, allocated float64 }
+// work is what was done and used up to a moment of the JVM's clock.
+type work struct{ at, units, cpu, allocated float64 }
 
-func (w work) perUnit() float64 { return w.cpu / w.units }
-
-// now is the newest line that the JVM has printed whole.
-func (p *payer) now() (w work) {
+// done is all that the JVM has printed.
+func (p *payer) done() (done []work) {
 	p.Helper()
-	lines := strings.Split(p.jvm.Output(p), "\n")
-	if _, err := fmt.Sscan(lines[len(lines)-2], &w.units, &w.cpu, &w.allocated); err != nil {
-		p.Fatal(err)
+	for line := range strings.Lines(p.jvm.Output(p)) {
+		var w work
+		if n, _ := fmt.Sscan(line, &w.at, &w.units, &w.cpu, &w.allocated); n == 4 && strings.HasSuffix(line, "\n") {
+			done = append(done, w)
+		}
 	}
-	return w
+	return done
 }
 
-func (p *payer) during(d time.Duration) work {
+func (p *payer) allocationRate() float64 {
 	p.Helper()
-	before := p.now()
-	time.Sleep(d)
-	after := p.now()
-	return work{after.units - before.units, after.cpu - before.cpu, after.allocated - before.allocated}
+	done := p.done()
+	from, to := done[len(done)/2], done[len(done)-1]
+	return (to.allocated - from.allocated) / (to.at - from.at) * float64(time.Second)
 }
 
-// profiled is the work while a session runs, without its beginning and its end.
-func (p *payer) profiled(allocInterval int64) work {
+// slice is a time, by the JVM's clock, in which a session ran, or none.
+type slice struct{ from, to float64 }
+
+func whole(s slice) slice     { return s }
+func beginning(s slice) slice { return slice{s.from, s.from + float64(edge)} }
+func end(s slice) slice       { return slice{s.to - float64(edge), s.to} }
+
+// alternate begins and ends sessions. The slices at even indexes are without one.
+func (p *payer) alternate(events asprof.Recording) (slices []slice) {
 	p.Helper()
-	s, l := contract.DefaultSettings(), DefaultLimits()
 	log := filepath.Join(p.dir, "log")
-	p.session++
-	record, err := asprof.Record(asprof.Recording{
-		File: filepath.Join(p.dir, fmt.Sprint(p.session, ".jfr")), CPUInterval: s.CPUInterval, AllocInterval: allocInterval, LockThreshold: s.LockThreshold,
-		MemoryLimit: l.ProfilerMemory, ChunkSize: l.ChunkSize, ChunkTime: s.Window, Timeout: time.Hour,
-	}, log)
-	if err != nil {
-		p.Fatal(err)
+	for end := time.Now().Add(measured); time.Now().Before(end); {
+		slices = append(slices, p.slice())
+		p.session++
+		events.File = filepath.Join(p.dir, fmt.Sprint(p.session, ".jfr"))
+		record, err := asprof.Record(events, log)
+		if err != nil {
+			p.Fatal(err)
+		}
+		p.run(record)
+		slices = append(slices, p.slice())
+		p.run(asprof.Stop(log))
+		if err := os.Remove(events.File); err != nil {
+			p.Fatal(err)
+		}
 	}
-	p.run(record)
-	time.Sleep(200 * time.Millisecond)
-	w := p.during(slice)
-	p.run(asprof.Stop(log))
-	time.Sleep(200 * time.Millisecond)
-	return w
+	return append(slices, p.slice())
 }
 
 func (p *payer) run(c asprof.Command) {
@@ -169,4 +189,59 @@ func (p *payer) run(c asprof.Command) {
 	if _, err := p.client.Run(p.Context(), p.process, p.library, c); err != nil {
 		p.Fatal(err)
 	}
+}
+
+func (p *payer) slice() (s slice) {
+	time.Sleep(begins)
+	s.from = now(p)
+	time.Sleep(shortest + rand.N(longest-shortest))
+	s.to = now(p)
+	return s
+}
+
+// now is System.nanoTime of a JVM.
+func now(p *payer) float64 {
+	p.Helper()
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		p.Fatal(err)
+	}
+	return float64(t.Nano())
+}
+
+// costs are what a unit of work costs more in a part of each slice with a session than
+// in the two slices beside it.
+func (p *payer) costs(slices []slice, part func(slice) slice) (costs []float64) {
+	p.Helper()
+	done := p.done()
+	for i := 1; i+1 < len(slices); i += 2 {
+		before, with, after := perUnit(done, slices[i-1]), perUnit(done, part(slices[i])), perUnit(done, slices[i+1])
+		if cost := with/((before+after)/2) - 1; !math.IsNaN(cost) {
+			costs = append(costs, cost)
+		}
+	}
+	if len(costs) < 10*batches {
+		p.Fatalf("only %d of %d slices can be compared", len(costs), len(slices))
+	}
+	return costs
+}
+
+// perUnit is the CPU time of a unit of the work that was done within a slice; not a
+// number if there was none.
+func perUnit(done []work, s slice) float64 {
+	at := func(w work, t float64) int {
+		switch {
+		case w.at < t:
+			return -1
+		case w.at > t:
+			return 1
+		}
+		return 0
+	}
+	from, _ := slices.BinarySearchFunc(done, s.from, at)
+	to, _ := slices.BinarySearchFunc(done, s.to, at)
+	if to--; from >= to {
+		return math.NaN()
+	}
+	return (done[to].cpu - done[from].cpu) / (done[to].units - done[from].units)
 }

@@ -3,15 +3,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Two threads that allocate all the time, as a service does that makes texts and
- * maps of requests. Ten times a second it prints the units of work done, the CPU ns
- * of the process, and the bytes allocated.
+ * A thread that allocates all the time, as a service does that makes texts and maps
+ * of requests. Every few milliseconds it prints the time, the units of work done, the
+ * CPU ns that it has used for them, and the bytes allocated.
  */
 public class Units {
-    static final AtomicLong UNITS = new AtomicLong();
+    static final long EVERY_NS = 4_000_000;
     static volatile Object result;
 
     static Map<String, List<String>> request(int n) {
@@ -26,28 +25,17 @@ public class Units {
         return text.toString();
     }
 
-    static void serve() {
-        for (int n = 0; ; n++) {
-            result = answer(request(n));
-            if (n % 100 == 0) { UNITS.addAndGet(100); }
-        }
-    }
-
-    public static void main(String[] args) throws Exception {
-        com.sun.management.OperatingSystemMXBean system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    public static void main(String[] args) {
         com.sun.management.ThreadMXBean threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-        long[] ids = new long[2];
-        for (int i = 0; i < ids.length; i++) {
-            Thread t = new Thread(Units::serve, "serve-" + i);
-            t.setDaemon(true);
-            t.start();
-            ids[i] = t.getId();
-        }
-        for (;;) {
-            long bytes = 0;
-            for (long b : threads.getThreadAllocatedBytes(ids)) { bytes += b; }
-            System.out.println(UNITS.get() + " " + system.getProcessCpuTime() + " " + bytes);
-            Thread.sleep(100);
+        long self = Thread.currentThread().getId();
+        long units = 0;
+        for (long printed = System.nanoTime(); ; ) {
+            for (int n = 0; n < 100; n++) { result = answer(request(n)); }
+            units += 100;
+            long now = System.nanoTime();
+            if (now - printed < EVERY_NS) { continue; }
+            printed = now;
+            System.out.println(now + " " + units + " " + threads.getCurrentThreadCpuTime() + " " + threads.getThreadAllocatedBytes(self));
         }
     }
 }
