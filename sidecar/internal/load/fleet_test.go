@@ -19,8 +19,8 @@ const stacksOfFleet = 200 // of a window
 // and has waited for it as sidecars do, each with its own back-off. It must drain
 // without a stampede: the backend stays ready, and refuses few.
 func TestFleetAfterAnOutage(t *testing.T) {
-	b := startBackend(t)
-	address := b.url[len("http://"):]
+	b := startBackend(t, fmt.Sprintf("--max-uploads=%d", 2**pods)) // one source may have three quarters, and all come from this host
+	address := b.doors[sidecars]
 	b.stop(t)
 	shapes := newUniverse(1, 2_000).shapes(16, stacksOfFleet, profile.CPU)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
@@ -75,7 +75,7 @@ func TestFleetAfterAnOutage(t *testing.T) {
 			case <-time.After(200 * time.Millisecond):
 			}
 			began := time.Now()
-			if err := b.get("/readyz"); err != nil {
+			if err := b.get(operations, "/readyz"); err != nil {
 				t.Errorf("a probe during the drain: %v", err)
 			}
 			slowest = max(slowest, time.Since(began))

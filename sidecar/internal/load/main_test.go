@@ -44,7 +44,7 @@ const asSidecars = 10 * time.Second
 
 // backend is a running backend with the ClickHouse inside.
 type backend struct {
-	url     string
+	doors   map[string]string // addresses by name, of people, sidecars and operations
 	process *exec.Cmd
 	args    []string
 	began   time.Time
@@ -71,40 +71,46 @@ func startBackend(t *testing.T, args ...string) *backend {
 	return b
 }
 
-func (b *backend) start(t *testing.T, listen string) {
+// start starts it with doors of their own, as it has in a cluster. That of sidecars is
+// at an address; all of them come from that of this host, which counts as many.
+func (b *backend) start(t *testing.T, sidecars string) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.process = exec.Command(*program, append(b.args, "--listen="+listen)...)
+	many := strconv.Itoa(2 * max(*pods, *steady, 1000))
+	b.process = exec.Command(*program, append(b.args, "--listen=127.0.0.1:0", "--listen-operations=127.0.0.1:0", "--listen-sidecars="+sidecars,
+		"--sidecar-connections-per-address="+many)...)
 	b.process.Stderr = writer
 	b.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := b.process.Start(); err != nil {
 		t.Fatal(err)
 	}
 	_ = writer.Close()
-	address := make(chan string, 1)
+	opened := make(chan map[string]string, 1)
 	go func() {
 		defer reader.Close()
+		doors := map[string]string{}
 		for lines := bufio.NewScanner(reader); lines.Scan(); {
-			var record struct{ Level, Msg, Address string }
+			var record struct{ Level, Msg, Door, Address string }
 			if json.Unmarshal(lines.Bytes(), &record) == nil && record.Msg == "backend serves" {
-				address <- record.Address
+				if doors[record.Door] = record.Address; len(doors) == 3 {
+					opened <- doors
+				}
 			} else if record.Level == "ERROR" {
 				fmt.Fprintln(os.Stderr, lines.Text())
 			}
 		}
 	}()
 	select {
-	case a := <-address:
-		b.url = "http://" + a
+	case b.doors = <-opened:
 	case <-time.After(patience):
 		t.Fatal("the backend does not serve")
 	}
-	for deadline := time.Now().Add(patience); b.get("/readyz") != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); b.get(operations, "/readyz") != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the backend is not ready: %v", b.get("/readyz"))
+			t.Fatalf("the backend is not ready: %v", b.get(operations, "/readyz"))
 		}
 	}
 	b.begin(t)
@@ -142,8 +148,17 @@ func (b *backend) stop(t *testing.T) {
 	b.process = nil
 }
 
-func (b *backend) get(path string) error {
-	response, err := http.Get(b.url + path)
+// The doors.
+const (
+	people     = "people"
+	sidecars   = "sidecars"
+	operations = "operations"
+)
+
+func (b *backend) url(door string) string { return "http://" + b.doors[door] }
+
+func (b *backend) get(door, path string) error {
+	response, err := http.Get(b.url(door) + path)
 	if err != nil {
 		return err
 	}
@@ -157,7 +172,7 @@ func (b *backend) get(path string) error {
 // metrics asks the backend for its metrics: values by name and labels.
 func (b *backend) metrics(t *testing.T) map[string]float64 {
 	t.Helper()
-	response, err := http.Get(b.url + "/metrics")
+	response, err := http.Get(b.url(operations) + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +288,7 @@ func machine() string {
 func (b *backend) client(t *testing.T, timeout time.Duration) *push.Client {
 	t.Helper()
 	config := push.DefaultConfig()
-	config.URL, config.Timeout = b.url, timeout
+	config.URL, config.Timeout = b.url(sidecars), timeout
 	c, err := push.NewClient(config)
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestSoak(t *testing.T) {
 	}
 	query := fmt.Sprintf("/api/v1/flame?cluster=default&namespace=shop&service=shop&type=cpu&from=%d&to=%d", history[0].Unix(), history[len(history)-1].Unix())
 	read := watch(t, ctx, func(t *testing.T) map[string]float64 {
-		if err := b.get(query); err != nil {
+		if err := b.get(people, query); err != nil {
 			t.Errorf("query: %v", err)
 		}
 		values := b.state(t)

@@ -48,7 +48,10 @@ func TestManyPods(t *testing.T) {
 	if *steady <= 1_000 && inserts > 4 {
 		t.Errorf("%.1f inserts/s for %d pods, more than 4", inserts, *steady)
 	}
-	flat(t, read, parts, resident, clickhouse, latency, late)
+	if behind := read[len(read)-1].values[late]; behind > 1000 {
+		t.Errorf("windows were sent %.0f ms after they were due: fewer than %d pods were simulated", behind, *steady)
+	}
+	flat(t, read, parts, resident, clickhouse, latency)
 }
 
 const (

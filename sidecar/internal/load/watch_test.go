@@ -38,7 +38,7 @@ func (b *backend) state(t *testing.T) map[string]float64 {
 			DiskUsedBytes float64 `json:"diskUsedBytes"`
 		} `json:"store"`
 	}
-	response, err := http.Get(b.url + "/api/v1/ingest/health")
+	response, err := http.Get(b.url(people) + "/api/v1/ingest/health")
 	if err != nil {
 		t.Fatal(err)
 	}
