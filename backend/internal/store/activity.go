@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -75,25 +77,15 @@ func (s *Store) Overview(ctx context.Context, f ServiceFilter, first time.Time, 
 
 func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment) (*Overview, error) {
 	from, to := f.seconds()
-	all := &activities{span: seconds{from, to}, steps: st, of: map[ServiceKey]*serviceBoards{}, targetsOf: map[ServiceKey]int{}}
+	all := &activities{span: seconds{from, to}, steps: st, of: map[ServiceKey]*serviceBoards{}, targetsOf: map[ServiceKey]int{}, gaps: map[string]bool{}}
 	have, err := r.stale(ctx, seconds{max(from-lookBack, 0), to})
 	if err != nil {
 		return nil, err
 	}
 	all.inside, all.before = have.divide(all.span, st), have.divide(before(all.span), steps{0, from})
-	limit := r.store.limits.Services
-	list, listed, err := r.services(ctx, f, &all.inside, m, all.columns(), func(one *serviceOfType) error {
-		if one.Type == "" && len(all.of) < limit {
-			all.of[one.key()] = all.boards()
-		}
-		return r.enterSteps(all.of[one.key()], one)
-	})
+	list, same, err := r.enterActivity(ctx, f, all, m)
 	if err != nil {
 		return nil, err
-	}
-	targets, err := r.activeTargets(ctx, f, all, m)
-	if err != nil {
-		return nil, fmt.Errorf("count windows: %w", err)
 	}
 	if err := r.activeGaps(ctx, f, all, m); err != nil {
 		return nil, fmt.Errorf("read what began before the range: %w", err)
@@ -101,8 +93,9 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 	for i := range list {
 		list[i].Targets = all.targetsOf[list[i].ServiceKey]
 	}
+	limit := r.store.limits.Services
 	out := &Overview{Services: list[:min(len(list), limit)], Activity: map[ServiceKey]*Activity{}, Truncated: len(list) > limit, Uncounted: all.uncounted}
-	if listed != targets && !out.Truncated && !all.uncounted {
+	if !same && !out.Truncated && !all.uncounted {
 		return nil, errMoved
 	}
 	for key, one := range all.of {
@@ -113,6 +106,37 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 	return out, nil
 }
 
+// enterActivity enters services and targets, which are read at the same time, and returns the
+// list of services and whether both saw the same windows.
+func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []Service, same bool, err error) {
+	var listed, counted uint64
+	var targets []activeTarget
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		list, listed, err = r.services(ctx, f, &all.inside, m, all.columns(), func(one *serviceOfType) error {
+			if one.Type == "" && len(all.of) < r.store.limits.Services {
+				all.of[one.key()] = all.boards()
+			}
+			return r.enterSteps(all.of[one.key()], one)
+		})
+		return err
+	})
+	g.Go(func() (err error) {
+		if targets, counted, err = r.activeTargets(ctx, f, all, m); err != nil {
+			return fmt.Errorf("count windows: %w", err)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, false, err
+	}
+	all.uncounted = len(targets) > r.store.limits.Counted
+	for i := range targets[:min(len(targets), r.store.limits.Counted)] {
+		all.enter(&targets[i], m)
+	}
+	return list, listed == counted, nil
+}
+
 // activities are an overview while it is being filled.
 type activities struct {
 	span      seconds
@@ -121,7 +145,7 @@ type activities struct {
 	before    sources // of the time before it that is looked at as well
 	of        map[ServiceKey]*serviceBoards
 	targetsOf map[ServiceKey]int // that sent windows within the span
-	targets   int
+	gaps      map[string]bool    // names of services, see activeTarget.Gaps
 	uncounted bool
 }
 
@@ -176,42 +200,39 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 }
 
 // inSteps is what a service did of a type: a number for each step, and losses by
-// outcome and reason. Numbers of steps are words, as clickhouse-go makes an object of
-// each number of an array.
+// outcome and reason, a line for each. All are words, as clickhouse-go makes an object
+// of each element of an array.
 type inSteps struct {
-	Values     string   `ch:"step_values"`
-	Counts     string   `ch:"step_counts"`
-	Recorded   string   `ch:"step_ns"`
-	Recordings string   `ch:"step_recordings"`
-	RecordedNs int64    `ch:"ns"`
-	Lost       []string `ch:"lost"` // outcome and reason
-	LostCount  []int64  `ch:"lost_count"`
-	LostNs     []int64  `ch:"lost_ns"`
-	LostBytes  []int64  `ch:"lost_bytes"`
+	Values     string `ch:"step_values"`
+	Counts     string `ch:"step_counts"`
+	Recorded   string `ch:"step_ns"`
+	Recordings string `ch:"step_recordings"`
+	RecordedNs int64  `ch:"ns"`
+	Lost       string `ch:"lost"` // count, ns, bytes, outcome and reason
 }
 
-// columns are those of inSteps. A step fits into Int64 where the sum of all does.
+// columns are those of inSteps. A step fits into Int64 where the sum of all does. The
+// ones keep losses whose numbers are all 0.
 func (a *activities) columns() string {
 	step := func(column string) string {
 		return fmt.Sprintf("arrayStringConcat(sumResampleIf(0, %d, 1)(%s, %s, type != ''), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
 	}
 	loss := func(column string) string { return "arrayMap(n -> toInt128(n), " + column + ")" }
-	sums := func(i int) string { return fmt.Sprintf("arrayMap(n -> %s, losses.%d)", exact("n"), i) }
 	return fmt.Sprintf(`, %s AS step_values, %s AS step_counts, %s AS step_ns, %s AS step_recordings, %s AS ns,
-  tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), %s, %s, %s) AS losses, 1) AS lost, %s AS lost_count, %s AS lost_ns, %s AS lost_bytes`,
+  arrayStringConcat(arrayMap((name, c, d, y) -> concat(toString(%s), ' ', toString(%s), ' ', toString(%s), ' ', name),
+    tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), %s, %s, %s) AS losses, 1), losses.3, losses.4, losses.5), '\n') AS lost`,
 		step("stored_value"), step("stored_count"), step("recorded_ns"), step("recordings"), exact("sum(toInt128(recorded_ns))"),
-		loss("loss_count"), loss("loss_duration_ns"), loss("loss_bytes"), sums(3), sums(4), sums(5))
+		exact("c"), exact("d"), exact("y"), loss("loss_count"), loss("loss_duration_ns"), loss("loss_bytes"))
 }
 
 // enterSteps enters a row of the list into the boards of its service; nil if that
 // is not shown.
 func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
-	if err := r.checkSums(slices.Concat(one.LostCount, one.LostNs, one.LostBytes, []int64{one.RecordedNs})...); err != nil || boards == nil {
+	losses, err := r.parseLosses(one.Lost)
+	if err = errors.Join(err, r.checkSums(one.RecordedNs)); err != nil || boards == nil {
 		return err
 	}
-	if err := boards.enterLosses(one); err != nil {
-		return err
-	}
+	boards.enterLosses(profile.Type(one.Type), losses)
 	if !slices.Contains(profile.Types(), profile.Type(one.Type)) {
 		return nil
 	}
@@ -225,51 +246,71 @@ func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
 }
 
 func eachNumber(words string, enter func(i int, n int64)) error {
-	i := 0
-	for word := range strings.SplitSeq(words, " ") {
+	for i := 0; words != ""; i++ {
+		word, rest, _ := strings.Cut(words, " ")
 		n, err := strconv.ParseInt(word, 10, 64)
 		if err != nil {
 			return fmt.Errorf("read numbers of steps: %w", err)
 		}
 		enter(i, n)
-		i++
+		words = rest
 	}
 	return nil
 }
 
-// enterLosses leaves their values out: ns of one type and bytes of another do not
+// parseLosses leaves their values out: ns of one type and bytes of another do not
 // add up.
-func (one *serviceBoards) enterLosses(row *serviceOfType) error {
-	for i, name := range row.Lost {
-		number, reason, _ := strings.Cut(name, " ")
-		outcome, err := strconv.ParseUint(number, 10, 8)
-		if err != nil {
-			return fmt.Errorf("read the outcome of a loss: %w", err)
-		}
-		l := profile.Loss{
-			Outcome: profile.Outcome(outcome), Reason: profile.Reason(reason),
-			Count: row.LostCount[i], Duration: time.Duration(row.LostNs[i]), Bytes: row.LostBytes[i],
-		}
-		if l.Outcome == profile.Unvalued {
-			one.unvalued[profile.Type(row.Type)] += l.Count
-		}
-		if row.Type == "" {
-			one.unclaimed = profile.AddLosses(one.unclaimed, l)
-		} else {
-			one.losses = profile.AddLosses(one.losses, l)
-		}
+func (r *read) parseLosses(lines string) (losses []profile.Loss, err error) {
+	if lines == "" {
+		return nil, nil
 	}
-	return nil
+	for line := range strings.SplitSeq(lines, "\n") {
+		var numbers [4]int64
+		for i := range numbers {
+			word, rest, _ := strings.Cut(line, " ")
+			if numbers[i], err = strconv.ParseInt(word, 10, 64); err != nil {
+				return nil, fmt.Errorf("read a loss: %w", err)
+			}
+			line = rest
+		}
+		if err := r.checkSums(numbers[:]...); err != nil {
+			return nil, err
+		}
+		losses = append(losses, profile.Loss{
+			Count: numbers[0], Duration: time.Duration(numbers[1]), Bytes: numbers[2], Outcome: profile.Outcome(numbers[3]), Reason: profile.Reason(line),
+		})
+	}
+	return losses, nil
 }
 
-func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
-	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	where, args, err := r.gapsMayBe(ctx, all, narrow, args)
-	if err != nil || where == "" {
-		return err
+func (one *serviceBoards) enterLosses(t profile.Type, losses []profile.Loss) {
+	for _, l := range losses {
+		if l.Outcome == profile.Unvalued {
+			one.unvalued[t] += l.Count
+		}
 	}
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, n, e, %s FROM @.profiles FINAL %s WHERE type = '' AND (%s) AND %s AND %s%s",
-		gapSpan(all.span), lossRows, where, reachesInto(all.span), m.received(), narrow)
+	if t == "" {
+		one.unclaimed = profile.AddLosses(one.unclaimed, losses...)
+	} else {
+		one.losses = profile.AddLosses(one.losses, losses...)
+	}
+}
+
+// maxGapServices bounds the services whose headers are looked at by name for gaps.
+const maxGapServices = 200
+
+// activeGaps enters what windows without a recording that began before the range
+// say of its first time, where a target has one that may reach into it.
+func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities, m moment) error {
+	if len(all.gaps) == 0 && !all.uncounted {
+		return nil
+	}
+	narrow, args := oneOf(f.Clusters, f.Namespaces)
+	if len(all.gaps) <= maxGapServices && !all.uncounted {
+		narrow, args = narrow+" AND service IN {gaps:Array(String)}", args.with("gaps", slices.Sorted(maps.Keys(all.gaps)))
+	}
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, n, e, %s FROM @.profiles FINAL %s WHERE type = '' AND %s AND %s AND %s%s",
+		gapSpan(all.span), lossRows, startsIn("window_start", before(all.span)), reachesInto(all.span), m.received(), narrow)
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var key ServiceKey
 		var g gap
@@ -281,41 +322,6 @@ func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities,
 		}
 		return nil
 	})
-}
-
-// maxGapServices bounds the services whose headers are looked at by name for gaps.
-const maxGapServices = 200
-
-// gapsMayBe is the condition on headers among which are all windows without a
-// recording that began before the range and reach into it; empty if there are none.
-func (r *read) gapsMayBe(ctx context.Context, all *activities, narrow string, args params) (string, params, error) {
-	var list []string
-	if len(all.before.headers) > 0 {
-		list = append(list, inAny("window_start", all.before.headers))
-	}
-	summed := all.before.summed()
-	if len(summed) == 0 {
-		return strings.Join(list, ""), args, nil
-	}
-	statement := fmt.Sprintf("SELECT DISTINCT service FROM @(%s) WHERE lost > 0 AND last > %d LIMIT %d",
-		strings.Join(all.before.rows("service, lost, last", "target_activity", narrow), " UNION ALL "), all.span.from, maxGapServices+1)
-	services := []string{}
-	err := r.query(ctx, statement, args, func(row driver.Rows) error {
-		var service string
-		err := row.Scan(&service)
-		services = append(services, service)
-		return err
-	})
-	switch {
-	case err != nil:
-		return "", nil, err
-	case len(services) > maxGapServices:
-		list = append(list, inAny("window_start", summed))
-	case len(services) > 0:
-		args = args.with("gaps", services)
-		list = append(list, "service IN {gaps:Array(String)} AND "+inAny("window_start", summed))
-	}
-	return strings.Join(list, " OR "), args, nil
 }
 
 // activeTarget is what a target did. Times are Unix s.
@@ -333,55 +339,59 @@ type activeTarget struct {
 	Prints    uint64   `ch:"prints"`
 	Until     int64    `ch:"until_s"`
 	Gone      uint8    `ch:"is_gone"`
+	Gaps      uint64   `ch:"gaps"` // rows before the range with windows without a recording, of which one may reach into it
 	Kinds     []string `ch:"kinds"`
 }
 
-// activeTargets counts the windows of each target as the timeline does. A target
-// counts for the types of its windows, or for those that its sidecar reports, or
-// for all if neither is known.
-func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activities, m moment) (read uint64, err error) {
+// activeTargets counts the windows of each target as the timeline does, of one more
+// than Limits.Counted if there are so many. A target counts for the types of its
+// windows, or for those that its sidecar reports, or for all if neither is known.
+func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []activeTarget, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
 	rows := all.inside.targets(m, narrow)
 	if earlier := all.before.targets(m, narrow); earlier != "" {
 		rows += " UNION ALL " + earlier
 	}
-	limit := r.store.limits.Counted
 	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
 	statement := fmt.Sprintf(`SELECT * EXCEPT (series_id) FROM @(SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
-  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints,
+  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints, w.gaps AS gaps,
   toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
   SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
     if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
     groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
-    sumIf(rows.prints, %s) AS prints
+    sumIf(rows.prints, %s) AS prints, countIf(rows.lost > 0 AND rows.last > %d AND NOT %s) AS gaps
   FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id
 ) AS w LEFT JOIN (
   SELECT cluster, namespace, service, series_id, `+aliveUntil+`, argMax(events, reported_at) AS records FROM @.targets GROUP BY cluster, namespace, service, series_id
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id) ORDER BY series_id LIMIT %d`,
-		within, within, within, within, rows, limit+1)
+		within, within, within, within, all.span.from, within, rows, r.store.limits.Counted+1)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var one activeTarget
 		if err := row.ScanStruct(&one); err != nil {
 			return err
 		}
 		read += one.Prints
-		if all.targets++; all.targets > limit {
-			all.uncounted = true
-			return nil
-		}
-		key := ServiceKey{one.Cluster, one.Namespace, one.Service}
-		if one.Stored+one.Lost > 0 {
-			all.targetsOf[key]++
-		}
-		if boards := all.of[key]; boards != nil {
-			boards.any.count(one.Stored, one.Lost, one.LostS)
-			boards.enter(life{
-				now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: one.Until, gone: one.Gone > 0,
-			}, one.Kinds)
-		}
+		list = append(list, one)
 		return nil
 	})
-	return read, err
+	return list, read, err
+}
+
+// enter enters a target into what its service did.
+func (a *activities) enter(one *activeTarget, m moment) {
+	key := ServiceKey{one.Cluster, one.Namespace, one.Service}
+	if one.Gaps > 0 {
+		a.gaps[key.Service] = true
+	}
+	if one.Stored+one.Lost > 0 {
+		a.targetsOf[key]++
+	}
+	if boards := a.of[key]; boards != nil {
+		boards.any.count(one.Stored, one.Lost, one.LostS)
+		boards.enter(life{
+			now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: one.Until, gone: one.Gone > 0,
+		}, one.Kinds)
+	}
 }
 
 // enter enters a target into the boards of the types that it is recorded for.

@@ -101,14 +101,6 @@ type level struct {
 	spans  []seconds
 }
 
-// summed are the spans that are read from the tables of activity.
-func (s *sources) summed() (all []seconds) {
-	for _, l := range s.levels {
-		all = append(all, l.spans...)
-	}
-	return all
-}
-
 // stale are the spans of 5 minutes that tables of activity do not have.
 type stale struct {
 	known

@@ -35,7 +35,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 5 {
+	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 4 {
 		t.Fatalf("%d services, %d activities, cost %+v", len(got.Services), len(got.Activity), got.Cost)
 	}
 	for key, activity := range got.Activity {

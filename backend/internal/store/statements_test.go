@@ -22,6 +22,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/backend/profile/profiletest"
 )
 
 var update = flag.Bool("update", false, "write the golden statements anew")
@@ -64,6 +65,7 @@ func TestStatementsOfAScope(t *testing.T) {
 	keep := func(c *store.Config) { c.Log = slog.New(log) }
 	for _, end := range []time.Time{time.Now().UTC().Truncate(time.Minute), today().Add(10 * time.Minute)} {
 		db, span := scopedAt(t, end, keep)
+		gapInto(t, db, span.From)
 		database := strings.TrimSuffix(db.SQL("@."), ".")
 		log.take()
 		var golden strings.Builder
@@ -86,6 +88,19 @@ func TestStatementsOfAScope(t *testing.T) {
 		if end.Equal(today().Add(10 * time.Minute)) {
 			compareGolden(t, "testdata/statements.sql", golden.String())
 		}
+	}
+}
+
+// gapInto stores a window without a recording that reaches into what is after a time.
+func gapInto(t *testing.T, db *store.Store, from time.Time) {
+	t.Helper()
+	target := profiletest.Target("checkout", "pod-shop")
+	target.Namespace, target.PodUID = "shop", "uid-shop"
+	w := profiletest.Window(profiletest.Options{Start: from.Add(-10 * time.Minute), Target: target})
+	w.End, w.Sets, w.Coverage, w.Recorded = from.Add(10*time.Minute), nil, nil, profile.Span{}
+	w.Losses = []profile.Loss{{Outcome: profile.Dropped, Reason: profile.SidecarRestarted, Duration: 20 * time.Minute}}
+	if _, err := db.Insert(t.Context(), w); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -10,6 +10,11 @@ FROM (SELECT series_id, window_start, stack_id, value, count FROM (SELECT * FROM
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) GROUP BY block, stack_id ORDER BY block LIMIT 1000001;
 
 ---- Coverage
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
@@ -56,12 +61,12 @@ FROM (
 
 ---- Overview
 SELECT * EXCEPT (series_id) FROM (SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
-  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints,
+  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints, w.gaps AS gaps,
   toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
   SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
     if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
     groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, start >= toDateTime(<time>, 'UTC')) AS stored, sumIf(rows.lost, start >= toDateTime(<time>, 'UTC')) AS lost, sumIf(rows.lost_s, start >= toDateTime(<time>, 'UTC')) AS lost_s,
-    sumIf(rows.prints, start >= toDateTime(<time>, 'UTC')) AS prints
+    sumIf(rows.prints, start >= toDateTime(<time>, 'UTC')) AS prints, countIf(rows.lost > 0 AND rows.last > <time> AND NOT start >= toDateTime(<time>, 'UTC')) AS gaps
   FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
   if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
   SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
@@ -75,10 +80,11 @@ SELECT * EXCEPT (series_id) FROM (SELECT w.series_id AS series_id, w.cluster AS 
   SELECT cluster, namespace, service, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, argMax(events, reported_at) AS records FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) GROUP BY cluster, namespace, service, series_id
 ) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id) ORDER BY series_id LIMIT 100001;
 
-SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC');
+SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND service IN {gaps:Array(String)};
 
 SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(100)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc, arrayStringConcat(sumResampleIf(0, 180, 1)(stored_value, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0), type != ''), ' ') AS step_values, arrayStringConcat(sumResampleIf(0, 180, 1)(stored_count, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0), type != ''), ' ') AS step_counts, arrayStringConcat(sumResampleIf(0, 180, 1)(recorded_ns, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0), type != ''), ' ') AS step_ns, arrayStringConcat(sumResampleIf(0, 180, 1)(recordings, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0), type != ''), ' ') AS step_recordings, if(sum(toInt128(recorded_ns)) >= 9223372036854775807, -1, toInt64(sum(toInt128(recorded_ns)))) AS ns,
-  tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), arrayMap(n -> toInt128(n), loss_count), arrayMap(n -> toInt128(n), loss_duration_ns), arrayMap(n -> toInt128(n), loss_bytes)) AS losses, 1) AS lost, arrayMap(n -> if(n >= 9223372036854775807, -1, toInt64(n)), losses.3) AS lost_count, arrayMap(n -> if(n >= 9223372036854775807, -1, toInt64(n)), losses.4) AS lost_ns, arrayMap(n -> if(n >= 9223372036854775807, -1, toInt64(n)), losses.5) AS lost_bytes
+  arrayStringConcat(arrayMap((name, c, d, y) -> concat(toString(if(c >= 9223372036854775807, -1, toInt64(c))), ' ', toString(if(d >= 9223372036854775807, -1, toInt64(d))), ' ', toString(if(y >= 9223372036854775807, -1, toInt64(y))), ' ', name),
+    tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), arrayMap(n -> toInt128(n), loss_count), arrayMap(n -> toInt128(n), loss_duration_ns), arrayMap(n -> toInt128(n), loss_bytes)) AS losses, 1), losses.3, losses.4, losses.5), '\n') AS lost
 FROM (SELECT cluster, namespace, service, type, window_start AS start, [version] AS versions, toUInt64(1) AS windows, cityHash64(series_id, window_start, received_at) AS prints,
   toInt64(toUnixTimestamp(window_start)) AS first, first + duration_s AS last, captured_value, captured_count, stored_value, stored_count,
   toInt64((recorded_end_ns > 0)) AS recordings, toInt64(least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)) AS recorded_ns, loss_outcome, loss_reason, loss_value, loss_count, loss_duration_ns, loss_bytes
@@ -91,6 +97,11 @@ FROM @.activity_known ORDER BY at DESC LIMIT 1;
 SELECT toUnixTimestamp64Milli(now64(3));
 
 ---- Parts
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
@@ -147,6 +158,11 @@ FROM (
 ) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
 
 ---- Parts by thread
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
@@ -216,6 +232,11 @@ FROM @.activity_known ORDER BY at DESC LIMIT 1;
 SELECT toUnixTimestamp64Milli(now64(3));
 
 ---- Sums
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001
 UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), max(rolled_at), toUInt8(0), toUInt8(0) FROM (SELECT * FROM @.rolled_hours WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC')) GROUP BY hour;
@@ -267,6 +288,11 @@ SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, 
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
 ---- Sums of a pod
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
@@ -317,6 +343,11 @@ SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, 
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
 ---- Sums of threads
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
@@ -371,6 +402,11 @@ SELECT cluster, namespace, service, series_id, version, pod, pod_uid, node, cont
   state, reason, detail, since, session, window_s, events, profiler, sidecar, extra, spool_windows, spool_bytes, spool_oldest, last_window, reported_at FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY reported_at DESC, series_id LIMIT 10001;
 
 ---- Timeline
+SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+
 SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
 UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
 
