@@ -111,6 +111,7 @@ func Profiling() []Text {
 		{"query_too_expensive", "The query needs more than a query may use", "Narrow the time range or choose one target"},
 		{"sum_too_large", "The sum is larger than a 64-bit number", "Narrow the time range or choose one target"},
 		{"sums_differ", "The samples in the store do not sum to the ledgers of their windows", "Tell us: the store lacks samples of a window, or has some twice"},
+		{"stacks_cut", "The call trees of services take the memory that they may, so frames in the middle of these stacks are shown as (omitted)", "Raise --cache-bytes on the backend, or narrow the time range"},
 		{"targets_uncounted", "More JVMs sent windows than are counted one by one, so the number of expected windows is too low", "Narrow the time range or choose one version"},
 		{"not_found", "There is no such page", ""},
 		{"not_recorded", "The targets of the service do not record this type", "Name the type in the annotation profiling.io/events"},

@@ -130,6 +130,7 @@ const (
 	QueryTooExpensive Reason = "query_too_expensive"
 	SumTooLarge       Reason = "sum_too_large"
 	SumsDiffer        Reason = "sums_differ"
+	StacksCut         Reason = "stacks_cut"
 	TargetsUncounted  Reason = "targets_uncounted"
 	NotFound          Reason = "not_found"
 	NotRecorded       Reason = "not_recorded"

@@ -30,7 +30,7 @@ type Sum struct {
 const unknown = "[unknown]"
 
 // Tree returns the part of the dictionary that the sums touch, with a side for
-// each list, and what the sums hold in stacks that the dictionary lacks.
+// each list, and what the sums hold in stacks that the dictionary lacks or has cut.
 func (d *Dictionary) Tree(sides ...[]Sum) (*Tree, []Lacking) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -59,6 +59,7 @@ func (d *Dictionary) Tree(sides ...[]Sum) (*Tree, []Lacking) {
 type Lacking struct {
 	Stacks int
 	profile.Amount
+	Cut profile.Amount // of stacks that it has without frames that had no room
 }
 
 type leaf struct {
@@ -75,6 +76,9 @@ func (d *Dictionary) leaves(sums []Sum) ([]leaf, Lacking) {
 			lacking.Stacks++
 			lacking.Amount = lacking.Add(sums[i].Amount)
 			continue
+		}
+		if at.cut {
+			lacking.Cut = lacking.Cut.Add(sums[i].Amount)
 		}
 		out = append(out, leaf{at.node, sums[i].Amount})
 	}

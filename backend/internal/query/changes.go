@@ -127,7 +127,7 @@ func (q *Query) blocks(ctx context.Context, r request) (*blocks, error) {
 	if out.answer.Versions == nil {
 		out.answer.Versions = []string{}
 	}
-	groups := max(min(ledger.Targets, mostGroups), 1)
+	groups, cut := max(min(ledger.Targets, mostGroups), 1), profile.Amount{}
 	cost, err := q.Samples.Blocks(ctx, r.sel, groups, (someBlocks+groups-1)/groups, func(b store.Block) error {
 		tree, outside, err := b.Tree.Filter(ctx, r.filter)
 		if err != nil {
@@ -135,10 +135,12 @@ func (q *Query) blocks(ctx context.Context, r request) (*blocks, error) {
 		}
 		out.side.Add(b.Group, less(b.Total, outside[0]), tree)
 		out.answer.Blocks++
+		cut = cut.Add(b.Cut)
 		out.answer.Total, out.answer.Outside = out.answer.Total.Add(b.Total), out.answer.Outside.Add(outside[0])
 		return nil
 	})
 	out.cost.Add(cost)
+	noteAmount(&out.answer.Coverage, profile.StacksCut, cut)
 	noteThreads(&out.answer.Coverage, r.sel, coverage.Stored, less(coverage.Stored, out.answer.Total))
 	return out, err
 }

@@ -57,6 +57,13 @@ func notice(r profile.Reason, a profile.Amount) []api.Loss {
 	return api.Losses([]profile.Loss{{Outcome: profile.Noticed, Reason: r, Value: a.Value, Count: a.Count}})
 }
 
+// noteAmount tells a reason that some of what is stored has, if there is any.
+func noteAmount(c *api.Coverage, r profile.Reason, a profile.Amount) {
+	if a != (profile.Amount{}) {
+		c.Notices = append(c.Notices, notice(r, a)...)
+	}
+}
+
 // less is what is left of an amount without a part of it.
 func less(all, part profile.Amount) profile.Amount {
 	return profile.Amount{Value: all.Value - part.Value, Count: all.Count - part.Count}

@@ -29,6 +29,7 @@ type fakeStore struct {
 	stored  store.Storage
 	omitted profile.Amount                  // that Sums leaves out
 	excess  profile.Amount                  // of Sums
+	cut     profile.Amount                  // of Sums, and of each block
 	before  func(ctx context.Context) error // runs first in each read
 	asked   int                             // reads
 }
@@ -178,7 +179,7 @@ func (f *fakeStore) Sums(ctx context.Context, selections ...store.Selection) (*s
 		total, inside := set.Total(), chosen.Total()
 		out.Sides = append(out.Sides, store.Side{
 			Elsewhere: profile.Amount{Value: total.Value - inside.Value, Count: total.Count - inside.Count},
-			Total:     total.Add(f.omitted), Omitted: f.omitted, Excess: f.excess, Coverage: &store.Coverage{Account: f.account(sel)},
+			Total:     total.Add(f.omitted), Omitted: f.omitted, Excess: f.excess, Cut: f.cut, Coverage: &store.Coverage{Account: f.account(sel)},
 		})
 	}
 	out.Tree, _ = d.Tree(lists...)
@@ -199,7 +200,7 @@ func (f *fakeStore) Blocks(ctx context.Context, sel store.Selection, groups, sli
 				}
 			}
 			if set := ofThreads(merged(windows, sel.Type), sel); len(set.Stacks) > 0 {
-				if err := each(store.Block{Group: group, Total: set.Total(), Tree: whole(set)}); err != nil {
+				if err := each(store.Block{Group: group, Total: set.Total(), Tree: whole(set), Cut: f.cut}); err != nil {
 					return store.Cost{}, err
 				}
 			}

@@ -80,6 +80,7 @@ type fleet struct {
 	account  store.Account // of the services that were read
 	mean     api.Mean
 	excess   profile.Amount
+	cut      profile.Amount
 }
 
 type fleetService struct {
@@ -169,7 +170,7 @@ func (f *fleet) cover(side store.Side) {
 	sum.Kernel.Windows += c.Kernel.Windows
 	sum.Kernel.Charged += c.Kernel.Charged
 	sum.Kernel.Profiled += c.Kernel.Profiled
-	f.excess = f.excess.Add(side.Excess)
+	f.excess, f.cut = f.excess.Add(side.Excess), f.cut.Add(side.Cut)
 	of := mean(c.Time, c.Ledger.Stored)
 	f.mean.RecordedSeconds += of.RecordedSeconds
 	f.mean.MeanTargets += of.MeanTargets
@@ -196,9 +197,8 @@ func (f *fleet) table(r request) api.FleetTop {
 	out.Functions = out.Functions[:min(r.functions, len(out.Functions))]
 	out.Coverage = told(&store.Coverage{Account: f.account}, f.account.Losses)
 	out.Coverage.Mean = f.mean
-	if f.excess != (profile.Amount{}) {
-		out.Coverage.Notices = append(out.Coverage.Notices, notice(profile.SumsDiffer, f.excess)...)
-	}
+	noteAmount(&out.Coverage, profile.SumsDiffer, f.excess)
+	noteAmount(&out.Coverage, profile.StacksCut, f.cut)
 	return out
 }
 

@@ -40,9 +40,8 @@ func (q *Query) stacks(ctx context.Context, requests ...request) (*stacks, error
 		if one.coverage, err = q.explained(ctx, r, one.Coverage); err != nil {
 			return nil, err
 		}
-		if one.Excess != (profile.Amount{}) {
-			one.coverage.Notices = append(one.coverage.Notices, notice(profile.SumsDiffer, one.Excess)...)
-		}
+		noteAmount(&one.coverage, profile.SumsDiffer, one.Excess)
+		noteAmount(&one.coverage, profile.StacksCut, one.Cut)
 		noteThreads(&one.coverage, r.sel, one.Total, one.Elsewhere)
 		out.sides = append(out.sides, one)
 	}

@@ -16,6 +16,7 @@ type Block struct {
 	Group int // of targets
 	Total profile.Amount
 	Tree  *calltree.Tree // with one side
+	Cut   profile.Amount // see Side
 }
 
 // Blocks cuts a selection into groups of targets and slices of time and hands
@@ -40,7 +41,8 @@ func (s *Store) Blocks(ctx context.Context, sel Selection, groups, slices int, e
 			return err
 		}
 		for i, b := range blocks {
-			b.Tree, _ = dictionary.Tree(lists[i])
+			tree, lacking := dictionary.Tree(lists[i])
+			b.Tree, b.Cut = tree, lacking[0].Cut
 			if err := ctx.Err(); err != nil {
 				return err
 			}

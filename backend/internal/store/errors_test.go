@@ -15,6 +15,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
@@ -157,6 +158,9 @@ func TestSumsKeepTheHeaviestWithinLimits(t *testing.T) {
 				if side.Total != all.Total() || int64(kept)+side.OmittedStacks != int64(len(all.Stacks)) || set.Total().Add(side.Omitted) != side.Total {
 					t.Errorf("%d kept of %d; %+v, kept %+v", kept, len(all.Stacks), side, set.Total())
 				}
+				if cut := cutOf(set); side.Cut != cut || name == "cache" && cut == (profile.Amount{}) {
+					t.Errorf("%+v is told to be cut, %+v is", side.Cut, cut)
+				}
 				if kept == len(all.Stacks) || kept == 0 {
 					t.Errorf("%d of %d stacks are kept", kept, len(all.Stacks))
 				}
@@ -166,6 +170,16 @@ func TestSumsKeepTheHeaviestWithinLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cutOf is what is in stacks with frames that had no room.
+func cutOf(set profile.StackSet) (cut profile.Amount) {
+	for _, stack := range set.Stacks {
+		if slices.ContainsFunc(stack.Frames, func(f uint32) bool { return set.Functions[f].Name == calltree.OmittedFrames }) {
+			cut = cut.Add(profile.Amount{Value: stack.Value, Count: stack.Count})
+		}
+	}
+	return cut
 }
 
 // heaviest reports whether no stack of all is heavier than one of set, but for

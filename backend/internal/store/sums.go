@@ -68,6 +68,7 @@ func (r *read) sums(ctx context.Context, selections []Selection, known map[Servi
 		side := &out.Sides[i]
 		side.Omitted = side.Omitted.Add(lacking[i].Amount)
 		side.OmittedStacks += int64(lacking[i].Stacks)
+		side.Cut = lacking[i].Cut
 	}
 	out.Tree = tree
 	return out, nil

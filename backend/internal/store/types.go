@@ -211,6 +211,9 @@ type Side struct {
 	// longer in the store.
 	Omitted       profile.Amount
 	OmittedStacks int64
+	// Cut is what is in the tree in stacks without frames that had no room in
+	// Limits.CacheBytes.
+	Cut profile.Amount
 	// Coverage is the account of the very windows that were summed.
 	Coverage *Coverage
 	// Excess is what Total has more than the ledgers say is stored, or less:
