@@ -2,6 +2,7 @@ package calltree
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -22,7 +23,9 @@ type Dictionary struct {
 	ids       []uint64         // of functions, by index
 	functions []profile.Function
 	named     []bool
-	names     int64 // bytes
+	names     int64   // bytes
+	byName    []int32 // functions with a name in their order, but for those in unsorted
+	unsorted  []int32
 }
 
 // end is where a stack ends in the tree.
@@ -46,7 +49,7 @@ func NewDictionary(limit int64) *Dictionary {
 // What an entry of a map takes, its share of the free ones included.
 const (
 	stackBytes    = 24
-	functionBytes = 24 + 8 + 24 + 1
+	functionBytes = 24 + 8 + 24 + 1 + 4
 )
 
 // Bytes is about what the dictionary takes.
@@ -130,7 +133,7 @@ func (d *Dictionary) known(parent int32, function uint64) (node int32, ok bool) 
 func (d *Dictionary) rest() int32 {
 	f := profile.Function{Name: OmittedFrames, Kind: profile.Omitted}
 	index := d.intern(profile.FunctionID(f))
-	d.functions[index], d.named[index] = f, true
+	d.call(index, f)
 	return index
 }
 
@@ -190,8 +193,36 @@ func (d *Dictionary) Nameless() []uint64 {
 func (d *Dictionary) Name(id uint64, f profile.Function) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if index, ok := d.index[id]; ok && !d.named[index] {
-		d.functions[index], d.named[index] = f, true
-		d.names += int64(len(f.Name))
+	if index, ok := d.index[id]; ok {
+		d.call(index, f)
 	}
+}
+
+func (d *Dictionary) call(index int32, f profile.Function) {
+	if d.named[index] {
+		return
+	}
+	d.functions[index], d.named[index] = f, true
+	d.names += int64(len(f.Name))
+	d.unsorted = append(d.unsorted, index)
+}
+
+// sortNames brings the functions that were named since the last time into their
+// order: to compare all names takes longer than all else that an answer needs of
+// the tree.
+func (d *Dictionary) sortNames() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.unsorted) == 0 {
+		return
+	}
+	compare := func(a, b int32) int { return compareFunctions(d.functions[a], d.functions[b]) }
+	slices.SortFunc(d.unsorted, compare)
+	old, merged := d.byName, make([]int32, 0, len(d.byName)+len(d.unsorted))
+	for _, f := range d.unsorted {
+		n, _ := slices.BinarySearchFunc(old, f, compare)
+		merged = append(append(merged, old[:n]...), f)
+		old = old[n:]
+	}
+	d.byName, d.unsorted = append(merged, old...), nil
 }

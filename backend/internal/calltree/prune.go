@@ -297,14 +297,18 @@ func (p *pruning) children() (first, children []int32) {
 }
 
 // usedFunctions returns the functions that occur, sorted, and the new index of
-// each.
+// each. Where all are in order already, sorting is one pass.
 func usedFunctions(all []profile.Function, occur []int32) (used []profile.Function, to []int32) {
 	to = make([]int32, len(all))
-	var order []int32
 	for _, f := range occur {
-		if f >= 0 && to[f] == 0 {
+		if f >= 0 {
 			to[f] = 1
-			order = append(order, f)
+		}
+	}
+	var order []int32
+	for f := range to {
+		if to[f] == 1 {
+			order = append(order, int32(f))
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return compareFunctions(all[a], all[b]) })

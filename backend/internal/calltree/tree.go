@@ -32,6 +32,7 @@ const unknown = "[unknown]"
 // Tree returns the part of the dictionary that the sums touch, with a side for
 // each list, and what the sums hold in stacks that the dictionary lacks or has cut.
 func (d *Dictionary) Tree(sides ...[]Sum) (*Tree, []Lacking) {
+	d.sortNames()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	lacking := make([]Lacking, len(sides))
@@ -120,27 +121,31 @@ func compact(parent, function, marks []int32, size int) *Tree {
 	return t
 }
 
-// nameFunctions gives the tree a table of its own, of the functions it has.
+// nameFunctions gives the tree a table of its own, of the functions it has, in the
+// order of their names. Those without a name are one, the last.
 func (d *Dictionary) nameFunctions(t *Tree) {
-	dense := make([]int32, len(d.ids)) // index + 1
-	nobody := int32(-1)                // index of unknown
-	for node := 1; node < len(t.Function); node++ {
-		f := t.Function[node]
-		switch {
-		case dense[f] != 0:
-		case d.named[f]:
-			t.Functions = append(t.Functions, d.functions[f])
-			dense[f] = int32(len(t.Functions))
-		default:
-			if nobody < 0 {
-				t.Functions = append(t.Functions, profile.Function{Name: unknown, Kind: profile.Native})
-				nobody = int32(len(t.Functions))
-			}
-			dense[f] = nobody
-		}
-		t.Function[node] = dense[f] - 1
+	const occurs = -1
+	to := make([]int32, len(d.ids))
+	for _, f := range t.Function[1:] {
+		to[f] = occurs
 	}
-	if nobody > 0 { // siblings may have become equal
+	for _, f := range d.byName {
+		if to[f] == occurs {
+			to[f] = int32(len(t.Functions))
+			t.Functions = append(t.Functions, d.functions[f])
+		}
+	}
+	nameless := false
+	for f := range to {
+		if to[f] == occurs {
+			to[f], nameless = int32(len(t.Functions)), true
+		}
+	}
+	for node, f := range t.Function[1:] {
+		t.Function[1+node] = to[f]
+	}
+	if nameless { // siblings may have become equal
+		t.Functions = append(t.Functions, profile.Function{Name: unknown, Kind: profile.Native})
 		*t = *t.regrown(func(f int32) int32 { return f })
 	}
 }
