@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -24,13 +25,16 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// The synthetic service: what one busy pod sends in a minute, out of a universe
-// of stacks as a middle-sized Java service has.
+// The synthetic service, of the same shape as the one by which the peer was
+// measured: stacks of 20 to 120 frames, about 285,000 nodes, of which a pod takes
+// benchSamples in a minute, a stack the more often the lower its number (Zipf). So
+// a window has benchStacks of them.
 const (
-	benchUniverse = 20_000
-	benchStacks   = 3_300 // of one window
-	benchDepth    = 60
-	benchPods     = 2
+	benchUniverse  = 30_000
+	benchFunctions = 15_000
+	benchSamples   = 8_400
+	benchStacks    = 3_300
+	benchPods      = 5
 )
 
 // universe has all stacks of the synthetic service. Like in real profiles they
@@ -38,14 +42,13 @@ const (
 func universe() profile.StackSet {
 	random := rand.New(rand.NewPCG(1, 2))
 	set := profile.StackSet{Type: profile.CPU}
-	for i := range 10_000 {
+	for i := range benchFunctions {
 		set.Functions = append(set.Functions, profile.Function{Name: fmt.Sprintf("com.example.shop.module%02d.internal.ServiceImpl%03d.handleRequest%d", i%50, i%500, i)})
 	}
 	var frames []uint32
 	for range benchUniverse {
-		keep := min(len(frames), 5+random.IntN(benchDepth))
-		frames = slices.Clone(frames[:keep])
-		for len(frames) < benchDepth/2+random.IntN(benchDepth) {
+		frames = slices.Clone(frames[:min(len(frames), 12+random.IntN(100))])
+		for more := max(1+random.IntN(18), 20-len(frames)); more > 0; more-- {
 			frames = append(frames, uint32(random.IntN(len(set.Functions))))
 		}
 		set.Stacks = append(set.Stacks, profile.Stack{Frames: frames, Value: 10_000_000, Count: 1})
@@ -172,7 +175,8 @@ func bareInsert(b *testing.B, s *store.Store, columns []any) {
 // BenchmarkFlame makes call trees of a quarter of an hour to a day, from a cold
 // and from a warm cache, and leaves of them what an answer has. version is of one
 // version, samples of chosen targets, without roll-up; scoped is what a reader of
-// one namespace asks; diff has the six hours before beside the six hours. now ends
+// one namespace asks; diff has the six hours before beside the six hours. floor is
+// the sum by stack alone. now ends
 // at the present, where windows are looked at one by one; before each arriving one
 // a window with a thousand stacks has come that nobody has seen.
 //
@@ -187,8 +191,8 @@ func BenchmarkFlame(b *testing.B) {
 	arrivals := newMaker("bench", 1)
 	arrivals.types = nil
 	all := universe()
-	insert(b, s, minute(arrivals, &all, now, benchUniverse))
-	samples(b, s, now, now, 15, benchPods)
+	insert(b, s, minute(arrivals, &all, now.Add(-time.Minute), benchUniverse))
+	samples(b, s, now.Add(-time.Minute), now, 15, benchPods)
 	present := selection("bench", profile.CPU, now, 15*time.Minute)
 	quarter := selection("bench", profile.CPU, day.Add(23*time.Hour+15*time.Minute), 15*time.Minute)
 	hour := selection("bench", profile.CPU, day.Add(23*time.Hour), time.Hour)
@@ -203,71 +207,117 @@ func BenchmarkFlame(b *testing.B) {
 		b.Fatalf("the roll-up has %+v in %d stacks, samples %+v in %d", got.Total(), len(got.Stacks), want.Total(), len(want.Stacks))
 	}
 	of := func(s ...store.Selection) []store.Selection { return s }
-	idle := idleCPU(b)
-	b.Logf("without a query: %.0f ms of CPU in a second", idle*1000)
-	base := map[string]float64{}
-	for _, bench := range []struct {
-		name  string
-		first func() // before each query
-		sel   []store.Selection
-		seen  access.Scope
-		over  string
-	}{
+	bench := flameBench{store: s, registry: registry, idle: idleCPU(b), perOp: map[string]float64{}}
+	b.Logf("without a query: %.0f ms of CPU in a second", bench.idle*1000)
+	for _, floor := range []struct{ name, rows string }{
+		{"15m/floor", "samples WHERE " + samplesOf(quarter.From, 15*time.Minute)},
+		{"15m/now/floor", "samples WHERE " + samplesOf(present.From, 15*time.Minute)},
+		{"1h/floor", "samples_1h_by_version FINAL WHERE " + hoursOf(hour.From, time.Hour)},
+		{"6h/floor", "samples_1h_by_version FINAL WHERE " + hoursOf(six.From, 6*time.Hour)},
+		{"24h/floor", "samples_1h_by_version FINAL WHERE " + hoursOf(day, 24*time.Hour)},
+	} {
+		b.Run(floor.name, func(b *testing.B) { bench.floor(b, floor.name, floor.rows) })
+	}
+	arrive := func() { insert(b, s, unseen(arrivals, &all, now)) }
+	for _, query := range []flameQuery{
 		{"15m/cold", s.ForgetStacks, of(quarter), access.Everything(), ""},
 		{"24h/cold", s.ForgetStacks, of(whole), access.Everything(), "15m/cold"},
-		{"15m/warm", nil, of(quarter), access.Everything(), ""},
+		{"15m/warm", nil, of(quarter), access.Everything(), "15m/floor"},
 		{"15m/scoped", nil, of(quarter), access.Of("shop"), "15m/warm"},
-		{"15m/now", nil, of(present), access.Everything(), "15m/warm"},
-		{"15m/now/arriving", func() { insert(b, s, unseen(arrivals, &all, now)) }, of(present), access.Everything(), "15m/now"},
-		{"15m/now/cold/arriving", func() { insert(b, s, unseen(arrivals, &all, now)); s.ForgetStacks() }, of(present), access.Everything(), "15m/cold"},
-		{"1h/warm", nil, of(hour), access.Everything(), "15m/warm"},
-		{"6h/warm", nil, of(six), access.Everything(), "15m/warm"},
+		{"15m/now", nil, of(present), access.Everything(), "15m/now/floor"},
+		{"15m/now/arriving", arrive, of(present), access.Everything(), "15m/now"},
+		{"15m/now/cold/arriving", func() { arrive(); s.ForgetStacks() }, of(present), access.Everything(), "15m/cold"},
+		{"1h/warm", nil, of(hour), access.Everything(), "1h/floor"},
+		{"6h/warm", nil, of(six), access.Everything(), "6h/floor"},
 		{"6h/diff", nil, of(sixBefore, six), access.Everything(), "6h/warm"},
-		{"24h/warm", nil, of(whole), access.Everything(), "15m/warm"},
+		{"24h/warm", nil, of(whole), access.Everything(), "24h/floor"},
 		{"24h/scoped", nil, of(whole), access.Of("shop"), "24h/warm"},
 		{"24h/version", nil, of(version), access.Everything(), "24h/warm"},
 		{"24h/samples", nil, of(fromSamples), access.Everything(), "24h/warm"},
 		{"24h/samples/scoped", nil, of(fromSamples), access.Of("shop"), "24h/samples"},
 	} {
-		b.Run(bench.name, func(b *testing.B) {
-			var last *store.Sums
-			var cpu float64
-			var wall time.Duration
-			ctx := access.Into(b.Context(), bench.seen)
-			for b.Loop() {
-				if bench.first != nil {
-					bench.first()
-				}
-				began, before := time.Now(), cpuSeconds(b)
-				var err error
-				if last, err = s.Sums(ctx, bench.sel...); err != nil {
-					b.Fatal(err)
-				}
-				last.Tree.Prune(answerNodes)
-				cpu, wall = cpu+cpuSeconds(b)-before, wall+time.Since(began)
-			}
-			perOp := (cpu - idle*wall.Seconds()) * 1000 / float64(b.N)
-			base[bench.name] = perOp
-			b.ReportMetric(float64(wall.Milliseconds())/float64(b.N), "ms/query")
-			b.ReportMetric(perOp, "cpu-ms/query")
-			b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
-			b.ReportMetric(float64(last.Tree.Size()), "nodes")
-			if over := base[bench.over]; over > 0 {
-				b.ReportMetric(perOp/over, "cpu-×"+bench.over)
-			}
-			if strings.Contains(bench.name, "cold") {
-				b.ReportMetric(heapPeak(func() {
-					s.ForgetStacks()
-					sums, err := s.Sums(ctx, bench.sel...)
-					if err != nil {
-						b.Fatal(err)
-					}
-					sums.Tree.Prune(answerNodes)
-				})/1e6, "peak-MB")
-				b.ReportMetric(gathered(b, registry, "podflame_calltree_bytes")/1e6, "cache-MB")
-			}
-		})
+		b.Run(query.name, func(b *testing.B) { bench.query(b, query) })
 	}
+}
+
+// flameBench measures queries one after the other.
+type flameBench struct {
+	store    *store.Store
+	registry *prometheus.Registry
+	idle     float64            // CPU seconds in a second
+	perOp    map[string]float64 // CPU ms, by name
+}
+
+type flameQuery struct {
+	name  string
+	first func() // before each query
+	sel   []store.Selection
+	seen  access.Scope
+	over  string
+}
+
+func (f *flameBench) query(b *testing.B, q flameQuery) {
+	ctx := access.Into(b.Context(), q.seen)
+	var last *store.Sums
+	ask := func() {
+		var err error
+		if last, err = f.store.Sums(ctx, q.sel...); err != nil {
+			b.Fatal(err)
+		}
+		last.Tree.Prune(answerNodes)
+	}
+	f.measure(b, q.name, q.first, ask)
+	b.ReportMetric(float64(last.Cost.RowsRead), "rows/query")
+	b.ReportMetric(float64(last.Tree.Size()), "nodes")
+	if over := f.perOp[q.over]; over > 0 {
+		b.ReportMetric(f.perOp[q.name]/over, "cpu-×"+q.over)
+	}
+	if strings.Contains(q.name, "cold") {
+		b.ReportMetric(heapPeak(func() { f.store.ForgetStacks(); ask() })/1e6, "peak-MB")
+		b.ReportMetric(gathered(b, f.registry, "podflame_calltree_bytes")/1e6, "cache-MB")
+	}
+}
+
+// floor sums rows up by stack, which any answer needs, and nothing else.
+func (f *flameBench) floor(b *testing.B, name, rows string) {
+	ctx := clickhouse.Context(b.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_threads": 2, "do_not_merge_across_partitions_select_final": 1}))
+	statement := f.store.SQL("SELECT stack_id, sum(value) AS v, sum(count) FROM @." + rows + " GROUP BY stack_id ORDER BY v DESC")
+	stacks := 0
+	f.measure(b, name, nil, func() {
+		stacks = 0
+		list, err := f.store.Conn().Query(ctx, statement)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var stack, count uint64
+		var value int64
+		for ; list.Next(); stacks++ {
+			if err := list.Scan(&stack, &value, &count); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := errors.Join(list.Err(), list.Close()); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.ReportMetric(float64(stacks), "stacks")
+}
+
+func (f *flameBench) measure(b *testing.B, name string, first, do func()) {
+	var cpu, own float64
+	var wall time.Duration
+	for b.Loop() {
+		if first != nil {
+			first()
+		}
+		began, before, ownBefore := time.Now(), cpuSeconds(b), ownCPU(b)
+		do()
+		cpu, own, wall = cpu+cpuSeconds(b)-before, own+ownCPU(b)-ownBefore, wall+time.Since(began)
+	}
+	f.perOp[name] = (cpu - f.idle*wall.Seconds()) * 1000 / float64(b.N)
+	b.ReportMetric(float64(wall.Microseconds())/1000/float64(b.N), "ms/query")
+	b.ReportMetric(f.perOp[name], "cpu-ms/query")
+	b.ReportMetric(own*1000/float64(b.N), "own-cpu-ms/query")
 }
 
 // answerNodes is what a flame graph has unless asked otherwise.
@@ -340,24 +390,44 @@ func hoursOfHistory(b *testing.B, s *store.Store, day time.Time, hours, pods int
 }
 
 // samples makes minutes of the synthetic service inside ClickHouse, out of the
-// stacks of the real window that began at seen. Like in real profiles a stack is
-// the rarer the higher its number.
+// stacks of the real window that began at seen.
 func samples(b *testing.B, s *store.Store, seen, from time.Time, minutes, pods int) {
 	b.Helper()
+	const quarter = 15 // minutes: what ClickHouse sorts at a time
+	for done := 0; done < minutes; done += quarter {
+		quarterOfSamples(b, s, seen, from.Add(time.Duration(done)*time.Minute), min(quarter, minutes-done), pods)
+	}
+}
+
+func quarterOfSamples(b *testing.B, s *store.Store, seen, from time.Time, minutes, pods int) {
+	b.Helper()
 	for _, statement := range []string{
-		fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count) WITH (SELECT groupArray(stack_id) FROM @.samples WHERE window_start = toDateTime(%d, 'UTC') AND duration_s = 60 AND series_id > 1000000) AS ids
-SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * (intDiv(number, %d) %% %d), 60, intDiv(number, %d * %d) + 1,
-  ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))], 10000000 * (1 + number %% 7), 1 + number %% 7
-FROM numbers(%d)`, seen.Unix(), from.Unix(), benchStacks, minutes, benchStacks, minutes, benchUniverse, from.Hour(), benchStacks*minutes*pods),
+		fmt.Sprintf(`INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count)
+WITH (SELECT groupArray(stack_id) FROM @.samples WHERE service = 'bench' AND window_start = toDateTime(%d, 'UTC') AND series_id > 1000000) AS ids
+SELECT 'c1', 'shop', 'bench', 'cpu', toDateTime(%d, 'UTC') + 60 * intDiv(number, %d) AS minute, 60, intDiv(number, %d) %% %d + 1 AS pod,
+  ids[toUInt32(pow(%d, (cityHash64(number, %d) %% 1000000) / 1000000.))] AS stack, 10000000 * count() AS value, count() AS count
+FROM numbers(%d) GROUP BY minute, pod, stack`, seen.Unix(), from.Unix(), benchSamples*pods, benchSamples, pods, benchUniverse, from.Unix(), benchSamples*pods*minutes),
 		fmt.Sprintf(`INSERT INTO @.profiles (cluster, namespace, service, type, window_start, duration_s, series_id, window_id, version, types, stored_value, stored_count)
 SELECT 'c1', 'shop', 'bench', arrayJoin(['', 'cpu']) AS t, window_start, 60, series_id, toString(series_id), 'v', ['cpu'], if(t = '', 0, sum(value)), if(t = '', 0, sum(count))
-FROM @.samples WHERE series_id < 1000000 AND window_start >= toDateTime(%d, 'UTC') AND window_start < toDateTime(%d, 'UTC') GROUP BY series_id, window_start`,
-			from.Unix(), from.Add(time.Duration(minutes)*time.Minute).Unix()),
+FROM @.samples WHERE %s AND series_id < 1000000 GROUP BY series_id, window_start`, samplesOf(from, time.Duration(minutes)*time.Minute)),
 	} {
 		if err := s.Conn().Exec(context.Background(), s.SQL(statement)); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// samplesOf is the condition on samples of the synthetic service, as it is fastest.
+func samplesOf(from time.Time, length time.Duration) string {
+	first, next := from.Unix(), from.Add(length).Unix()
+	return fmt.Sprintf(`service = 'bench' AND namespace = 'shop' AND cluster = 'c1' AND type = 'cpu' AND window_start >= toDateTime(%[1]d, 'UTC') AND window_start < toDateTime(%[2]d, 'UTC')
+AND indexHint(toStartOfFifteenMinutes(window_start) BETWEEN toStartOfFifteenMinutes(toDateTime(%[1]d, 'UTC')) AND toStartOfFifteenMinutes(toDateTime(%[2]d - 1, 'UTC')))`, first, next)
+}
+
+// hoursOf is the condition on the rolled up hours of the synthetic service.
+func hoursOf(from time.Time, length time.Duration) string {
+	return fmt.Sprintf("service = 'bench' AND namespace = 'shop' AND cluster = 'c1' AND type = 'cpu' AND hour >= toDateTime(%d, 'UTC') AND hour < toDateTime(%d, 'UTC')",
+		from.Unix(), from.Add(length).Unix())
 }
 
 // patient reads also where a loaded machine is slower than users would bear.
