@@ -55,7 +55,7 @@ func partsStatement(sel Selection, b *board, by Column, m moment) (string, param
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
 	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+", "+exact("sum(toInt128(count))")+
 		", uniqExact((series_id, window_start)) FROM @(%s) GROUP BY cell, name",
-		b.cellColumn("window_start"), recentSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
+		b.cellColumn("window_start"), namedSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
 }
 
 func (r *read) parts(ctx context.Context, sel Selection, b *board, by Column, m moment) ([]Part, error) {

@@ -78,7 +78,8 @@ func (r *read) sums(ctx context.Context, selections []Selection, known map[Servi
 // one against the other. Samples are written before their header: the sum over
 // all samples is at least that of the windows which belong to the moment, and
 // equal to it if and only if there are no others. If there are, they are left out
-// by name. Rolled up hours that lack a window of the moment are read from samples.
+// by name: of fresh samples, where they are most likely, and if that is not enough,
+// of all. Rolled up hours that lack a window of the moment are read from samples.
 func (r *read) side(ctx context.Context, sel Selection, known *standing, m moment) (list []calltree.Sum, side Side, err error) {
 	var b *board
 	rolled := known.hoursOf(&sel)
@@ -92,7 +93,7 @@ func (r *read) side(ctx context.Context, sel Selection, known *standing, m momen
 		return err
 	})
 	g.Go(func() (err error) {
-		list, side, err = r.sumByStack(ctx2, sel, hours, m, false)
+		list, side, err = r.sumByStack(ctx2, sel, hours, m, never)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -100,14 +101,18 @@ func (r *read) side(ctx context.Context, sel Selection, known *standing, m momen
 	}
 	if len(b.stale) > 0 {
 		hours = slices.DeleteFunc(hours, func(hour int64) bool { return slices.Contains(b.stale, hour) })
-		if list, side, err = r.sumByStack(ctx, sel, hours, m, false); err != nil {
+		if list, side, err = r.sumByStack(ctx, sel, hours, m, never); err != nil {
 			return nil, Side{}, err
 		}
 	}
 	stored := b.whole.Ledger.Stored
-	if side.Total != stored {
+	from, to := sel.seconds()
+	for _, since := range []int64{m.at/1000 - freshFor, from} {
+		if side.Total == stored || since >= to {
+			continue
+		}
 		r.store.metrics.moved.Inc()
-		if list, side, err = r.sumByStack(ctx, sel, hours, m, true); err != nil {
+		if list, side, err = r.sumByStack(ctx, sel, hours, m, since); err != nil {
 			return nil, Side{}, err
 		}
 	}
@@ -120,9 +125,9 @@ func (r *read) side(ctx context.Context, sel Selection, known *standing, m momen
 }
 
 // sumByStack returns the sums, heaviest first, with the total and what is beyond
-// Limits.Stacks. See sumStatement for strict.
-func (r *read) sumByStack(ctx context.Context, sel Selection, hours []int64, m moment, strict bool) (list []calltree.Sum, side Side, err error) {
-	statement, args, err := r.sumStatement(ctx, sel, hours, m, strict)
+// Limits.Stacks. See sumStatement for since.
+func (r *read) sumByStack(ctx context.Context, sel Selection, hours []int64, m moment, since int64) (list []calltree.Sum, side Side, err error) {
+	statement, args, err := r.sumStatement(ctx, sel, hours, m, since)
 	if err != nil {
 		return nil, Side{}, err
 	}
@@ -168,16 +173,18 @@ func (r *read) sumByStack(ctx context.Context, sel Selection, hours []int64, m m
 }
 
 // freshFor is how long after its start a window may be among those that arrive
-// just now. What is older is read without looking at its windows one by one.
+// just now.
 const freshFor = int64(5 * time.Minute / time.Second)
 
+const never = maxTime
+
 // sumStatement reads the rolled up hours from the roll-up and the edges from samples.
-// Of fresh samples, or of all if it is strict, only those whose windows belong
-// to the moment count. A strict statement trusts the roll-up of an hour only if
-// it sums to the ledgers.
-func (r *read) sumStatement(ctx context.Context, sel Selection, hours []int64, m moment, strict bool) (string, params, error) {
+// Of those that are of windows since a time, only those count whose windows belong
+// to the moment: their headers are looked at one by one. If that is of all windows,
+// the roll-up of an hour is trusted only if it sums to the ledgers.
+func (r *read) sumStatement(ctx context.Context, sel Selection, hours []int64, m moment, since int64) (string, params, error) {
 	from, to := sel.seconds()
-	if strict {
+	if since <= from {
 		var err error
 		if hours, err = r.soundHours(ctx, sel, hours, m); err != nil {
 			return "", nil, err
@@ -188,25 +195,21 @@ func (r *read) sumStatement(ctx context.Context, sel Selection, hours []int64, m
 	if sel.someThreads() {
 		columns += ", thread"
 	}
-	fresh := m.at/1000 - freshFor
-	if strict {
-		fresh = from
-	}
-	var settled, recent []seconds
+	var all, named []seconds
 	for _, edge := range without(seconds{from, to}, hours) {
-		if edge.from < fresh {
-			settled = append(settled, seconds{edge.from, min(edge.to, fresh)})
+		if edge.from < since {
+			all = append(all, seconds{edge.from, min(edge.to, since)})
 		}
-		if edge.to > fresh {
-			recent = append(recent, seconds{max(edge.from, fresh), edge.to})
+		if edge.to > since {
+			named = append(named, seconds{max(edge.from, since), edge.to})
 		}
 	}
 	var sources []string
-	if len(settled) > 0 {
-		sources = append(sources, settledSamples(columns, settled, narrow))
+	if len(all) > 0 {
+		sources = append(sources, allSamples(columns, all, narrow))
 	}
-	if len(recent) > 0 {
-		sources = append(sources, recentSamples(columns, recent, narrow, m))
+	if len(named) > 0 {
+		sources = append(sources, namedSamples(columns, named, narrow, m))
 	}
 	if len(hours) > 0 {
 		sources = append(sources, fmt.Sprintf("SELECT stack_id, value, count FROM @.samples_1h_by_version FINAL WHERE %s AND type = {type:String} AND hour IN (%s)%s",
@@ -223,9 +226,8 @@ GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LI
 		chosen, chosen, union, limit), args, nil
 }
 
-// settledSamples takes all samples, of the targets that a selection is narrowed
-// to.
-func settledSamples(columns string, spans []seconds, narrow string) string {
+// allSamples takes all samples, of the targets that a selection is narrowed to.
+func allSamples(columns string, spans []seconds, narrow string) string {
 	statement := fmt.Sprintf("SELECT %s FROM @.samples WHERE %s AND type = {type:String} AND (%s)", columns, scoped, samplesInAny(spans))
 	if narrow != "" {
 		statement += fmt.Sprintf(" AND series_id IN (SELECT series_id FROM @.profiles WHERE %s AND type IN ('', {type:String}) AND %s%s)",
@@ -234,9 +236,9 @@ func settledSamples(columns string, spans []seconds, narrow string) string {
 	return statement
 }
 
-// recentSamples takes the samples of windows that belong to the moment, of the
+// namedSamples takes the samples of windows that belong to the moment, of the
 // commits that their headers name.
-func recentSamples(columns string, spans []seconds, narrow string, m moment) string {
+func namedSamples(columns string, spans []seconds, narrow string, m moment) string {
 	return fmt.Sprintf(`SELECT %s FROM @.samples WHERE %s AND type = {type:String} AND (%s)
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s AND %s%s)`,
 		columns, scoped, samplesInAny(spans), scoped, startsIn("window_start", hull(spans)), m.received(), narrow)
