@@ -17,6 +17,7 @@ type Dictionary struct {
 
 	mu        sync.RWMutex
 	tree      *grower
+	last      trail
 	stacks    map[uint64]end
 	short     bool             // of room: a stack was cut or refused, and all new ones are cut
 	index     map[uint64]int32 // by function id
@@ -96,20 +97,44 @@ func (d *Dictionary) Add(id uint64, frames []byte) bool {
 }
 
 func (d *Dictionary) enter(frames []byte) end {
-	grows, node := !d.short && treeShare*d.tree.bytesWith(len(frames)/8) < d.limit, int32(0)
-	for ; len(frames) >= 8; frames = frames[8:] {
-		function := binary.LittleEndian.Uint64(frames)
+	grows := !d.short && treeShare*d.tree.bytesWith(len(frames)/8) < d.limit
+	for node := d.last.back(frames); ; {
+		at := 8 * len(d.last.nodes)
+		if at+8 > len(frames) {
+			return end{node, false}
+		}
+		function := binary.LittleEndian.Uint64(frames[at:])
 		if grows {
 			node = d.tree.child(node, d.intern(function))
-			continue
+		} else if next, ok := d.known(node, function); ok {
+			node = next
+		} else {
+			return d.cut(node, frames[at:])
 		}
-		next, ok := d.known(node, function)
-		if !ok {
-			return d.cut(node, frames)
-		}
-		node = next
+		d.last.add(function, node)
 	}
-	return end{node, false}
+}
+
+// trail is the way to where the last stack was entered. What the next one has in
+// common with it need not be looked up; in the order of their frames, stacks have
+// nearly all of it in common.
+type trail struct {
+	functions []uint64
+	nodes     []int32 // by depth
+}
+
+// back goes back to where the frames part from the trail, and returns that node.
+func (t *trail) back(frames []byte) (node int32) {
+	common := 0
+	for most := min(len(t.nodes), len(frames)/8); common < most && t.functions[common] == binary.LittleEndian.Uint64(frames[8*common:]); common++ {
+		node = t.nodes[common]
+	}
+	t.functions, t.nodes = t.functions[:common], t.nodes[:common]
+	return node
+}
+
+func (t *trail) add(function uint64, node int32) {
+	t.functions, t.nodes = append(t.functions, function), append(t.nodes, node)
 }
 
 // cut enters the last frame only of what is below a node, always below a frame for

@@ -74,7 +74,8 @@ func (r *read) loadStacks(ctx context.Context, d *calltree.Dictionary, service s
 	if err != nil {
 		return false, err
 	}
-	statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids", span)
+	// In the order of their frames, what stacks have in common is next to each other.
+	statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids ORDER BY frames", span)
 	var id uint64
 	var packed []byte
 	err = r.query(ctx, statement, params{clickhouse.Named("service", service)}, func(row driver.Rows) error {

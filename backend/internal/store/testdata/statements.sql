@@ -1,12 +1,12 @@
 ---- Blocks
 SELECT func_id, name, kind FROM @.functions WHERE day = toDate('<day>') AND func_id IN ids;
 
-SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND day = toDate('<day>') AND stack_id IN ids;
+SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND day = toDate('<day>') AND stack_id IN ids ORDER BY frames;
 
 SELECT toInt64(series_id % 1) * 1 + intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800) AS block, stack_id, sum(value), sum(count)
 FROM (SELECT series_id, window_start, stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
- AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))
+ AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC'))) GROUP BY block, stack_id ORDER BY block LIMIT 1000001;
 
 ---- Coverage
@@ -40,7 +40,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -57,7 +58,8 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Overview
 SELECT * EXCEPT (series_id) FROM (SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
@@ -138,7 +140,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -155,7 +158,8 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Parts by thread
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -173,8 +177,8 @@ FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 36
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, thread AS name, if(sum(toInt128(value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(value)))), if(sum(toInt128(count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(count)))), uniqExact((series_id, window_start)) FROM (SELECT series_id, window_start, thread, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
- AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))
+ AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))) GROUP BY cell, name;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
@@ -193,7 +197,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -210,7 +215,8 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Services
 SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(100)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc
@@ -263,7 +269,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -280,11 +287,12 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
- AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
+ AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
 ---- Sums of a pod
@@ -318,7 +326,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -335,11 +344,12 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
- AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))) AND series_id IN (SELECT series_id FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type IN ('', {type:String}) AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND pod IN {pods:Array(String)}))
+ AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))) AND series_id IN (SELECT series_id FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type IN ('', {type:String}) AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND pod IN {pods:Array(String)}))
 GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 
 ---- Sums of threads
@@ -373,7 +383,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -390,11 +401,12 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS v, sumIf(count, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS c, sum(value), sum(count) FROM (SELECT stack_id, value, count, thread FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
- AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
+ AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))))))
 GROUP BY stack_id WITH TOTALS HAVING v > 0 OR c > 0 ORDER BY v DESC, stack_id LIMIT 200000 SETTINGS totals_mode = 'before_having';
 
 ---- Targets
@@ -432,7 +444,8 @@ FROM (
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
   countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
@@ -449,7 +462,8 @@ FROM (
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell;
+) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Versions
 SELECT version, min(window_start) AS first, max(window_start) FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)})
