@@ -74,7 +74,7 @@ type clickhouseFlags struct {
 	LowDisk        byteSize      `default:"2GB" env:"PODFLAME_LOW_DISK" help:"Bytes free on the disk of ClickHouse below which the samples of the oldest day are given up. Windows are taken while 1GB is free."`
 	InsertTimeout  time.Duration `default:"6s" env:"PODFLAME_INSERT_TIMEOUT" help:"Time to store a group of windows. An upload is answered at the latest 3s later than that after it was received."`
 	Migration      time.Duration `name:"migration-timeout" default:"1m" env:"PODFLAME_MIGRATION_TIMEOUT" help:"Time to create or update the tables at the start; it is tried again after that."`
-	CommitDelay    time.Duration `default:"500ms" env:"PODFLAME_COMMIT_DELAY" help:"Time from one group of windows to the next, which are written together."`
+	CommitDelay    time.Duration `default:"800ms" env:"PODFLAME_COMMIT_DELAY" help:"Time from one group of windows to the next, which are written together."`
 	CommitRows     int           `default:"100000" env:"PODFLAME_COMMIT_ROWS" help:"Samples with which a group is written at once, and of one block."`
 	CommitBytes    byteSize      `default:"32MiB" env:"PODFLAME_COMMIT_BYTES" help:"Bytes of new stacks with which a group is written at once."`
 	CommitQueue    int           `default:"2000" env:"PODFLAME_COMMIT_QUEUE" help:"Windows that wait to be written; more are turned away for a while."`

@@ -41,7 +41,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 	if q.Nodes != 8192 || q.MaxNodes != 262_144 || q.Concurrency != 8 {
 		t.Errorf("query limits %+v", q)
 	}
-	if s.QueryTimeout.Seconds() != 10 || s.QueryMemory != 250_000_000 || s.QueryRows != 200_000_000 || s.InsertTimeout.Seconds() != 6 || s.CommitDelay.Seconds() != 0.5 {
+	if s.QueryTimeout.Seconds() != 10 || s.QueryMemory != 250_000_000 || s.QueryRows != 200_000_000 || s.InsertTimeout.Seconds() != 6 || s.CommitDelay.Seconds() != 0.8 {
 		t.Errorf("store limits %+v", s)
 	}
 }

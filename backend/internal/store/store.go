@@ -45,8 +45,8 @@ type Limits struct {
 // DefaultLimits returns the limits of the design.
 func DefaultLimits() Limits {
 	return Limits{
-		InsertTimeout: 6 * time.Second, // with the wait of ingest below the sidecar's 10 s, so that it hears why
-		CommitDelay:   500 * time.Millisecond,
+		InsertTimeout: 6 * time.Second,        // with the wait of ingest below the sidecar's 10 s, so that it hears why
+		CommitDelay:   800 * time.Millisecond, // samples, headers and new stacks make four inserts a second
 		CommitRows:    100_000,
 		CommitBytes:   32 << 20,
 		CommitQueue:   2_000,
