@@ -7,8 +7,8 @@ import (
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 )
 
-// CPU time is sampled at an interval, and windows start at whole minutes: neither
-// takes the room that numbers of its size would.
+// CPU time is sampled at an interval, so it does not take the room that numbers of its
+// size would.
 func TestSamplesOfAnIntervalTakeFewBytes(t *testing.T) {
 	s := storetest.Open(t)
 	const pods, minutes, stacks = 5, 15, 2000
