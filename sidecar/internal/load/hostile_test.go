@@ -27,7 +27,7 @@ func TestHostileUploads(t *testing.T) {
 			var bodies [][]byte
 			for i, start := range minutes(2) {
 				for pod := range 32 {
-					bodies = append(bodies, encode(t, shape(1000*i+pod, start)))
+					bodies = append(bodies, encode(t, as(shape(1000*i+pod, start), target(name, 1000*i+pod), start))) // of its own, or it would be taken for another shape's
 				}
 			}
 			largest := 0
