@@ -3,6 +3,7 @@ package kube_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,9 @@ spec:
 	cgroup := n.Cgroup()
 	if len(node.Cgroups(cgroup)) < 3 {
 		t.Errorf("pods are not in the node's cgroup: %v", node.Cgroups(cgroup))
+	}
+	if servers, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", n.InitPID)); err != nil || !strings.Contains(string(servers), "/"+cgroup+"/servers\n") {
+		t.Errorf("the servers are not in the node's cgroup, and busy pods would starve them: %s %v", servers, err)
 	}
 	stopped := time.Now()
 	if err := n.Stop(); err != nil {

@@ -20,7 +20,8 @@ const (
 )
 
 // cgroup is the node's group in every hierarchy (version 1), or in the one
-// (version 2). The kubelet keeps all groups of pods below it.
+// (version 2). The kubelet keeps all groups of pods below it, and the servers have
+// one beside those, as system.slice is on a node: outside, busy pods starve them.
 type cgroup struct{ name string }
 
 func newCgroup(supervisor int) (cgroup, error) {
@@ -31,7 +32,7 @@ func newCgroup(supervisor int) (cgroup, error) {
 		if err := os.Mkdir(path, 0o755); err != nil {
 			return group, errors.Join(fmt.Errorf("make the node's cgroup: %w", err), group.remove())
 		}
-		if err := errors.Join(inheritCPUs(hierarchy, path), weigh(path)); err != nil {
+		if err := errors.Join(inheritCPUs(hierarchy, path), weigh(path), makeServers(path)); err != nil {
 			return group, errors.Join(err, group.remove())
 		}
 	}
@@ -68,6 +69,42 @@ func weigh(group string) error {
 		}
 	}
 	return nil
+}
+
+const serversGroup = "servers"
+
+// makeServers makes the group of the servers where CPU time is shared out.
+func makeServers(group string) error {
+	if !sharesCPU(group) {
+		return nil
+	}
+	if err := os.Mkdir(filepath.Join(group, serversGroup), 0o755); err != nil {
+		return fmt.Errorf("make the cgroup of the node's servers: %w", err)
+	}
+	return nil
+}
+
+// joinServers puts this process, and all that it starts, into that group.
+func joinServers(name string) error {
+	for _, hierarchy := range hierarchies() {
+		group := filepath.Join(hierarchy, name)
+		if !sharesCPU(group) {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(group, serversGroup, "cgroup.procs"), []byte("0"), 0o600); err != nil {
+			return fmt.Errorf("join the cgroup of the node's servers: %w", err)
+		}
+	}
+	return nil
+}
+
+func sharesCPU(group string) bool {
+	for _, file := range []string{"cpu.shares", "cpu.weight"} {
+		if _, err := os.Stat(filepath.Join(group, file)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // hierarchies are the mounted roots: one folder per controller, or the root

@@ -28,7 +28,7 @@ func Init(directory, cgroup string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(spec.mount(), syscall.Sethostname([]byte("node1")), link()); err != nil {
+	if err := errors.Join(spec.mount(), joinServers(cgroup), syscall.Sethostname([]byte("node1")), link()); err != nil {
 		return err
 	}
 	listener, err := net.FileListener(os.NewFile(listenerFD, "listener"))
