@@ -272,7 +272,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Of Linux 6.1 and 5.4: the newer one tells the kernel's part as one sum, which has
+// In the format of Linux 6.1 and of 5.4: the newer tells the kernel's part as one sum, which has
 // the caches of names and inodes in it, and of which sockets are no part.
 const (
 	stat61 = "anon 9202163712\nfile 5392793600\nkernel 446648320\nkernel_stack 25067520\npagetables 91107328\nsec_pagetables 0\n" +
