@@ -310,8 +310,7 @@ func TestCrashBreaker(t *testing.T) {
 	b.jvm.Signal(syscall.SIGSEGV) // right after the attach: HotSpot writes its fatal error log
 	b.await("the exit is seen", func() bool { return b.status().Reason == profile.JVMExited })
 	b.stop()
-	next := &bench{T: t, jvm: jvmtest.Start(t, jvmtest.Options{}), config: b.config, spool: &memory{}, decoder: jfr.NewDecoder()}
-	next.config.PIDs = []int{next.jvm.PID}
+	next := b.replaced()
 	next.start()
 	next.awaitReason(profile.CrashedAfterAttach)
 	if s := next.status(); !strings.Contains(s.Detail, "undecided") || !strings.Contains(s.Detail, "not among the frames") {
@@ -323,6 +322,14 @@ func TestCrashBreaker(t *testing.T) {
 	next.awaitProfiled()
 	next.stop()
 	next.jvm.CheckUntouched(t)
+}
+
+// replaced is a bench with the JVM that comes after this one's, and the same state.
+func (b *bench) replaced() *bench {
+	b.Helper()
+	next := &bench{T: b.T, jvm: jvmtest.Start(b.T, jvmtest.Options{}), config: b.config, spool: &memory{}, decoder: jfr.NewDecoder()}
+	next.config.PIDs = []int{next.jvm.PID}
+	return next
 }
 
 // A crash in the profiler's own thread is ours, however long after a command.
@@ -338,8 +345,7 @@ func TestCrashInTheProfiler(t *testing.T) {
 		}
 		b.await("the exit is seen", func() bool { return b.status().Reason == profile.JVMExited })
 		b.stop()
-		next := &bench{T: t, jvm: jvmtest.Start(t, jvmtest.Options{}), config: b.config, spool: &memory{}, decoder: jfr.NewDecoder()}
-		next.config.PIDs = []int{next.jvm.PID}
+		next := b.replaced()
 		next.start()
 		next.awaitReason(profile.CrashedAfterAttach)
 		if s := next.status(); strings.Contains(s.Detail, "undecided") || !strings.Contains(s.Detail, "the profiler is on the stack") {
@@ -419,8 +425,7 @@ func TestNoBlameWithoutEvidence(t *testing.T) {
 		t.Errorf("detail %q", s.Detail)
 	}
 	b.stop()
-	next := &bench{T: t, jvm: jvmtest.Start(t, jvmtest.Options{}), config: b.config, spool: &memory{}, decoder: jfr.NewDecoder()}
-	next.config.PIDs = []int{next.jvm.PID}
+	next := b.replaced()
 	next.start()
 	next.awaitProfiled()
 	next.stop()
