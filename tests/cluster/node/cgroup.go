@@ -59,23 +59,41 @@ func inheritCPUs(parent, child string) error {
 // weigh makes the group count as several processes: it holds all pods of a node,
 // and a busy host would starve them if they were one.
 func weigh(group string) error {
-	for file, weight := range map[string]string{"cpu.shares": "8192", "cpu.weight": "800"} {
-		path := filepath.Join(group, file)
-		if _, err := os.Stat(path); err != nil {
-			continue // another controller's, or the other version's
-		}
-		if err := os.WriteFile(path, []byte(weight), 0o600); err != nil {
-			return fmt.Errorf("weigh the node's cgroup: %w", err)
-		}
+	file := weightOf(group)
+	if file == "" {
+		return nil // another controller's
+	}
+	weight := "8192"
+	if filepath.Base(file) == "cpu.weight" {
+		weight = "800"
+	}
+	if err := os.WriteFile(file, []byte(weight), 0o600); err != nil {
+		return fmt.Errorf("weigh the node's cgroup: %w", err)
 	}
 	return nil
+}
+
+// weightOf is the file with a group's share of the CPU, of version 1 or 2; empty
+// where CPU time is not shared out.
+func weightOf(group string) string {
+	for _, file := range []string{"cpu.shares", "cpu.weight"} {
+		if path := filepath.Join(group, file); exists(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 const serversGroup = "servers"
 
 // makeServers makes the group of the servers where CPU time is shared out.
 func makeServers(group string) error {
-	if !sharesCPU(group) {
+	if weightOf(group) == "" {
 		return nil
 	}
 	if err := os.Mkdir(filepath.Join(group, serversGroup), 0o755); err != nil {
@@ -88,7 +106,7 @@ func makeServers(group string) error {
 func joinServers(name string) error {
 	for _, hierarchy := range hierarchies() {
 		group := filepath.Join(hierarchy, name)
-		if !sharesCPU(group) {
+		if weightOf(group) == "" {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(group, serversGroup, "cgroup.procs"), []byte("0"), 0o600); err != nil {
@@ -96,15 +114,6 @@ func joinServers(name string) error {
 		}
 	}
 	return nil
-}
-
-func sharesCPU(group string) bool {
-	for _, file := range []string{"cpu.shares", "cpu.weight"} {
-		if _, err := os.Stat(filepath.Join(group, file)); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // hierarchies are the mounted roots: one folder per controller, or the root
