@@ -105,6 +105,10 @@ acceptance: setup setup-tests setup-cluster images ## Install, run and injure Po
 	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_CLAIMS='$(ACCEPTANCE_CLAIMS)' ACCEPTANCE_REPORT=$(ACCEPTANCE_REPORT) CGO_ENABLED=0 \
 		go test -count=1 -timeout 100m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance $(ACCEPTANCE_FLAGS) | grep --line-buffered -v '^=== '
 
+.PHONY: workload-images
+workload-images: setup setup-tests setup-cluster ## Write the images of acceptance's workloads to build/workload-images, for a cluster of yours.
+	@go run ./tests/cluster/images/write --output $(BUILD)/workload-images
+
 .PHONY: sbom
 sbom: build ## Write a bill of materials and the licences for each image into build/sbom.
 	@mkdir -p $(BUILD)/sbom; $(BUILD)/backend --log-level=warn licences >$(BUILD)/sbom/clickhouse.txt

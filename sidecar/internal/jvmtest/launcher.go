@@ -21,6 +21,17 @@ func Launcher(t testing.TB) (path string, env []string) {
 	return path, []string{"LIBJVM=" + filepath.Join(home, "lib", "server", "libjvm.so")}
 }
 
+//go:embed testdata/withoutperf.c
+var withoutPerfSource []byte
+
+// WithoutPerf compiles a program that runs the java command of jdk where perf events
+// are refused, as in a container; the profiler then samples by timers. env is what it
+// needs.
+func WithoutPerf(t testing.TB, jdk string) (path string, env []string) {
+	t.Helper()
+	return compileC(t, "withoutperf", withoutPerfSource), []string{"PROGRAM=" + Java(t, jdk)}
+}
+
 // NativeLibrary compiles a library of native methods.
 func NativeLibrary(t testing.TB, source []byte) (path string) {
 	t.Helper()

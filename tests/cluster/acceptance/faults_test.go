@@ -25,10 +25,8 @@ const (
 )
 
 func faults(t *testing.T) {
-	if shared.node == nil {
-		t.Skip("this is not a cluster of ours: nothing is broken on it")
-	}
 	const group = "Faults"
+	shared.skipElsewhere(t, group)
 	if !require(t, stepLimit, group, "certificates and tokens of minutes instead of months", shortLived) ||
 		!require(t, stepLimit, group, "a service to injure is profiled", startVictim) {
 		return

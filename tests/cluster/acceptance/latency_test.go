@@ -37,10 +37,9 @@ type felt struct {
 
 // latency compares a shop with itself: the same pod with and without a sidecar.
 func latency(t *testing.T) {
-	if shared.node == nil {
-		t.Skip("the images of the workloads are on a node of ours only")
-	}
-	claimWithin(t, 8*time.Minute, "Latency", "a shop answers its callers with profiling as without", func(s *step) {
+	const group = "Latency"
+	shared.skipWithoutImages(t, group)
+	claimWithin(t, 8*time.Minute, group, "a shop answers its callers with profiling as without", func(s *step) {
 		shared.applyText(s, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", latencyNamespace))
 		sides := []string{"profiled", "plain"}
 		for _, name := range sides {

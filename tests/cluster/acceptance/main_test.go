@@ -36,14 +36,12 @@ func wantsPart(name string) bool {
 // on always runs.
 var onlyClaims = regexp.MustCompile(os.Getenv("ACCEPTANCE_CLAIMS"))
 
-// javaVersions are those that workloads are run on.
-var javaVersions = []string{"11", "17", "21", "25"}
-
 // lab is what all tests share. They run one after the other, in the order of
 // the files' names, on one installation.
 type lab struct {
 	*kube.Cluster
 	node     *kube.Node // nil on somebody else's cluster
+	lacks    []string   // images of the workloads that a node of it does not have
 	workshop images.Workshop
 	root     string
 	report   *Report
@@ -140,7 +138,55 @@ func (l *lab) connect(ctx context.Context, binaries kube.Binaries, kubeconfig, d
 			return fmt.Errorf("look for namespace %s: %w", name, err)
 		}
 	}
-	return nil
+	l.lacks, err = l.lackingImages(ctx)
+	return err
+}
+
+// lackingImages are those of the workloads that a node which takes pods does not
+// tell. A kubelet tells 50 images unless it is told otherwise (--node-status-max-images).
+func (l *lab) lackingImages(ctx context.Context) (lacking []string, err error) {
+	nodes, err := l.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the nodes: %w", err)
+	}
+	for _, node := range nodes.Items {
+		if node.Spec.Unschedulable {
+			continue
+		}
+		var has []string
+		for _, image := range node.Status.Images {
+			has = append(has, image.Names...)
+		}
+		for _, name := range images.WorkloadNames() {
+			if !slices.Contains(has, name) && !slices.Contains(lacking, name) {
+				lacking = append(lacking, name)
+			}
+		}
+	}
+	return lacking, nil
+}
+
+// skipElsewhere leaves a part out on somebody else's cluster, and says so in the
+// report.
+func (l *lab) skipElsewhere(t *testing.T, part string) {
+	t.Helper()
+	if l.node == nil {
+		l.skip(t, part, "this is not a cluster of ours: nothing is broken on it, and no image is put there")
+	}
+}
+
+// skipWithoutImages leaves a part out where its pods could not start.
+func (l *lab) skipWithoutImages(t *testing.T, part string) {
+	t.Helper()
+	if len(l.lacks) > 0 {
+		l.skip(t, part, fmt.Sprintf("nodes lack %s; load the archives that `make workload-images` writes", strings.Join(l.lacks, ", ")))
+	}
+}
+
+func (l *lab) skip(t *testing.T, part, reason string) {
+	t.Helper()
+	l.report.leaveOut(part, reason)
+	t.Skip(reason)
 }
 
 func (l *lab) startNode(ctx context.Context, binaries kube.Binaries, directory string) error {
@@ -148,29 +194,18 @@ func (l *lab) startNode(ctx context.Context, binaries kube.Binaries, directory s
 	if _, err := os.Stat(own); err != nil {
 		return fmt.Errorf("find Podflame's images: %w; run make images", err)
 	}
-	archives, err := l.workshop.Basic(ctx)
+	pause, err := l.workshop.Pause(ctx)
 	if err != nil {
 		return err
 	}
-	for _, version := range javaVersions {
-		archive, err := l.workshop.Java(ctx, version, "")
-		if err != nil {
-			return err
-		}
-		archives = append(archives, archive)
-	}
-	withUser, err := l.workshop.Java(ctx, "17", "1001")
-	if err != nil {
-		return err
-	}
-	linked, err := l.workshop.Linked(ctx)
+	archives, err := l.workshop.Workloads(ctx)
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		return fmt.Errorf("make a folder for the node: %w", err)
 	}
-	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, withUser, linked, own)...); err != nil {
+	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, pause, own)...); err != nil {
 		return err
 	}
 	l.Cluster = l.node.Cluster

@@ -24,7 +24,14 @@ type Report struct {
 	Machine    string    `json:"machine"`
 	Seconds    float64   `json:"seconds"`
 	Unfinished bool      `json:"unfinished,omitempty"` // the run went on, or was broken off
+	LeftOut    []LeftOut `json:"leftOut,omitempty"`    // parts that were asked for and cannot run here
 	Results    []*Result `json:"results"`
+}
+
+// LeftOut is a part that did not run, and why.
+type LeftOut struct {
+	Group  string `json:"group"`
+	Reason string `json:"reason"`
 }
 
 // Result is one claim and whether it held.
@@ -43,6 +50,12 @@ func (r *Report) add(result *Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Results = append(r.Results, result)
+}
+
+func (r *Report) leaveOut(group, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.LeftOut = append(r.LeftOut, LeftOut{group, reason})
 }
 
 func (r *Result) measure(text string) {
@@ -89,6 +102,9 @@ func (r *Report) text() string {
 		fmt.Fprintf(&out, "**The run was broken off after these claims.**\n\n")
 	}
 	fmt.Fprintf(&out, "- Podflame %s\n- Kubernetes %s\n- %s\n", r.Version, r.Kubernetes, r.Machine)
+	for _, part := range r.LeftOut {
+		fmt.Fprintf(&out, "- Not run: %s: %s\n", part.Group, part.Reason)
+	}
 	group := ""
 	for _, result := range r.Results {
 		if result.Group != group {

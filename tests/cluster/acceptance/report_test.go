@@ -50,6 +50,14 @@ func TestReportOfABrokenRunSaysSo(t *testing.T) {
 	}
 }
 
+func TestReportSaysWhatDidNotRun(t *testing.T) {
+	report := &Report{}
+	report.leaveOut("Faults", "nothing is broken here")
+	if text := report.text(); !strings.Contains(text, "- Not run: Faults: nothing is broken here\n") {
+		t.Errorf("the text does not say what did not run:\n%s", text)
+	}
+}
+
 func TestLongCellsAreCut(t *testing.T) {
 	if got := cell(strings.Repeat("ä", cellLimit)); len(got) > cellLimit+5 || !strings.HasSuffix(got, " …") {
 		t.Errorf("%d bytes: %s", len(got), got)

@@ -17,10 +17,8 @@ import (
 // terminal is what a person does at one: kubectl finds our client as a plugin, and
 // that finds the backend through kubectl.
 func terminal(t *testing.T) {
-	if shared.node == nil {
-		t.Skip("the images of the workloads are on a node of ours only")
-	}
 	const group = "Terminal"
+	shared.skipWithoutImages(t, group)
 	asked := workload{name: "asked", namespace: annotatedNamespace, spec: knownUser + containers(java("app", images.JavaName("17"), busy, ready))}
 	leftOut := workload{name: "left-out", namespace: labelledNamespace, annotations: contract.Enabled + `: "false"`,
 		spec: knownUser + "containers: [{name: app, image: " + images.BusyboxName + ", command: [sleep, \"86400\"]}]\n"}

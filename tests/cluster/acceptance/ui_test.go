@@ -12,7 +12,7 @@ import (
 // uiPages are what a person looks at, by the name of the screenshot.
 func uiPages() map[string]string {
 	profile := scope(annotatedNamespace, "java17", "cpu")
-	if shared.node == nil {
+	if len(shared.lacks) > 0 {
 		profile = scope(demoNamespace, "demo", "cpu") // all that runs there
 	}
 	return map[string]string{

@@ -20,10 +20,8 @@ const upgradeNamespace = "acceptance-upgrade"
 // upgrade goes from the previous version to this one, the webhook first: for a
 // while old sidecars and new ones write to an old backend, then both to a new one.
 func upgrade(t *testing.T) {
-	if shared.node == nil {
-		t.Skip("the images of the previous version are on a node of ours only")
-	}
 	const group = "Upgrade"
+	shared.skipElsewhere(t, group)
 	var from previous
 	var began time.Time
 	if !require(t, 20*time.Minute, group, "the previous version is built", func(s *step) {

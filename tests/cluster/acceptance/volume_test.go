@@ -35,10 +35,8 @@ const (
 // never come twice, allocation and contention without a pause, windows of ten
 // seconds; and asks meanwhile.
 func highVolume(t *testing.T) {
-	if shared.node == nil {
-		t.Skip("the images of the workloads are on a node of ours only")
-	}
 	const group = "High volume"
+	shared.skipElsewhere(t, group)
 	if !require(t, stepLimit, group, "the backend with ClickHouse bounded to 2 GiB", boundBackend) ||
 		!require(t, stepLimit, group, "pods that allocate and queue for locks are profiled", startStorm) {
 		return

@@ -64,7 +64,7 @@ const strictly, loosely = 2000, 400
 func allWorkloads() []workload {
 	java17 := images.JavaName("17")
 	var all []workload
-	for _, version := range javaVersions {
+	for _, version := range images.JavaVersions() {
 		all = append(all, workload{
 			name: "java" + version, claim: "Java " + version + " as a known user that is not root", namespace: annotatedNamespace, samples: strictly,
 			spec: knownUser + containers(java("app", images.JavaName(version), busy, ready)), check: everyType,
@@ -124,9 +124,7 @@ const workloadLimit = 8 * time.Minute
 
 func workloads(t *testing.T) {
 	const group = "Workloads"
-	if shared.node == nil {
-		t.Skip("the images of the workloads are on a node of ours only")
-	}
+	shared.skipWithoutImages(t, group)
 	if !require(t, stepLimit, group, "namespaces of every kind are made", func(s *step) { shared.makeNamespaces(s) }) {
 		return
 	}

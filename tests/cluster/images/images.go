@@ -45,9 +45,41 @@ type Workshop struct {
 	Folder string // where archives, layers and classes go; must stay while they are read
 }
 
+// JavaVersions are those that workloads are run on.
+func JavaVersions() []string { return []string{"11", "17", "21", "25"} }
+
+// WorkloadNames are the images that the workloads of `make acceptance` run on.
+func WorkloadNames() []string {
+	names := []string{BusyboxName, JavaUserName("17"), LinkedName}
+	for _, version := range JavaVersions() {
+		names = append(names, JavaName(version))
+	}
+	return names
+}
+
+// Workloads makes the images of WorkloadNames.
+func (w Workshop) Workloads(ctx context.Context) (archives []string, err error) {
+	makers := []func() (string, error){
+		func() (string, error) { return w.busybox(ctx) },
+		func() (string, error) { return w.Java(ctx, "17", "1001") },
+		func() (string, error) { return w.Linked(ctx) },
+	}
+	for _, version := range JavaVersions() {
+		makers = append(makers, func() (string, error) { return w.Java(ctx, version, "") })
+	}
+	for _, archive := range makers {
+		made, err := archive()
+		if err != nil {
+			return nil, err
+		}
+		archives = append(archives, made)
+	}
+	return archives, nil
+}
+
 // Basic makes what every node needs: the pods' sandbox and a shell.
 func (w Workshop) Basic(ctx context.Context) ([]string, error) {
-	pause, err := w.pause(ctx)
+	pause, err := w.Pause(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +90,8 @@ func (w Workshop) Basic(ctx context.Context) ([]string, error) {
 	return []string{pause, busybox}, nil
 }
 
-func (w Workshop) pause(ctx context.Context) (string, error) {
+// Pause makes the image of the pods' sandbox.
+func (w Workshop) Pause(ctx context.Context) (string, error) {
 	program, err := w.program(ctx, "pause")
 	if err != nil {
 		return "", err

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/podflame/podflame/tests/cluster/furnish"
@@ -22,17 +21,16 @@ import (
 
 func main() {
 	build := flag.String("build", "build", "folder with images.tar, made by make images; left out if it is not there")
-	java := flag.String("java", "17", "versions of Java to make images of, by commas")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *build, strings.FieldsFunc(*java, func(r rune) bool { return r == ',' })); err != nil {
+	if err := run(ctx, *build); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, build string, java []string) (err error) {
+func run(ctx context.Context, build string) (err error) {
 	folder, err := os.MkdirTemp("", "podflame-cluster-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the cluster: %w", err)
@@ -47,7 +45,7 @@ func run(ctx context.Context, build string, java []string) (err error) {
 		return err
 	}
 	workshop := images.Workshop{Root: root, Cache: filepath.Dir(binaries.Cache), Folder: folder}
-	archives, err := archives(ctx, workshop, build, java)
+	archives, err := archives(ctx, workshop, build)
 	if err != nil {
 		return err
 	}
@@ -69,18 +67,16 @@ func run(ctx context.Context, build string, java []string) (err error) {
 	return nil
 }
 
-func archives(ctx context.Context, workshop images.Workshop, build string, java []string) ([]string, error) {
-	made, err := workshop.Basic(ctx)
+func archives(ctx context.Context, workshop images.Workshop, build string) ([]string, error) {
+	pause, err := workshop.Pause(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, version := range java {
-		archive, err := workshop.Java(ctx, version, "")
-		if err != nil {
-			return nil, err
-		}
-		made = append(made, archive)
+	made, err := workshop.Workloads(ctx)
+	if err != nil {
+		return nil, err
 	}
+	made = append(made, pause)
 	own, err := filepath.Abs(filepath.Join(build, "images.tar"))
 	if err != nil {
 		return nil, fmt.Errorf("find the images: %w", err)
