@@ -116,11 +116,7 @@ func isPprof(ts *testscript.TestScript, _ bool, args []string) {
 // startBackend serves people and sidecars from a store of its own.
 func startBackend(t *testing.T, people *auth.People) (string, *regressions.Watch) {
 	t.Helper()
-	db := storetest.Open(t, func(c *store.Config) {
-		c.Unscoped = false
-		c.Limits = store.DefaultLimits()
-		c.Limits.QueryTimeout = time.Minute
-	})
+	db := storetest.Open(t, func(c *store.Config) { c.Unscoped = false })
 	limits := query.DefaultLimits()
 	limits.Timeout, limits.HealthWait = 2*time.Minute, time.Minute // the machine may be busy
 	log, registry := slog.New(slog.DiscardHandler), prometheus.NewRegistry()

@@ -45,10 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	log, registry, limits := slog.New(slog.DiscardHandler), prometheus.NewRegistry(), query.DefaultLimits()
 	limits.Timeout = 2 * time.Minute // a loaded machine is no failure
-	db := storetest.Open(t, func(c *store.Config) {
-		c.Unscoped, c.Limits = false, store.DefaultLimits()
-		c.Limits.QueryTimeout = time.Minute
-	})
+	db := storetest.Open(t, func(c *store.Config) { c.Unscoped = false })
 	w := &world{cluster: authtest.NewServer(t)}
 	kube, err := auth.NewKube(w.cluster.Config())
 	if err != nil {

@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	log, registry, limits := slog.New(slog.DiscardHandler), prometheus.NewRegistry(), query.DefaultLimits()
 	limits.Timeout = 5 * time.Minute // a loaded machine is no failure
 	db := storetest.Open(t, func(c *store.Config) {
-		c.Unscoped, c.Limits = false, store.DefaultLimits()
+		c.Unscoped = false
 		c.Limits.QueryTimeout, c.Limits.InsertTimeout = 5*time.Minute, 5*time.Minute
 	})
 	in := ingest.New(ingest.Config{Store: db, Limits: ingest.DefaultLimits(), Log: log, Registry: registry})
