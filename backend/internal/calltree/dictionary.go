@@ -15,18 +15,27 @@ import (
 type Dictionary struct {
 	limit int64
 
-	mu        sync.RWMutex
-	tree      *grower
-	last      trail
-	stacks    map[uint64]end
-	short     bool             // of room: a stack was cut or refused, and all new ones are cut
-	index     map[uint64]int32 // by function id
-	ids       []uint64         // of functions, by index
-	functions []profile.Function
-	named     []bool
-	names     int64   // bytes
-	byName    []int32 // functions with a name in their order, but for those in unsorted
-	unsorted  []int32
+	mu           sync.RWMutex
+	tree         *grower
+	last         trail
+	stacks       map[uint64]end
+	short        bool             // of room: a stack was cut or refused, and all new ones are cut
+	index        map[uint64]int32 // by function id
+	ids          []uint64         // of functions, by index
+	functions    []profile.Function
+	named        []bool
+	bytesOfNames int64
+	byName       []int32 // functions with a name in their order, but for those in unsorted
+	unsorted     []int32
+	table        *functions // nil if functions were added or named since
+	now          *state     // nil if anything was added since
+}
+
+// state is a dictionary at a time. It does not change.
+type state struct {
+	*functions
+	runs
+	runOf []int32 // by node
 }
 
 // end is where a stack ends in the tree.
@@ -44,13 +53,19 @@ const treeShare = 2
 // NewDictionary returns an empty dictionary that takes no more stacks when it
 // takes about limit bytes.
 func NewDictionary(limit int64) *Dictionary {
-	return &Dictionary{limit: limit, tree: newGrower(), stacks: map[uint64]end{}, index: map[uint64]int32{}}
+	d := &Dictionary{limit: limit, tree: newGrower(), stacks: map[uint64]end{}, index: map[uint64]int32{}}
+	d.call(d.intern(profile.FunctionID(omitted)), omitted)
+	return d
 }
 
-// What an entry of a map takes, its share of the free ones included.
+// firstFunction of each dictionary is the function omitted.
+const firstFunction = 0
+
+// What an entry of a map takes, its share of the free ones included, with two runs of
+// a stack, and the place of a function in the table.
 const (
-	stackBytes    = 24
-	functionBytes = 24 + 8 + 24 + 1 + 4
+	stackBytes    = 24 + 2*12
+	functionBytes = 24 + 8 + 24 + 1 + 4 + 32
 )
 
 // Bytes is about what the dictionary takes.
@@ -61,23 +76,7 @@ func (d *Dictionary) Bytes() int64 {
 }
 
 func (d *Dictionary) bytes() int64 {
-	return d.tree.bytes() + stackBytes*int64(len(d.stacks)) + functionBytes*int64(len(d.ids)) + d.names
-}
-
-// Missing returns the ids of the stacks that the dictionary lacks; one may come
-// once for each list.
-func (d *Dictionary) Missing(lists ...[]Sum) []uint64 {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	var out []uint64
-	for _, sums := range lists {
-		for i := range sums {
-			if _, ok := d.stacks[sums[i].Stack]; !ok {
-				out = append(out, sums[i].Stack)
-			}
-		}
-	}
-	return out
+	return d.tree.bytes() + stackBytes*int64(len(d.stacks)) + functionBytes*int64(len(d.ids)) + d.bytesOfNames
 }
 
 // Add enters a stack. Frames holds the ids of its functions, root first, in 8
@@ -92,7 +91,9 @@ func (d *Dictionary) Add(id uint64, frames []byte) bool {
 		d.short = true
 		return false
 	}
-	d.stacks[id] = d.enter(frames)
+	at := d.enter(frames)
+	d.tree.stop(at.node)
+	d.stacks[id], d.now = at, nil
 	return true
 }
 
@@ -141,7 +142,7 @@ func (t *trail) add(function uint64, node int32) {
 // the rest: a node that is not there yet would lack the stacks that were cut before.
 func (d *Dictionary) cut(node int32, frames []byte) end {
 	d.short = true
-	node = d.tree.child(node, d.rest())
+	node = d.tree.child(node, firstFunction)
 	last := frames[8*(len(frames)/8-1):]
 	return end{d.tree.child(node, d.intern(binary.LittleEndian.Uint64(last))), true}
 }
@@ -154,48 +155,13 @@ func (d *Dictionary) known(parent int32, function uint64) (node int32, ok bool) 
 	return d.tree.find(parent, index)
 }
 
-// rest is the index of the function of frames that had no room.
-func (d *Dictionary) rest() int32 {
-	f := profile.Function{Name: OmittedFrames, Kind: profile.Omitted}
-	index := d.intern(profile.FunctionID(f))
-	d.call(index, f)
-	return index
-}
-
-// Crowded says whether the stacks of others keep those of the lists from their
-// room: more than a twentieth of what a list holds is in stacks that are cut or
-// missing, and the lists have less than half of the stacks that are held. A new
-// dictionary would serve the lists better.
-func (d *Dictionary) Crowded(lists ...[]Sum) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if !d.short { // what is missing is not in the store
-		return false
-	}
-	held, crowded := 0, false
-	for _, sums := range lists {
-		var whole, short int64
-		for i := range sums {
-			at, ok := d.stacks[sums[i].Stack]
-			if ok {
-				held++
-			}
-			whole = profile.Amount{Value: whole}.Add(sums[i].Amount).Value
-			if !ok || at.cut {
-				short = profile.Amount{Value: short}.Add(sums[i].Amount).Value
-			}
-		}
-		crowded = crowded || short > whole/20
-	}
-	return crowded && 2*held < len(d.stacks)
-}
-
 func (d *Dictionary) intern(function uint64) int32 {
 	index, ok := d.index[function]
 	if !ok {
 		index = int32(len(d.ids))
 		d.index[function] = index
-		d.ids, d.functions, d.named = append(d.ids, function), append(d.functions, profile.Function{}), append(d.named, false)
+		d.ids, d.functions, d.named = append(d.ids, function), append(d.functions, unknown), append(d.named, false)
+		d.table, d.now = nil, nil
 	}
 	return index
 }
@@ -228,19 +194,46 @@ func (d *Dictionary) call(index int32, f profile.Function) {
 		return
 	}
 	d.functions[index], d.named[index] = f, true
-	d.names += int64(len(f.Name))
+	d.bytesOfNames += int64(len(f.Name))
 	d.unsorted = append(d.unsorted, index)
+	d.table, d.now = nil, nil
+}
+
+// current returns what the dictionary holds now.
+func (d *Dictionary) current() *state {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.table == nil {
+		d.table = d.newTable()
+	}
+	if d.now == nil {
+		d.now = &state{functions: d.table}
+		d.now.runs, d.now.runOf = d.tree.fold()
+	}
+	return d.now
+}
+
+// newTable has functions without a name where that of unknown ones belongs.
+func (d *Dictionary) newTable() *functions {
+	d.sortNames()
+	var unnamed []int32
+	for function, named := range d.named {
+		if !named {
+			unnamed = append(unnamed, int32(function))
+		}
+	}
+	at, _ := slices.BinarySearchFunc(d.byName, unknown, func(f int32, u profile.Function) int { return compareFunctions(d.functions[f], u) })
+	table := ranked(slices.Clone(d.functions), slices.Insert(slices.Clone(d.byName), at, unnamed...))
+	if len(unnamed) > 0 {
+		table.named = slices.Clone(d.named)
+	}
+	return table
 }
 
 // sortNames brings the functions that were named since the last time into their
 // order: to compare all names takes longer than all else that an answer needs of
 // the tree.
 func (d *Dictionary) sortNames() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.unsorted) == 0 {
-		return
-	}
 	compare := func(a, b int32) int { return compareFunctions(d.functions[a], d.functions[b]) }
 	slices.SortFunc(d.unsorted, compare)
 	old, merged := d.byName, make([]int32, 0, len(d.byName)+len(d.unsorted))

@@ -36,12 +36,12 @@ func TestFullDictionaryTakesNoMoreAndSaysSo(t *testing.T) {
 	if !d.Add(0, nil) {
 		t.Error("a stack that is held already was refused")
 	}
-	if missing := d.Missing(sums); len(missing) != len(sums)-taken || missing[0] != uint64(taken) {
+	if missing := d.Find(sums).Missing(); len(missing) != len(sums)-taken || missing[0] != uint64(taken) {
 		t.Errorf("%d are missing, the first %d", len(missing), missing[0])
 	}
 	tree, lacking := d.Tree(sums)
-	if lacking[0].Stacks != len(sums)-taken || lacking[0].Value != int64(len(sums)-taken) || tree.Totals(0)[0].Value != int64(taken) {
-		t.Errorf("lacks %+v, holds %+v", lacking, tree.Totals(0)[0])
+	if lacking[0].Stacks != len(sums)-taken || lacking[0].Value != int64(len(sums)-taken) || tree.Totals()[0].Value != int64(taken) {
+		t.Errorf("lacks %+v, holds %+v", lacking, tree.Totals()[0])
 	}
 }
 
@@ -63,9 +63,9 @@ func TestFullTreeHoldsStacksAsFarAsItKnowsThem(t *testing.T) {
 		sums = append(sums, Sum{id, profile.Amount{Value: 1, Count: 1}})
 	}
 	tree, lacking := d.Tree(sums)
-	check(t, tree)
+	check(t, tree.whole())
 	rest := tree.text(0).where(func(path []string) bool { return slices.Contains(path, OmittedFrames) }).total()
-	if whole := tree.Totals(0)[0]; whole.Count != 160 || lacking[0] != (Lacking{Cut: rest}) || rest.Count == 0 || rest == whole {
+	if whole := tree.Totals()[0]; whole.Count != 160 || lacking[0] != (Lacking{Cut: rest}) || rest.Count == 0 || rest == whole {
 		t.Errorf("the tree holds %+v, %+v of it cut, and lacks %+v", whole, rest, lacking[0])
 	}
 }
@@ -98,7 +98,7 @@ func TestCrowded(t *testing.T) {
 		{"a twentieth is missing", roomy, [][]Sum{list(381, 401)}, false},
 		{"nothing", roomy, [][]Sum{nil}, false},
 	} {
-		if got := test.d.Crowded(test.lists...); got != test.want {
+		if got := test.d.Find(test.lists...).Crowded(); got != test.want {
 			t.Errorf("%s: crowded is %v, want %v", test.name, got, test.want)
 		}
 	}
@@ -116,7 +116,7 @@ func TestUnnamedFunctionsAreOne(t *testing.T) {
 		t.Errorf("nameless are %v", got)
 	}
 	tree, _ := d.Tree([]Sum{{1, profile.Amount{Value: 1}}, {2, profile.Amount{Value: 2}}})
-	check(t, tree)
+	check(t, tree.whole())
 	if got := tree.text(0)["main;[unknown];leaf"]; got.Value != 3 || tree.Size() != 3 {
 		t.Errorf("the tree holds %v", tree.text(0))
 	}
@@ -139,7 +139,7 @@ func TestReadersNeedNoLockWhileStacksArrive(t *testing.T) {
 					sums = append(sums, Sum{id, profile.Amount{Value: 1}})
 				}
 				tree, lacking := d.Tree(sums)
-				check(t, tree)
+				check(t, tree.whole())
 				pruned, _ := tree.Prune(20)
 				if got := pruned.Totals(0)[0].Value + lacking[0].Value; got != int64(len(sums)) {
 					t.Errorf("total is %d, want %d", got, len(sums))
@@ -186,7 +186,7 @@ func TestCacheDropsWhatWasNotAskedForForLongest(t *testing.T) {
 	}
 	one := []Sum{{Stack: 1}}
 	for key, want := range map[string]int{"a": 0, "b": 1, "c": 0} {
-		if got := len(c.Of(key).Missing(one)); got != want {
+		if got := len(c.Of(key).Find(one).Missing()); got != want {
 			t.Errorf("%s lacks %d stacks, want %d", key, got, want)
 		}
 	}

@@ -2,6 +2,7 @@ package calltree
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -24,7 +25,7 @@ func (f Filter) IsZero() bool {
 // Filter returns the tree of the samples that the filter chooses and the sum of
 // the others, by side. An error is that of the context.
 func (t *Tree) Filter(ctx context.Context, f Filter) (*Tree, []profile.Amount, error) {
-	outside := make([]profile.Amount, len(t.Self))
+	outside := make([]profile.Amount, len(t.self))
 	if f.IsZero() {
 		return t, outside, nil
 	}
@@ -50,9 +51,9 @@ func (t *Tree) Filter(ctx context.Context, f Filter) (*Tree, []profile.Amount, e
 	if len(f.Path) > 0 {
 		demands = append(demands, demand{t.belowPath(f.Path), true})
 	}
-	kept := t.only(func(node int) bool {
+	kept := t.only(func(run int) bool {
 		for _, d := range demands {
-			if d.nodes[node] != d.want {
+			if d.runs[run] != d.want {
 				return false
 			}
 		}
@@ -61,25 +62,40 @@ func (t *Tree) Filter(ctx context.Context, f Filter) (*Tree, []profile.Amount, e
 	return kept, outside, nil
 }
 
-// demand is what a filter wants of a node's entry in a list.
+// demand is what a filter wants of a run's entry in a list.
 type demand struct {
-	nodes []bool
-	want  bool
+	runs []bool
+	want bool
 }
 
 // matchStep is how many names are matched before the context is looked at.
 const matchStep = 64
 
-// match says which functions match.
+// match says which functions of the tree match.
 func (t *Tree) match(ctx context.Context, matches func(name string) bool) ([]bool, error) {
-	out := make([]bool, len(t.Functions))
-	for i, f := range t.Functions {
-		if i%matchStep == 0 && ctx.Err() != nil {
+	out := t.occurring()
+	looked := 0
+	for f, occurs := range out {
+		if !occurs {
+			continue
+		}
+		if looked++; looked%matchStep == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		out[i] = f.Kind != profile.Omitted && matches(f.Name)
+		out[f] = t.names[f].Kind != profile.Omitted && matches(t.names[f].Name)
 	}
-	return out, nil
+	return out, ctx.Err()
+}
+
+// occurring says which functions are in the tree.
+func (t *Tree) occurring() []bool {
+	out := make([]bool, len(t.names))
+	for run := range t.up {
+		for _, f := range t.chain(run) {
+			out[f] = true
+		}
+	}
+	return out
 }
 
 // inPackage matches Java methods, whose names read package.Class.method, and
@@ -89,59 +105,62 @@ func inPackage(name string) func(string) bool {
 	return func(function string) bool { return strings.HasPrefix(function, prefix) }
 }
 
-// below says which nodes are at or below one whose function matched.
+// below says which runs end at or below a node whose function matched.
 func (t *Tree) below(matched []bool) []bool {
-	out := make([]bool, len(t.Parent))
-	for node := 1; node < len(out); node++ {
-		out[node] = matched[t.Function[node]] || out[t.Parent[node]]
+	out := make([]bool, len(t.up))
+	for run := 1; run < len(out); run++ {
+		out[run] = out[t.up[run]] || slices.ContainsFunc(t.chain(run), func(f int32) bool { return matched[f] })
 	}
 	return out
 }
 
-// belowPath says which nodes are at or below the end of a path of names.
+// belowPath says which runs end at or below the end of a path of names.
 func (t *Tree) belowPath(path []string) []bool {
-	out := make([]bool, len(t.Parent))
-	steps := make([]int, len(t.Parent)) // of the path, taken; -1 beside it
-	for node := 1; node < len(out); node++ {
-		up := t.Parent[node]
-		out[node] = out[up]
-		steps[node] = -1
-		if done := steps[up]; done >= 0 && done < len(path) && t.Functions[t.Function[node]].Name == path[done] {
-			steps[node] = done + 1
-			out[node] = out[node] || done+1 == len(path)
+	out := make([]bool, len(t.up))
+	steps := make([]int, len(t.up)) // of the path, taken; -1 beside it
+	for run := 1; run < len(out); run++ {
+		done := steps[t.up[run]]
+		for _, f := range t.chain(run) {
+			if done < 0 || done == len(path) {
+				break
+			}
+			if t.names[f].Name != path[done] {
+				done = -1
+				break
+			}
+			done++
 		}
+		steps[run], out[run] = done, done == len(path)
 	}
 	return out
 }
 
-// only returns the tree of what is measured in the nodes that are kept; the rest
+// only returns the tree of what is measured in the runs that are kept; the rest
 // is added to outside.
-func (t *Tree) only(keep func(node int) bool, outside []profile.Amount) *Tree {
-	at := make([]int32, len(t.Parent))
-	var leaves []leaf
-	kept := make([]bool, len(t.Parent))
-	for node := range t.Parent {
-		kept[node] = keep(node)
-		for side := range t.Self {
-			switch a := t.Self[side][node]; {
+func (t *Tree) only(keep func(run int) bool, outside []profile.Amount) *Tree {
+	marks := make([]int32, len(t.up))
+	kept := make([]bool, len(t.up))
+	for run := range t.up {
+		kept[run] = keep(run)
+		for side := range t.self {
+			switch a := t.self[side][run]; {
 			case a == profile.Amount{}:
-			case kept[node]:
-				leaves = append(leaves, leaf{node: int32(node)})
+			case kept[run]:
+				t.touch(marks, int32(run))
 			default:
 				outside[side] = outside[side].Add(a)
 			}
 		}
 	}
-	out := compact(t.Parent, t.Function, at, touch(t.Parent, at, leaves))
-	out.Functions = t.Functions
-	for side := range t.Self {
-		self := make([]profile.Amount, len(out.Parent))
-		for node, position := range at {
-			if position >= 0 && kept[node] {
-				self[position] = t.Self[side][node]
-			}
+	out := &Tree{functions: t.functions, runs: t.part(marks)}
+	to := marks
+	for run := range to {
+		if !kept[run] {
+			to[run] = -1
 		}
-		out.Self = append(out.Self, self)
+	}
+	for _, self := range t.self {
+		out.self = append(out.self, moved(self, to, len(out.up)))
 	}
 	return out
 }

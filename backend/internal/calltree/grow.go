@@ -7,13 +7,14 @@ const noFunction = -1
 // they are first asked for, so a parent comes before its children.
 type grower struct {
 	parent, function []int32 // by node; node 0 is the root
+	inside           []uint8 // by node: how many nodes and ends of stacks are directly in it; 2 is any more
 	slots            []int32 // open addressing by parent and function: a node, or 0
 }
 
 const leastSlots = 64
 
 func newGrower() *grower {
-	return &grower{parent: []int32{-1}, function: []int32{noFunction}, slots: make([]int32, leastSlots)}
+	return &grower{parent: []int32{-1}, function: []int32{noFunction}, inside: []uint8{0}, slots: make([]int32, leastSlots)}
 }
 
 // child returns the node of a function below a parent.
@@ -23,13 +24,17 @@ func (g *grower) child(parent, function int32) int32 {
 		return node
 	}
 	node := int32(len(g.parent))
-	g.parent, g.function = append(g.parent, parent), append(g.function, function)
+	g.parent, g.function, g.inside = append(g.parent, parent), append(g.function, function), append(g.inside, 0)
+	g.inside[parent] = min(g.inside[parent]+1, 2)
 	g.slots[at] = node
 	if g.dense(0) {
 		g.rehash()
 	}
 	return node
 }
+
+// stop says that a stack ends at a node.
+func (g *grower) stop(node int32) { g.inside[node] = 2 }
 
 // dense says whether more nodes would take too many of the slots.
 func (g *grower) dense(more int) bool { return 3*len(g.slots) < 4*(len(g.parent)+more) }
@@ -74,8 +79,11 @@ func spread(parent, function int32) uint64 {
 	return h ^ h>>33
 }
 
+// What the arrays of nodes take of each, with what fold makes of it.
+const nodeBytes = 4 + 4 + 1 + 4
+
 func (g *grower) bytes() int64 {
-	return 4 * int64(cap(g.parent)+cap(g.function)+len(g.slots))
+	return nodeBytes*int64(cap(g.parent)) + 4*int64(len(g.slots))
 }
 
 // bytesWith is what the tree takes at most when more nodes have come.
@@ -85,7 +93,7 @@ func (g *grower) bytesWith(more int) int64 {
 		bytes += 4 * int64(len(g.slots))
 	}
 	if len(g.parent)+more > cap(g.parent) {
-		bytes += 4 * int64(cap(g.parent)+cap(g.function)) / 2
+		bytes += nodeBytes * int64(cap(g.parent)) / 2
 	}
 	return bytes
 }

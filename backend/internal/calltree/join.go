@@ -1,32 +1,54 @@
 package calltree
 
-import "github.com/podflame/podflame/backend/profile"
+import (
+	"slices"
+
+	"github.com/podflame/podflame/backend/profile"
+)
 
 // Join returns a tree with the sides of several trees, in their order. It is for
 // trees of different dictionaries: one dictionary makes such a tree itself.
 func Join(trees ...*Tree) *Tree {
 	g := newGrower()
-	index := map[profile.Function]int32{}
-	var functions []profile.Function
-	to := make([][]int32, len(trees))
-	for i, t := range trees {
-		shared := make([]int32, len(t.Functions))
-		for j, f := range t.Functions {
-			n, ok := index[f]
-			if !ok {
-				n = int32(len(functions))
-				index[f], functions = n, append(functions, f)
-			}
-			shared[j] = n
+	index := map[profile.Function]int32{omitted: 0}
+	names := []profile.Function{omitted}
+	shared := func(f profile.Function) int32 {
+		n, ok := index[f]
+		if !ok {
+			n = int32(len(names))
+			index[f], names = n, append(names, f)
 		}
-		to[i] = make([]int32, len(t.Parent))
-		for node := 1; node < len(t.Parent); node++ {
-			to[i][node] = g.child(to[i][t.Parent[node]], shared[t.Function[node]])
+		return n
+	}
+	to := make([][]int32, len(trees)) // by run: the node of its last node
+	for i, t := range trees {
+		functions := make([]int32, len(t.names))
+		for f, occurs := range t.occurring() {
+			if occurs {
+				functions[f] = shared(t.names[f])
+			}
+		}
+		to[i] = make([]int32, len(t.up))
+		for run := 1; run < len(t.up); run++ {
+			at := to[i][t.up[run]]
+			for _, f := range t.chain(run) {
+				at = g.child(at, functions[f])
+			}
+			to[i][run] = at
 		}
 	}
-	out := g.filled(&Tree{Functions: functions}, nil)
+	out := &Tree{functions: sortedTable(names), runs: g.single()}
 	for i, t := range trees {
-		out.Self = append(out.Self, g.filled(t, to[i]).Self...)
+		out.self = append(out.self, g.filled(t, to[i]).self...)
 	}
 	return out
+}
+
+func sortedTable(names []profile.Function) *functions {
+	order := make([]int32, len(names))
+	for f := range order {
+		order[f] = int32(f)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return compareFunctions(names[a], names[b]) })
+	return ranked(names, order)
 }

@@ -16,7 +16,7 @@ import (
 func TestTreeHoldsWhatWasSummed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := draw(t, 2)
-		tree := g.tree(t)
+		tree := g.tree(t).whole()
 		for side := range g.sides {
 			same(t, "stacks", tree.text(side), g.sides[side])
 			totals := tree.Totals(side)
@@ -37,16 +37,22 @@ func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := draw(t, 1)
 		d := g.entered(t, NewDictionary(rapid.Int64Range(300, 1500).Draw(t, "limit")))
-		tree, lacking := d.Tree(g.sums(0))
+		found := d.Find(g.sums(0))
+		cut, lacking := found.Tree()
+		tree, missing := cut.whole(), found.Missing()
 		check(t, tree)
-		missing := d.Missing(g.sums(0))
 		held := collapsed{}
 		for key, a := range g.sides[0] {
 			if !slices.Contains(missing, g.ids[key]) {
 				held[key] = a
 			}
 		}
+		pruned, _ := cut.Prune(rapid.IntRange(0, 20).Draw(t, "nodes"))
+		check(t, pruned)
 		totals := tree.Totals(0)
+		if pruned.Totals(0)[0] != totals[0] {
+			t.Fatalf("pruned to %+v, want %+v", pruned.Totals(0)[0], totals[0])
+		}
 		if totals[0].Add(lacking[0].Amount) != g.sides[0].total() || lacking[0].Stacks != len(missing) {
 			t.Fatalf("holds %+v, lacks %+v, want %+v in all", totals[0], lacking[0], g.sides[0].total())
 		}
@@ -59,7 +65,7 @@ func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
 				t.Fatalf("total of %q is %+v, want %+v", path, totals[node], want)
 			}
 		}
-		list, _ := tree.Top()
+		list, _ := cut.Top()
 		for _, f := range list {
 			if want := held.where(func(p []string) bool { return len(p) > 0 && p[len(p)-1] == f.Name }).total(); f.Self[0] != want {
 				t.Fatalf("self of %q is %+v, want %+v", f.Name, f.Self[0], want)
@@ -101,7 +107,7 @@ func TestPruneKeepsTheHeaviestAndEveryTotal(t *testing.T) {
 		pruned, report := tree.Prune(limit)
 		check(t, pruned)
 		checkWalk(t, pruned)
-		before, after := totalsByPath(tree), totalsByPath(pruned)
+		before, after := totalsByPath(tree.whole()), totalsByPath(pruned)
 		kept := maps.Clone(after)
 		maps.DeleteFunc(kept, func(path string, _ profile.Amount) bool { return strings.Contains(path, OmittedFrames) })
 		if len(kept)-1 > limit || report.Nodes != tree.Size() || len(before)-len(kept) != report.OmittedNodes {
@@ -131,7 +137,7 @@ func TestPruneKeepsTheHeaviestAndEveryTotal(t *testing.T) {
 	})
 }
 
-func totalsByPath(t *Tree) map[string]profile.Amount {
+func totalsByPath(t *Graph) map[string]profile.Amount {
 	out := map[string]profile.Amount{}
 	for node, a := range t.Totals(0) {
 		out[t.path(int32(node))] = a
@@ -149,7 +155,7 @@ func TestPruneDoesNotDependOnTheOrderOfArrival(t *testing.T) {
 		if diff := cmp.Diff(one, two); diff != "" {
 			t.Fatal(diff)
 		}
-		weights := one.weights()
+		weights := weights(one.Parent, one.Self)
 		for node := 2; node < len(one.Parent); node++ {
 			previous := int32(node) - 1
 			for one.Parent[previous] > one.Parent[node] {
@@ -183,7 +189,7 @@ func TestFilterKeepsWhatMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		check(t, tree)
+		check(t, tree.whole())
 		for side, stacks := range g.sides {
 			want := stacks.where(func(p []string) bool {
 				return (f.Include.IsZero() || slices.ContainsFunc(p, include)) && !slices.ContainsFunc(p, exclude) &&
@@ -205,8 +211,8 @@ func TestSandwich(t *testing.T) {
 		name := rapid.SampledFrom(names()).Draw(t, "function")
 		callers, outside := tree.Callers(name)
 		callees, outside2 := tree.Callees(name)
-		check(t, callers)
-		check(t, callees)
+		check(t, callers.whole())
+		check(t, callees.whole())
 		for side, stacks := range g.sides {
 			up, down := collapsed{}, collapsed{}
 			for key, a := range stacks {
@@ -233,7 +239,7 @@ func TestJoinPutsTreesSideBySide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := draw(t, 1), draw(t, 2)
 		joined := Join(a.tree(t), b.tree(t))
-		check(t, joined)
+		check(t, joined.whole())
 		same(t, "first", joined.text(0), a.sides[0])
 		same(t, "second", joined.text(1), b.sides[0])
 		same(t, "third", joined.text(2), b.sides[1])

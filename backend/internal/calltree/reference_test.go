@@ -87,7 +87,7 @@ func (g generated) tree(t *rapid.T) *Tree {
 			t.Fatalf("the dictionary lacks %+v", l)
 		}
 	}
-	check(t, tree)
+	check(t, tree.whole())
 	return tree
 }
 
@@ -116,8 +116,16 @@ func split(key string) []string {
 	return strings.Split(key, ";")
 }
 
+// whole has all nodes of a tree.
+func (t *Tree) whole() *Graph {
+	g, _ := t.Prune(t.Size())
+	return g
+}
+
 // text reads a side of a tree back.
-func (t *Tree) text(side int) collapsed {
+func (t *Tree) text(side int) collapsed { return t.whole().text(side) }
+
+func (t *Graph) text(side int) collapsed {
 	out := collapsed{}
 	for node, a := range t.Self[side] {
 		if a != (profile.Amount{}) {
@@ -127,7 +135,7 @@ func (t *Tree) text(side int) collapsed {
 	return out
 }
 
-func (t *Tree) path(node int32) string {
+func (t *Graph) path(node int32) string {
 	var path []string
 	for ; node > 0; node = t.Parent[node] {
 		path = append(path, t.Functions[t.Function[node]].Name)
@@ -136,8 +144,8 @@ func (t *Tree) path(node int32) string {
 	return strings.Join(path, ";")
 }
 
-// check holds a tree against what Tree promises.
-func check(t interface{ Fatalf(string, ...any) }, tree *Tree) {
+// check holds a tree against what Graph promises.
+func check(t interface{ Fatalf(string, ...any) }, tree *Graph) {
 	if tree.Parent[0] != -1 || tree.Function[0] != noFunction {
 		t.Fatalf("the root has parent %d and function %d", tree.Parent[0], tree.Function[0])
 	}
@@ -160,7 +168,7 @@ func check(t interface{ Fatalf(string, ...any) }, tree *Tree) {
 }
 
 // checkWalk says that what is below a node follows it directly.
-func checkWalk(t interface{ Fatalf(string, ...any) }, tree *Tree) {
+func checkWalk(t interface{ Fatalf(string, ...any) }, tree *Graph) {
 	for node := 1; node < len(tree.Parent); node++ {
 		above := int32(node) - 1
 		for above > tree.Parent[node] {

@@ -7,8 +7,8 @@ import "github.com/podflame/podflame/backend/profile"
 // inside a call of the same function is a callee of the outer one, so each
 // sample counts once. What is measured in other stacks is returned, by side.
 func (t *Tree) Callees(name string) (*Tree, []profile.Amount) {
-	return t.around(name, func(g *grower, node, above int32) int32 {
-		return g.child(max(above, 0), t.Function[node])
+	return t.around(name, func(g *grower, at place, above int32) int32 {
+		return g.child(max(above, 0), t.frames[at.frame])
 	})
 }
 
@@ -17,13 +17,13 @@ func (t *Tree) Callees(name string) (*Tree, []profile.Amount) {
 // callers, and at the ends the roots of the stacks. The outermost call of a
 // stack counts. What is measured in other stacks is returned, by side.
 func (t *Tree) Callers(name string) (*Tree, []profile.Amount) {
-	return t.around(name, func(g *grower, node, above int32) int32 {
+	return t.around(name, func(g *grower, at place, above int32) int32 {
 		if above >= 0 {
 			return above
 		}
 		end := int32(0)
-		for ; node > 0; node = t.Parent[node] {
-			end = g.child(end, t.Function[node])
+		for ; at.run > 0; at = t.above(at) {
+			end = g.child(end, t.frames[at.frame])
 		}
 		return end
 	})
@@ -32,27 +32,34 @@ func (t *Tree) Callers(name string) (*Tree, []profile.Amount) {
 // around grows a tree of what is measured in and below calls of a function.
 // Place returns the grown node that takes what is measured in a node; above is
 // that of its parent, -1 if the node is an outermost call.
-func (t *Tree) around(name string, place func(g *grower, node, above int32) int32) (*Tree, []profile.Amount) {
-	g, called := newGrower(), t.named(name)
-	outside := make([]profile.Amount, len(t.Self))
-	to := make([]int32, len(t.Parent))
-	for node := range to {
-		to[node] = -1
-		if node > 0 && (to[t.Parent[node]] >= 0 || called[t.Function[node]]) {
-			to[node] = place(g, int32(node), to[t.Parent[node]])
-			continue
+func (t *Tree) around(name string, grown func(g *grower, at place, above int32) int32) (*Tree, []profile.Amount) {
+	g, called := newGrower(), t.called(name)
+	outside := make([]profile.Amount, len(t.self))
+	to := make([]int32, len(t.up)) // the grown node of the last node of a run
+	for run := range to {
+		node := int32(-1)
+		if run > 0 {
+			node = to[t.up[run]]
 		}
-		for side := range t.Self {
-			outside[side] = outside[side].Add(t.Self[side][node])
+		for i, f := range t.chain(run) {
+			if node >= 0 || called[f] {
+				node = grown(g, place{int32(run), t.begin[run] + int32(i)}, node)
+			}
+		}
+		to[run] = node
+		for side := range t.self {
+			if node < 0 {
+				outside[side] = outside[side].Add(t.self[side][run])
+			}
 		}
 	}
 	return g.filled(t, to), outside
 }
 
-// named says which functions have that name, of whatever kind.
-func (t *Tree) named(name string) []bool {
-	out := make([]bool, len(t.Functions))
-	for i, f := range t.Functions {
+// called says which functions have that name, of whatever kind.
+func (t *Tree) called(name string) []bool {
+	out := make([]bool, len(t.names))
+	for i, f := range t.names {
 		out[i] = f.Name == name && f.Kind != profile.Omitted
 	}
 	return out

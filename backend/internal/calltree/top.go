@@ -15,66 +15,68 @@ type FunctionSums struct {
 // Functions. Frames of kind omitted are no functions: what is theirs, and what
 // has no frame at all, is returned as rest, by side.
 func (t *Tree) Top() (list []FunctionSums, rest []profile.Amount) {
-	list = make([]FunctionSums, len(t.Functions))
-	cells := make([]profile.Amount, 2*len(t.Self)*len(t.Functions))
-	for f := range list {
-		list[f] = FunctionSums{t.Functions[f], cells[:len(t.Self)], cells[len(t.Self) : 2*len(t.Self)]}
-		cells = cells[2*len(t.Self):]
+	list, at := t.noSums()
+	sides := len(t.self)
+	total, rest := make([][]profile.Amount, sides), make([]profile.Amount, sides)
+	for side, self := range t.self {
+		total[side], rest[side] = totals(t.up, self), self[0]
 	}
-	rest = make([]profile.Amount, len(t.Self))
-	outermost := t.outermost()
-	for side, self := range t.Self {
-		total := t.Totals(side)
-		rest[side] = self[0]
-		for node := 1; node < len(t.Parent); node++ {
-			sums := &list[t.Function[node]]
-			sums.Self[side] = sums.Self[side].Add(self[node])
-			if outermost[node] {
-				sums.Total[side] = sums.Total[side].Add(total[node])
+	order, position, end := t.walk()
+	until := make([]int32, len(t.names)) // by function: the position where its outermost call ends that was met last
+	for _, run := range order[1:] {
+		chain := t.chain(int(run))
+		for _, f := range chain {
+			if position[run] < until[f] {
+				continue
 			}
+			until[f] = end[run]
+			for side := range total {
+				sum := &list[at[f]].Total[side]
+				*sum = sum.Add(total[side][run])
+			}
+		}
+		for side := range t.self {
+			sum := &list[at[chain[len(chain)-1]]].Self[side]
+			*sum = sum.Add(t.self[side][run])
 		}
 	}
 	return functionsOnly(list, rest), rest
 }
 
-// outermost says which nodes have no other call of their function above them: it
-// visits each node after all that are called before it, and knows of each function
-// until where the outermost call that was met last goes.
-func (t *Tree) outermost() []bool {
-	out := make([]bool, len(t.Parent))
-	position, end := t.walk()
-	order := make([]int32, len(t.Parent))
-	for node, at := range position {
-		order[at] = int32(node)
+// noSums returns sums of nothing for each function of the tree, and where that is in
+// the list.
+func (t *Tree) noSums() (list []FunctionSums, at []int32) {
+	names, at := t.inOrder(t.occurring())
+	list = make([]FunctionSums, len(names))
+	sides := len(t.self)
+	cells := make([]profile.Amount, 2*sides*len(names))
+	for i, name := range names {
+		list[i] = FunctionSums{name, cells[:sides], cells[sides : 2*sides]}
+		cells = cells[2*sides:]
 	}
-	until := make([]int32, len(t.Functions))
-	for _, node := range order[1:] {
-		if f := t.Function[node]; position[node] >= until[f] {
-			out[node], until[f] = true, end[node]
-		}
-	}
-	return out
+	return list, at
 }
 
-// walk returns the position of each node in a walk, and that behind the last node
-// below it: what is below a node follows it directly.
-func (t *Tree) walk() (position, end []int32) {
-	size := make([]int32, len(t.Parent))
-	for node := len(size) - 1; node >= 0; node-- {
-		size[node]++
-		if node > 0 {
-			size[t.Parent[node]] += size[node]
+// walk returns the runs in the order of a walk, in which what is below a run follows
+// it directly; and of each run its position there and that behind the last run below it.
+func (t *Tree) walk() (order, position, end []int32) {
+	size := make([]int32, len(t.up))
+	for run := len(size) - 1; run >= 0; run-- {
+		size[run]++
+		if run > 0 {
+			size[t.up[run]] += size[run]
 		}
 	}
-	position = make([]int32, len(t.Parent))
-	next := make([]int32, len(t.Parent)) // position of the next child
+	order, position = make([]int32, len(t.up)), make([]int32, len(t.up))
+	next := make([]int32, len(t.up)) // position of the next run below
 	next[0] = 1
-	for node := 1; node < len(size); node++ {
-		up := t.Parent[node]
-		position[node] = next[up]
-		next[node], next[up] = next[up]+1, next[up]+size[node]
+	for run := 1; run < len(size); run++ {
+		up := t.up[run]
+		position[run] = next[up]
+		order[next[up]] = int32(run)
+		next[run], next[up] = next[up]+1, next[up]+size[run]
 	}
-	return position, next
+	return order, position, next
 }
 
 func functionsOnly(list []FunctionSums, rest []profile.Amount) []FunctionSums {

@@ -38,12 +38,12 @@ func tenMinutes() []*profile.Window {
 }
 
 // treeOf reads the tree back out of a graph.
-func treeOf(g api.Graph) *calltree.Tree {
+func treeOf(g api.Graph) *calltree.Graph {
 	kinds := map[string]profile.Kind{}
 	for k := profile.Java; k <= profile.Omitted; k++ {
 		kinds[k.String()] = k
 	}
-	t := &calltree.Tree{Parent: g.Parents, Function: g.Frames, Self: make([][]profile.Amount, 1)}
+	t := &calltree.Graph{Parent: g.Parents, Function: g.Frames, Self: make([][]profile.Amount, 1)}
 	for i, name := range g.Functions {
 		t.Functions = append(t.Functions, profile.Function{Name: name, Kind: kinds[g.Kinds[i]]})
 	}

@@ -35,8 +35,8 @@ func (q *Query) export(ctx context.Context, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, _ := s.tree.Prune(r.nodes, s.unread()...)
-	set := tree.StackSet(0, r.sel.Type)
+	graph, _ := s.tree.Prune(r.nodes, s.unread()...)
+	set := graph.StackSet(0, r.sel.Type)
 	var body bytes.Buffer
 	file := api.File{Name: fileName(r)}
 	switch r.format {

@@ -147,7 +147,7 @@ func calledOnce(set *profile.StackSet, name string) bool {
 }
 
 // secondLevel are the totals of the nodes two below the root.
-func secondLevel(t *calltree.Tree) map[string]int64 {
+func secondLevel(t *calltree.Graph) map[string]int64 {
 	out := map[string]int64{}
 	totals := t.Totals(0)
 	for node := 1; node < len(t.Parent); node++ {

@@ -56,11 +56,11 @@ func (s *stacks) flame(r request) api.Flame {
 // was not read it is only known that it has a node of its own.
 func (s *side) unreadNodes() int { return int(s.OmittedStacks) }
 
-func graph(t *calltree.Tree) api.Graph {
-	names, kinds := functionColumns(t.Functions)
-	g := api.Graph{Functions: names, Kinds: kinds, Parents: t.Parent, Frames: t.Function}
-	g.Values, g.Counts = amountColumns(t.Self[0])
-	return g
+func graph(g *calltree.Graph) api.Graph {
+	names, kinds := functionColumns(g.Functions)
+	out := api.Graph{Functions: names, Kinds: kinds, Parents: g.Parent, Frames: g.Function}
+	out.Values, out.Counts = amountColumns(g.Self[0])
+	return out
 }
 
 func functionColumns(functions []profile.Function) (names, kinds []string) {

@@ -36,13 +36,13 @@ func (s *Store) Blocks(ctx context.Context, sel Selection, groups, slices int, e
 		if err != nil || len(lists) == 0 {
 			return err
 		}
-		dictionary, err := r.stacks(ctx, []Selection{sel}, lists)
+		found, err := r.stacks(ctx, []Selection{sel}, lists)
 		if err != nil {
 			return err
 		}
 		for i, b := range blocks {
-			tree, lacking := dictionary.Tree(lists[i])
-			b.Tree, b.Cut = tree, lacking[0].Cut
+			tree, lacking := found.TreeOf(i)
+			b.Tree, b.Cut = tree, lacking.Cut
 			if err := ctx.Err(); err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func TestBlocksAreTheSelectionCutUp(t *testing.T) {
 	var sets []*profile.StackSet
 	seen, previous := map[int]int{}, -1
 	_, err := s.Blocks(t.Context(), sel, groups, slices, func(b store.Block) error {
-		set := b.Tree.StackSet(0, profile.CPU)
+		set := stacksOf(b.Tree, 0, profile.CPU)
 		if set.Total() != b.Total || b.Group < previous || b.Group >= groups {
 			t.Errorf("block of group %d has %+v, total %+v", b.Group, set.Total(), b.Total)
 		}

@@ -320,7 +320,7 @@ func answers(t *testing.T, s *store.Store) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enter("flame graph", sums.Tree.StackSet(0, sel.Type), nil)
+	enter("flame graph", stacksOf(sums.Tree, 0, sel.Type), nil)
 	enter("sides", sums.Sides, nil)
 	narrowed := sel
 	narrowed.Pods, narrowed.Threads = []string{"cart-1-1", "cart-1-4"}, []string{""}

@@ -153,7 +153,7 @@ func TestSumsKeepTheHeaviestWithinLimits(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				set, side := sums.Tree.StackSet(0, profile.CPU), sums.Sides[0]
+				set, side := stacksOf(sums.Tree, 0, profile.CPU), sums.Sides[0]
 				kept := len(set.Stacks)
 				if side.Total != all.Total() || int64(kept)+side.OmittedStacks != int64(len(all.Stacks)) || set.Total().Add(side.Omitted) != side.Total {
 					t.Errorf("%d kept of %d; %+v, kept %+v", kept, len(all.Stacks), side, set.Total())
@@ -209,7 +209,7 @@ func TestSelectionsSideBySide(t *testing.T) {
 		t.Fatal(err)
 	}
 	for side, w := range []*profile.Window{first, second} {
-		diff(t, "side", merged(profile.CPU, w), sums.Tree.StackSet(side, profile.CPU))
+		diff(t, "side", merged(profile.CPU, w), stacksOf(sums.Tree, side, profile.CPU))
 		if sums.Sides[side].Total != w.Set(profile.CPU).Total() {
 			t.Errorf("side %d has %+v", side, sums.Sides[side])
 		}
@@ -227,7 +227,7 @@ func TestStacksThatExpiredAreOmittedAndNamesUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	sums, err := s.Sums(t.Context(), sel)
-	if err != nil || sums.Tree.Size() == 0 || sums.Tree.Functions[0].Name != "[unknown]" {
+	if err != nil || sums.Tree.Size() == 0 || stacksOf(sums.Tree, 0, profile.CPU).Functions[0].Name != "[unknown]" {
 		t.Fatalf("sums %+v, %v", sums, err)
 	}
 	s.ForgetStacks()

@@ -13,19 +13,19 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// stacks returns a dictionary that holds the stacks of the lists, as far as they
+// stacks finds the stacks of the lists in a dictionary that holds them, as far as they
 // are in the store and have room. Stacks of different types have next to nothing
 // in common, so each type has a dictionary of its own.
-func (r *read) stacks(ctx context.Context, selections []Selection, lists [][]calltree.Sum) (*calltree.Dictionary, error) {
+func (r *read) stacks(ctx context.Context, selections []Selection, lists [][]calltree.Sum) (*calltree.Found, error) {
 	service, spans := selections[0].Service, lastThenRest(days(selections))
 	cache, key := r.store.trees, service+"\x00"+string(selections[0].Type)
 	d := cache.Of(key)
 	defer cache.Account(key)
-	if err := r.fill(ctx, d, service, spans, lists); err != nil || !d.Crowded(lists...) {
-		return d, err
+	found, err := r.fill(ctx, d, service, spans, lists)
+	if err != nil || !found.Crowded() {
+		return found, err
 	}
-	d = cache.Renew(key, d)
-	return d, r.fill(ctx, d, service, spans, lists)
+	return r.fill(ctx, cache.Renew(key, d), service, spans, lists)
 }
 
 // Stacks are read some at a time. They come heaviest first, so what has no room
@@ -38,21 +38,26 @@ const (
 
 // fill reads the stacks and names that a dictionary lacks: from the last day,
 // where most are, then from the others. It ends when the dictionary is full.
-func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) error {
-	missing, full := d.Missing(lists...), false
+func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) (*calltree.Found, error) {
+	found, full := d.Find(lists...), false
+	missing := found.Missing()
 	r.store.metrics.cacheMissing.Add(float64(len(missing)))
 	for _, span := range spans {
+		if len(missing) == 0 {
+			break
+		}
 		for some := firstStacks; len(missing) > 0 && !full; some *= moreStacks {
 			some = min(some, len(missing))
 			var err error
 			if full, err = r.loadStacks(ctx, d, service, missing[:some], span); err != nil {
-				return err
+				return nil, err
 			}
 			missing = missing[some:]
 		}
-		missing = d.Missing(lists...)
+		found.Again()
+		missing = found.Missing()
 	}
-	return r.fillNames(ctx, d, spans)
+	return found, r.fillNames(ctx, d, spans)
 }
 
 func (r *read) fillNames(ctx context.Context, d *calltree.Dictionary, spans []string) error {

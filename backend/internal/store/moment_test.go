@@ -161,7 +161,7 @@ func checkMoment(t *testing.T, s *store.Store, sel store.Selection) {
 		t.Error(err)
 		return
 	}
-	side, set := sums.Sides[0], sums.Tree.StackSet(0, sel.Type)
+	side, set := sums.Sides[0], stacksOf(sums.Tree, 0, sel.Type)
 	if bad := agree(&side.Coverage.Account); bad != "" {
 		t.Errorf("coverage of the graph: %s", bad)
 	}

@@ -101,7 +101,7 @@ func TestThreadsSumToTheSelection(t *testing.T) {
 		if err != nil {
 			t.Fatalf("threads %q without %q: %v", test.threads, test.not, err)
 		}
-		side, inside := sums.Sides[0], sums.Tree.Totals(0)[0]
+		side, inside := sums.Sides[0], sums.Tree.Totals()[0]
 		if inside != test.want || side.Total != total || side.Elsewhere.Add(inside) != total || side.Omitted != (profile.Amount{}) || side.Excess != (profile.Amount{}) {
 			t.Errorf("threads %q without %q: %+v in the tree, want %+v; %+v", test.threads, test.not, inside, test.want, side)
 		}

@@ -53,7 +53,7 @@ func TestOldestDayIsGivenUpForRoom(t *testing.T) {
 	exec(t, s, fmt.Sprintf(nothing, 0))
 
 	sums := of(before.Truncate(time.Hour), 25*time.Hour)
-	diff(t, "what is kept", merged(profile.CPU, kept), sums.Tree.StackSet(0, profile.CPU))
+	diff(t, "what is kept", merged(profile.CPU, kept), stacksOf(sums.Tree, 0, profile.CPU))
 	side := sums.Sides[0]
 	lost := merged(profile.CPU, old)
 	told := lossOf(side.Coverage.Ledger.Losses, profile.StoreFull)

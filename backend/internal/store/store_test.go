@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
 	"github.com/podflame/podflame/backend/profile"
@@ -114,11 +115,17 @@ func read(t testing.TB, s *store.Store, sel store.Selection) profile.StackSet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, side := sums.Tree.StackSet(0, sel.Type), sums.Sides[0]
+	set, side := stacksOf(sums.Tree, 0, sel.Type), sums.Sides[0]
 	if got := set.Total(); got.Add(side.Omitted) != side.Total {
 		t.Errorf("stacks %+v and omitted %+v are not the total %+v", got, side.Omitted, side.Total)
 	}
 	return set
+}
+
+// stacksOf reads a side of a tree back.
+func stacksOf(tree *calltree.Tree, side int, typ profile.Type) profile.StackSet {
+	whole, _ := tree.Prune(tree.Size())
+	return whole.StackSet(side, typ)
 }
 
 func diff(t testing.TB, what string, want, got profile.StackSet) {

@@ -59,11 +59,11 @@ func (r *read) sums(ctx context.Context, selections []Selection, known map[Servi
 			return nil, err
 		}
 	}
-	dictionary, err := r.stacks(ctx, selections, lists)
+	found, err := r.stacks(ctx, selections, lists)
 	if err != nil {
 		return nil, err
 	}
-	tree, lacking := dictionary.Tree(lists...)
+	tree, lacking := found.Tree()
 	for i := range out.Sides {
 		side := &out.Sides[i]
 		side.Omitted = side.Omitted.Add(lacking[i].Amount)
