@@ -36,6 +36,20 @@ export function alarming(service: Service): Loss[] {
   return [...service.losses, ...service.notCaptured].filter(loss => !loss.routine)
 }
 
+/** A service whose last window is older than this many windows is late. */
+const LATE_WINDOWS = 3
+
+/**
+ * Whether a window is missing at a time (Unix ms) after the last one: of a range of the past,
+ * windows after its end are not due, nor are any where all targets have ended.
+ */
+export function lastWindowIsLate(service: Service, at: number): boolean {
+  const states = Object.keys(service.targets)
+  if (service.lastWindowEnd === null || (states.length > 0 && states.every(state => state === 'gone')))
+    return false
+  return at - Date.parse(service.lastWindowEnd) > LATE_WINDOWS * service.windowSeconds * 1000
+}
+
 export function sortServices(services: Service[], order: ServicesOrder): Service[] {
   const byName = (a: Service, b: Service) => compareText(fullName(a), fullName(b))
   const cost = (s: Service) => meanRate(s, 'cpu') ?? -1

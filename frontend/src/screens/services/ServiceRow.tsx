@@ -1,5 +1,5 @@
 import type { Loss, ProfileType, Regression, Service } from '../../api/types'
-import { alarming, meanRate } from '../../profile/services'
+import { alarming, lastWindowIsLate, meanRate } from '../../profile/services'
 import {
   formatCount,
   formatDuration,
@@ -16,9 +16,6 @@ import { STATE_ORDER, StateBadge } from '../../ui/Status'
 import { formatAge, formatInstant } from '../../ui/time'
 import { linkTo, type UrlState } from '../../url'
 import { VerdictLink } from '../changes/VersionVerdict'
-
-/** A service whose last window is older than this many windows is late. */
-const LATE_WINDOWS = 3
 
 interface Props {
   url: UrlState
@@ -118,12 +115,11 @@ function Rate({ service, type, whole }: { service: Service; type: ProfileType; w
   )
 }
 
-/** Late is what was missing at the end of the range: of a range of the past, windows after it are not due. */
 function LastWindow({ service, until }: Pick<Props, 'service' | 'until'>) {
   const { now } = useLive()
   if (service.lastWindowEnd === null) return <span className="muted">none in this range</span>
   const end = Date.parse(service.lastWindowEnd)
-  const late = Math.min(now * 1000, until) - end > LATE_WINDOWS * service.windowSeconds * 1000
+  const late = lastWindowIsLate(service, Math.min(now * 1000, until))
   return (
     <div className={late ? 'warn' : ''} title={formatInstant(end)}>
       {formatAge(end, Math.max(now * 1000, end))}
