@@ -47,7 +47,7 @@ type end struct {
 // The tree may take one part in treeShare of a dictionary's bytes before stacks
 // are cut. The rest is for their ids and for what stands for the cut frames: the
 // stacks of a program that never takes one twice cost little more than their ids
-// then, not 20 bytes for each frame as well.
+// then, not 13 bytes for each frame as well.
 const treeShare = 2
 
 // NewDictionary returns an empty dictionary that takes no more stacks when it

@@ -4,11 +4,14 @@ package calltree
 const noFunction = -1
 
 // grower makes a tree node by node. Nodes are numbered in the order in which
-// they are first asked for, so a parent comes before its children.
+// they are first asked for, so a parent comes before its children. Of the children
+// of a node the one that came directly after it, if any, is found by that, and the
+// others by their slot: few nodes have others.
 type grower struct {
 	parent, function []int32 // by node; node 0 is the root
 	inside           []uint8 // by node: how many nodes and ends of stacks are directly in it; 2 is any more
 	slots            []int32 // open addressing by parent and function: a node, or 0
+	used             int     // of the slots
 }
 
 const leastSlots = 64
@@ -19,28 +22,39 @@ func newGrower() *grower {
 
 // child returns the node of a function below a parent.
 func (g *grower) child(parent, function int32) int32 {
-	at := g.slot(parent, function)
-	if node := g.slots[at]; node != 0 {
+	if node, ok := g.find(parent, function); ok {
 		return node
 	}
 	node := int32(len(g.parent))
 	g.parent, g.function, g.inside = append(g.parent, parent), append(g.function, function), append(g.inside, 0)
 	g.inside[parent] = min(g.inside[parent]+1, 2)
-	g.slots[at] = node
-	if g.dense(0) {
-		g.rehash()
+	if !g.follows(node) {
+		g.slots[g.slot(parent, function)] = node
+		g.used++
+		if g.dense(0) {
+			g.rehash()
+		}
 	}
 	return node
 }
+
+// follows says whether a node came directly after its parent.
+func (g *grower) follows(node int32) bool { return g.parent[node] == node-1 }
 
 // stop says that a stack ends at a node.
 func (g *grower) stop(node int32) { g.inside[node] = 2 }
 
 // dense says whether more nodes would take too many of the slots.
-func (g *grower) dense(more int) bool { return 3*len(g.slots) < 4*(len(g.parent)+more) }
+func (g *grower) dense(more int) bool { return 3*len(g.slots) < 4*(g.used+more) }
 
 // find returns the node of a function below a parent, if there is one.
 func (g *grower) find(parent, function int32) (node int32, ok bool) {
+	if g.inside[parent] == 0 {
+		return 0, false
+	}
+	if next := parent + 1; int(next) < len(g.parent) && g.follows(next) && g.function[next] == function {
+		return next, true
+	}
 	node = g.slots[g.slot(parent, function)]
 	return node, node != 0
 }
@@ -58,14 +72,12 @@ func (g *grower) slot(parent, function int32) uint64 {
 }
 
 func (g *grower) rehash() {
-	g.slots = make([]int32, 2*len(g.slots))
-	mask := uint64(len(g.slots) - 1)
-	for node := 1; node < len(g.parent); node++ {
-		at := spread(g.parent[node], g.function[node]) & mask
-		for g.slots[at] != 0 {
-			at = (at + 1) & mask
+	old := g.slots
+	g.slots = make([]int32, 2*len(old))
+	for _, node := range old {
+		if node != 0 {
+			g.slots[g.slot(g.parent[node], g.function[node])] = node
 		}
-		g.slots[at] = int32(node)
 	}
 }
 
@@ -89,7 +101,7 @@ func (g *grower) bytes() int64 {
 // bytesWith is what the tree takes at most when more nodes have come.
 func (g *grower) bytesWith(more int) int64 {
 	bytes := g.bytes()
-	if g.dense(more) {
+	if g.dense(1) { // of what comes at once, the others follow the first
 		bytes += 4 * int64(len(g.slots))
 	}
 	if len(g.parent)+more > cap(g.parent) {
