@@ -80,9 +80,14 @@ func packed(name string, b, before []byte) ([]byte, int, error) {
 
 // next takes one number from a column that packed has checked.
 func next(column *[]byte) uint64 {
-	if b := *column; len(b) > 0 && b[0] < 0x80 { // most are small
+	b := *column
+	switch { // most are small
+	case len(b) > 0 && b[0] < 0x80:
 		*column = b[1:]
 		return uint64(b[0])
+	case len(b) > 1 && b[1] < 0x80:
+		*column = b[2:]
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7
 	}
 	v, n := protowire.ConsumeVarint(*column)
 	if n < 0 { // more than 64 bits: no valid index or quantity
@@ -200,13 +205,14 @@ func (d *decoder) stackFrames(s *StackSet, c *columns, before int, own []uint32)
 	if d.frames > d.limits.MaxFrames {
 		return 0, own, exceeded("frames of a window", d.frames, d.limits.MaxFrames)
 	}
+	rest, functions := c.frames, uint64(len(s.Functions))
 	for range nOwn {
-		f := next(&c.frames)
-		if f >= uint64(len(s.Functions)) {
-			return 0, own, malformed("frame refers to function %d of %d", f, len(s.Functions))
+		f := next(&rest)
+		if f >= functions {
+			return 0, own, malformed("frame refers to function %d of %d", f, functions)
 		}
 		own = append(own, uint32(f))
 	}
-	c.nFr -= int(nOwn)
+	c.frames, c.nFr = rest, c.nFr-int(nOwn)
 	return int(nShared), own, nil
 }

@@ -29,11 +29,8 @@ func StackID(functions []uint64) uint64 {
 	for _, id := range functions {
 		buf = binary.LittleEndian.AppendUint64(buf, id)
 	}
-	return PackedStackID(buf)
+	return strongHash(buf)
 }
-
-// PackedStackID is StackID of ids of 8 bytes each, the least significant first.
-func PackedStackID(functions []byte) uint64 { return strongHash(functions) }
 
 func strongHash(data []byte) uint64 {
 	sum := sha256.Sum256(data)

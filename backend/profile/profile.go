@@ -129,7 +129,7 @@ type StackSet struct {
 	Stacks    []Stack
 	// Shared, unless it is nil, is how many frames each stack has in common with the
 	// one before it, and its Frames are the others. Such a set, which comes from
-	// Packed.Window, is only read by All.
+	// Packed.Window, is only read by All and StackIDs.
 	Shared []uint32 `json:",omitempty"`
 }
 

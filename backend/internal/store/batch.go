@@ -31,7 +31,6 @@ type batch struct {
 
 func newBatch(w *profile.Window) *batch {
 	b := &batch{window: w, series: w.Target.SeriesID(), day: w.Start.UTC().Truncate(24 * time.Hour)}
-	var frames []byte
 	for i := range w.Sets {
 		set := &w.Sets[i]
 		ids := make([]uint64, len(set.Functions))
@@ -39,15 +38,10 @@ func newBatch(w *profile.Window) *batch {
 			ids[j] = profile.FunctionID(f)
 		}
 		b.sets, b.ids = append(b.sets, set), append(b.ids, ids)
+		b.stackIDs = append(b.stackIDs, set.StackIDs(ids)...)
 		n := len(set.Stacks)
-		b.stackIDs, b.types = slices.Grow(b.stackIDs, n), slices.Grow(b.types, n)
-		b.values, b.counts, b.threads = slices.Grow(b.values, n), slices.Grow(b.counts, n), slices.Grow(b.threads, n)
-		for _, stack := range set.All() {
-			frames = frames[:0]
-			for _, f := range stack.Frames {
-				frames = binary.LittleEndian.AppendUint64(frames, ids[f])
-			}
-			b.stackIDs = append(b.stackIDs, profile.PackedStackID(frames))
+		b.types, b.values, b.counts, b.threads = slices.Grow(b.types, n), slices.Grow(b.values, n), slices.Grow(b.counts, n), slices.Grow(b.threads, n)
+		for _, stack := range set.Stacks {
 			b.types = append(b.types, string(set.Type))
 			b.values = append(b.values, stack.Value)
 			b.counts = append(b.counts, uint64(max(stack.Count, 0)))
@@ -103,6 +97,14 @@ func (b *batch) note(w *writtenIDs) {
 	b.fresh = slices.CompactFunc(b.fresh, func(x, y int) bool { return b.stackIDs[x] == b.stackIDs[y] }) // once for all threads
 	for s := range b.freshStacks() {
 		b.bytes += 8 * len(s.frames)
+	}
+}
+
+// noteAgain leaves out what another group has written since note. What was written
+// then still is.
+func (b *batch) noteAgain(w *writtenIDs) {
+	if len(b.fresh) > 0 {
+		b.note(w)
 	}
 }
 

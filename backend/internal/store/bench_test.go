@@ -113,15 +113,15 @@ func BenchmarkInsertTogether(b *testing.B) {
 			}
 			insert(b, s, minute(makers[0], &all, today().Add(-time.Minute), benchUniverse)) // all stacks are known
 			blocks := gathered(b, registry, "podflame_store_blocks_total")
-			cpu, rows, windows, first := 0.0, 0, 0, 0
+			cpu, own, rows, windows, first := 0.0, 0.0, 0, 0, 0
 			for i := 0; b.Loop(); i++ {
 				var together []*profile.Window
 				for _, m := range makers {
 					together = append(together, minute(m, &all, today().Add(time.Duration(i)*time.Second), benchStacks))
 				}
-				before := cpuSeconds(b)
+				before, ownBefore := cpuSeconds(b), ownCPU(b)
 				results, errs := insertTogether(s, together)
-				cpu += cpuSeconds(b) - before
+				cpu, own = cpu+cpuSeconds(b)-before, own+ownCPU(b)-ownBefore
 				for j, r := range results {
 					rows, windows = rows+r.Rows, windows+1
 					if errs[j] == nil {
@@ -130,6 +130,7 @@ func BenchmarkInsertTogether(b *testing.B) {
 				}
 			}
 			b.ReportMetric(cpu*1e6/float64(rows), "cpu-µs/row")
+			b.ReportMetric(own*1e6/float64(rows), "own-cpu-µs/row")
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric((gathered(b, registry, "podflame_store_blocks_total")-blocks)/float64(windows), "blocks/window")
 			b.ReportMetric(float64(windows-first), "failed-windows")

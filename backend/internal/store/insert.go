@@ -30,7 +30,7 @@ func checkWindow(w *profile.Window) error {
 	return nil
 }
 
-// send inserts columns as one block.
+// send inserts columns as one block. A column is a slice, or words.
 func (s *Store) send(ctx context.Context, statement string, settings clickhouse.Settings, columns ...any) (err error) {
 	rows, err := s.begin(ctx, statement, settings)
 	if err != nil {
@@ -38,11 +38,18 @@ func (s *Store) send(ctx context.Context, statement string, settings clickhouse.
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for i, column := range columns {
-		if err := rows.Column(i).Append(column); err != nil {
+		if err := enterColumn(rows, i, column); err != nil {
 			return fmt.Errorf("%w: %w", clickhouse.ErrBatchInvalid, err)
 		}
 	}
 	return rows.Send()
+}
+
+func enterColumn(rows driver.Batch, i int, values any) error {
+	if w, ok := values.(*words); ok {
+		return w.into(rows.Columns()[i])
+	}
+	return rows.Column(i).Append(values)
 }
 
 // begin prepares a block, which must be closed before ctx is ended.

@@ -214,7 +214,7 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 		o.MaxOpenConns = limits.Connections
 		o.MaxIdleConns = max(limits.Connections/2, 1)
 		if o.Compression == nil {
-			o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
+			o.Compression = &clickhouse.Compression{Method: compression(cfg)}
 		}
 		o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"podflame", ""})
 		if o.Settings == nil {
@@ -223,6 +223,15 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 		maps.Copy(o.Settings, where.settings())
 		return o
 	}, where, nil
+}
+
+// compression is that of what is sent. To the server on this machine it would take more
+// than it saves.
+func compression(cfg Config) clickhouse.CompressionMethod {
+	if cfg.Dial != nil {
+		return clickhouse.CompressionNone
+	}
+	return clickhouse.CompressionLZ4
 }
 
 // dialer makes connections whose writes have a deadline: clickhouse-go gives

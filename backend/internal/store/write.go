@@ -125,7 +125,7 @@ func storedOf(w *profile.Window) map[profile.Type]profile.Amount {
 func (s *Store) insertStacks(ctx context.Context, group []*pending) error {
 	functions, stacks := newFunctionRows(s), newStackRows(s)
 	for _, p := range group {
-		p.note(s.written) // again: another group may have written them
+		p.noteAgain(s.written)
 		for set, used := range p.freshFunctions() {
 			for _, f := range used {
 				if err := functions.add(ctx, p.day, p.ids[set][f], p.sets[set].Functions[f]); err != nil {
@@ -241,34 +241,6 @@ func (r *stackRows) flush(ctx context.Context) error {
 	return nil
 }
 
-// sampleRows are columns of the table samples. Those of few values are boxed once
-// for many rows, which the driver would do for each.
-type sampleRows struct {
-	clusters, namespaces, services, types, threads []any
-	starts                                         []time.Time
-	seconds                                        []uint32
-	series, stacks                                 []uint64
-	values                                         []int64
-	counts                                         []uint64
-}
-
-// newSampleRows has room for n samples.
-func newSampleRows(n int) sampleRows {
-	return sampleRows{
-		make([]any, 0, n), make([]any, 0, n), make([]any, 0, n), make([]any, 0, n), make([]any, 0, n),
-		make([]time.Time, 0, n), make([]uint32, 0, n), make([]uint64, 0, n), make([]uint64, 0, n), make([]int64, 0, n), make([]uint64, 0, n),
-	}
-}
-
-// add enters some samples of a window.
-func (r *sampleRows) add(b *batch, from, to int) {
-	n, t := to-from, &b.window.Target
-	r.clusters, r.namespaces, r.services = extend[any](r.clusters, t.Cluster, n), extend[any](r.namespaces, t.Namespace, n), extend[any](r.services, t.Service, n)
-	r.starts, r.seconds, r.series = extend(r.starts, b.window.Start, n), extend(r.seconds, b.seconds(), n), extend(r.series, b.series, n)
-	r.types, r.threads = box(r.types, b.types[from:to]), box(r.threads, b.threads[from:to])
-	r.stacks, r.values, r.counts = append(r.stacks, b.stackIDs[from:to]...), append(r.values, b.values[from:to]...), append(r.counts, b.counts[from:to]...)
-}
-
 // insertSamples writes the samples of windows in bounded blocks.
 func (s *Store) insertSamples(ctx context.Context, windows []*batch, id uint64) error {
 	left := 0
@@ -298,18 +270,6 @@ func (s *Store) insertSamples(ctx context.Context, windows []*batch, id uint64) 
 func (s *Store) sendSamples(ctx context.Context, r *sampleRows, id uint64) error {
 	return s.send(ctx, "INSERT INTO @.samples (cluster, namespace, service, type, window_start, duration_s, series_id, stack_id, value, count, commit_id, thread)",
 		nil, r.clusters, r.namespaces, r.services, r.types, r.starts, r.seconds, r.series, r.stacks, r.values, r.counts, extend([]uint64(nil), id, len(r.stacks)), r.threads)
-}
-
-// box appends strings, most of which are like the one before.
-func box(list []any, values []string) []any {
-	var boxed any
-	for i, v := range values {
-		if i == 0 || v != values[i-1] {
-			boxed = v
-		}
-		list = append(list, boxed)
-	}
-	return list
 }
 
 // extend appends a value n times.
