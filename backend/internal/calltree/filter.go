@@ -146,7 +146,7 @@ func (t *Tree) only(keep func(run int) bool, outside []profile.Amount) *Tree {
 			switch a := t.self[side][run]; {
 			case a == profile.Amount{}:
 			case kept[run]:
-				t.touch(marks, int32(run))
+				marks[run] = 1
 			default:
 				outside[side] = outside[side].Add(a)
 			}

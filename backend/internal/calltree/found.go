@@ -119,7 +119,7 @@ func (f *Found) Tree() (*Tree, []Lacking) {
 			if at.cut {
 				lacking[i].Cut = lacking[i].Cut.Add(sums[j].Amount)
 			}
-			s.touch(marks, s.runOf[at.node])
+			marks[s.runOf[at.node]] = 1
 		}
 	}
 	t := &Tree{functions: s.functions, runs: s.part(marks), self: make([][]profile.Amount, len(f.lists))}

@@ -74,6 +74,22 @@ func TestCutStacksAreInEveryTotalAboveTheCut(t *testing.T) {
 	})
 }
 
+// Nothing is computed for nodes of which each has nothing in it but the next one.
+func TestRunsEndWhereStacksEndOrPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := draw(t, 1).tree(t)
+		below := make([]int, len(tree.up))
+		for _, up := range tree.up[1:] {
+			below[up]++
+		}
+		for run := 1; run < len(tree.up); run++ {
+			if len(tree.chain(run)) == 0 || below[run] < 2 && tree.self[0][run] == (profile.Amount{}) {
+				t.Fatalf("run %d of %d nodes has %d runs below, and no stack ends there", run, len(tree.chain(run)), below[run])
+			}
+		}
+	})
+}
+
 func hasPrefix(path, prefix []string) bool {
 	return len(path) >= len(prefix) && slices.Equal(path[:len(prefix)], prefix)
 }

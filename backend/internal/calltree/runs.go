@@ -23,20 +23,16 @@ func (r *runs) nodes() (sum int) {
 	return sum
 }
 
-// touch marks a run and those above it with 1, up to one that is marked already.
-func (r *runs) touch(marks []int32, run int32) {
-	for ; run >= 0 && marks[run] == 0; run = r.up[run] {
-		marks[run] = 1
-	}
-}
-
-// part returns the root and the runs that touch has marked, in their order, and
-// leaves in marks the new number of each run, -1 for those not marked.
+// part returns the root, the runs that are marked with 1 and those above them, in their
+// order, and leaves in marks the new number of each run, -1 for the others.
 func (r *runs) part(marks []int32) runs {
 	marks[0] = 1
-	size := int32(0)
-	for _, mark := range marks {
-		size += mark
+	size := 1
+	for run := len(marks) - 1; run > 0; run-- {
+		if marks[run] != 0 {
+			marks[r.up[run]] = 1
+			size++
+		}
 	}
 	out := runs{up: make([]int32, 0, size), begin: make([]int32, 0, size), end: make([]int32, 0, size), frames: r.frames}
 	for run, mark := range marks {
