@@ -266,17 +266,26 @@ func (a Account) add(o *Account) Account {
 	a.Windows.Pending += o.Windows.Pending
 	a.Ledger = profile.MergeCoverage(o.Ledger.Type, a.Ledger, o.Ledger)
 	a.Losses = profile.AddLosses(a.Losses, o.Losses...)
-	a.Time.Recorded += o.Time.Recorded
-	a.Time.Lived += o.Time.Lived
-	a.Time.Covered += o.Time.Covered
+	a.Time.Recorded = sum(a.Time.Recorded, o.Time.Recorded)
+	a.Time.Lived = sum(a.Time.Lived, o.Time.Lived)
+	a.Time.Covered = sum(a.Time.Covered, o.Time.Covered)
 	a.Kernel.Windows += o.Kernel.Windows
-	a.Kernel.Charged += o.Kernel.Charged
-	a.Kernel.Profiled += o.Kernel.Profiled
+	a.Kernel.Charged = sum(a.Kernel.Charged, o.Kernel.Charged)
+	a.Kernel.Profiled = sum(a.Kernel.Profiled, o.Kernel.Profiled)
 	return a
 }
 
-// overflows reports whether one of the sums is not exact: amounts stay at the
-// largest number, times wrap around below zero.
+// sum is that of numbers of which neither is negative. As with profile.Amount, one
+// that passes 2^63 stays at the largest number.
+func sum[T ~int64](a, b T) T {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// overflows reports whether one of the sums is not exact, which leaves it at the
+// largest number.
 func (a *Account) overflows() bool {
 	sums := []int64{a.Ledger.Captured.Value, a.Ledger.Captured.Count, a.Ledger.Stored.Value, a.Ledger.Stored.Count, a.Ledger.Raw,
 		int64(a.Time.Recorded), int64(a.Time.Lived), int64(a.Kernel.Charged), int64(a.Kernel.Profiled)}

@@ -3,11 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -78,129 +74,6 @@ const recordedSpan = "least(greatest(recorded_end_ns - recorded_start_ns, 0), to
 // report, or when it was seen to be gone.
 const aliveUntil = "argMax(if(reason != '" + string(profile.JVMExited) + "', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, " +
 	"argMax(reason, reported_at) = '" + string(profile.JVMExited) + "' AS gone"
-
-// seen is what windows have that is read apart.
-type seen struct {
-	prints uint64 // of the headers in the range
-	losses uint64 // of these
-	gaps   uint64 // windows without a recording that began before the range and reach into it
-}
-
-// windows counts windows by target and start, so that two parts of the same
-// window, from before and after a restart, are one: those of the range by cell;
-// and those of each target, from lookBack before the range on.
-func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rolledHour, m moment) (s seen, err error) {
-	source, args := b.headersOf(sel, seconds{max(b.span.from-lookBack, 0), b.span.to}, "", m)
-	statement := fmt.Sprintf(`SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(%d, 'UTC'), -1, %s) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > %d) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born%s
-FROM @(
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, `+recorded+`) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND `+recorded+`) AS has, max(if(p.type = '', empty(types), NOT `+recorded+`)) AS lost,
-    maxIf(duration_s, p.type = '' AND `+noRecording+`) AS gap_s, sum(`+fingerprint+`) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', `+recordedSpan+`, 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  %s GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT %d BY of_target, cell`+uncompiled, b.span.from, b.cellColumn("window_start"), b.span.from, r.staleHours(hours), source, r.store.limits.Counted+1)
-	targets := 0
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var w windows
-		if err := row.ScanStruct(&w); err != nil {
-			return err
-		}
-		switch {
-		case w.OfTarget > 0:
-			if targets++; targets > r.store.limits.Counted {
-				b.uncounted = true
-				return nil
-			}
-			b.enter(w.life(b.reports.of[w.Series], m))
-		case w.Cell < 0:
-			s.gaps = w.Gaps
-		default:
-			s.prints, s.losses, b.stale = s.prints+w.Prints, s.losses+w.Losses, append(b.stale, w.Stale...)
-			sums := exactly(w.Sums)
-			w.enter(&b.cells[w.Cell], sums)
-			return r.checkSums(sums...)
-		}
-		return nil
-	})
-	return s, err
-}
-
-// uncompiled ends a statement about few rows: to look whether its expressions are
-// compiled already takes ClickHouse longer than to work them out.
-const uncompiled = "\nSETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
-
-// windows are those of a cell, or of a target.
-type windows struct {
-	OfTarget       uint64     `ch:"of_target"`
-	Series         uint64     `ch:"series_id"` // of a target
-	Cell           int64      `ch:"cell"`      // -1 is before the range
-	Stored         uint64     `ch:"stored"`
-	Lost           uint64     `ch:"lost_windows"`
-	LostSeconds    int64      `ch:"lost_s"`
-	Prints         uint64     `ch:"all_prints"`
-	Losses         uint64     `ch:"all_losses"`
-	Gaps           uint64     `ch:"gaps"`
-	Sums           []*big.Int `ch:"all_sums"` // in the order of the statement
-	First          int64      `ch:"first"`    // Unix s, as Last and Born
-	Last           int64      `ch:"last"`
-	RecordedLength int64      `ch:"recorded_length"` // s, of the shortest window with a recording; 0 if there is none
-	AnyLength      int64      `ch:"any_length"`
-	Born           int64      `ch:"born"`
-	Stale          []int64    `ch:"stale"` // hours, Unix s
-}
-
-// staleHours is the column of those hours whose roll-up may lack a window, as it came
-// after the roll-up or not long enough before; none if there are no hours. The times
-// are those of ClickHouse: a window's header is written after its samples, and the time
-// of a roll-up is taken before they are read, so all older headers have their samples
-// in it.
-func (r *read) staleHours(hours []rolledHour) string {
-	if len(hours) == 0 {
-		return ""
-	}
-	var list, at []string
-	for _, h := range hours {
-		list, at = append(list, strconv.FormatInt(h.hour, 10)), append(at, strconv.FormatInt(h.at-r.store.skew.Milliseconds(), 10))
-	}
-	return fmt.Sprintf(",\n  groupUniqArrayIf(toInt64(toUnixTimestamp(toStartOfHour(window_start))) AS hour, toUnixTimestamp64Milli(came) > transform(hour, [%s], [%s], %d)) AS stale",
-		strings.Join(list, ", "), strings.Join(at, ", "), int64(math.MaxInt64))
-}
-
-// exactly are sums as Int64, or -1 where profile.Amount does not hold one exactly.
-func exactly(sums []*big.Int) []int64 {
-	out := make([]int64, len(sums))
-	for i, sum := range sums {
-		out[i] = -1
-		if sum.IsInt64() && sum.Int64() < math.MaxInt64 {
-			out[i] = sum.Int64()
-		}
-	}
-	return out
-}
-
-// enter enters the windows of a cell into it, with their sums.
-func (w *windows) enter(c *boardCell, sums []int64) {
-	c.Windows, c.lostSeconds = WindowCount{Stored: int64(w.Stored), Lost: int64(w.Lost)}, w.LostSeconds
-	c.Ledger.Captured = profile.Amount{Value: sums[0], Count: sums[1]}
-	c.Ledger.Stored = profile.Amount{Value: sums[2], Count: sums[3]}
-	c.Ledger.Raw, c.Time.Recorded = sums[4], time.Duration(sums[5])
-	c.Kernel = Kernel{Windows: sums[6], Charged: time.Duration(sums[7]), Profiled: time.Duration(sums[8])}
-}
-
-// life is that of the target whose windows they are.
-func (w *windows) life(last report, m moment) life {
-	length := w.RecordedLength
-	if length == 0 {
-		length = w.AnyLength
-	}
-	return life{first: w.First, last: w.Last, length: length, born: w.Born, until: last.until, gone: last.gone, now: m.at / 1000}
-}
 
 func (r *read) losses(ctx context.Context, sel Selection, b *board, m moment) (read uint64, err error) {
 	source, args := b.headersOf(sel, b.span, lossRows, m)

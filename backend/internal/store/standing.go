@@ -27,7 +27,7 @@ type reports struct {
 }
 
 type report struct {
-	until int64 // Unix s; see aliveUntil
+	until int64 // Unix s; the last report, or when it was seen to be gone
 	gone  bool
 }
 
@@ -44,21 +44,24 @@ const (
 	rowOfHour
 )
 
-// standing of a service and a type; hours are looked for within spans.
+// standing of a service and a type; hours are looked for within spans. Rows are read
+// as they are: what ClickHouse works out of them costs more to plan.
 func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spans []seconds) (*standing, error) {
 	limit := r.store.limits.Counted
-	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without\n"+
-		"UNION ALL SELECT %d, series_id, %s, %s FROM @.targets WHERE %s GROUP BY series_id LIMIT %d", rowOfClock, rowOfTarget, aliveUntil, unrecorded, scoped, limit+1)
+	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events\n"+
+		"UNION ALL SELECT %d, series_id, reported_at, since, last_window, reason, events FROM @.targets FINAL WHERE %s LIMIT %d", rowOfClock, rowOfTarget, scoped, limit+1)
 	if whole := wholeHours(spans); len(whole) > 0 {
-		statement += fmt.Sprintf("\nUNION ALL SELECT %d, toUInt64(toUnixTimestamp(hour)), max(rolled_at), toUInt8(0), toUInt8(0) FROM @.rolled_hours WHERE %s AND %s GROUP BY hour",
+		statement += fmt.Sprintf("\nUNION ALL SELECT %d, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', [] FROM @.rolled_hours FINAL WHERE %s AND %s",
 			rowOfHour, scoped, inAny("hour", whole))
 	}
 	out := &standing{reports: reports{of: map[uint64]report{}}}
-	err := r.query(ctx, statement, key.params().with("type", string(t)), func(row driver.Rows) error {
-		var kind, gone, without uint8
+	err := r.query(ctx, statement, key.params(), func(row driver.Rows) error {
+		var kind uint8
 		var id uint64
-		var at time.Time
-		if err := row.Scan(&kind, &id, &at, &gone, &without); err != nil {
+		var at, since, last time.Time
+		var reason string
+		var events []string
+		if err := row.Scan(&kind, &id, &at, &since, &last, &reason, &events); err != nil {
 			return err
 		}
 		switch {
@@ -69,8 +72,12 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 		case len(out.reports.of) == limit:
 			out.reports.more = true
 		default:
-			out.reports.of[id] = report{at.Unix(), gone > 0}
-			out.reports.unrecorded = out.reports.unrecorded || without > 0
+			one := report{until: at.Unix()}
+			if reason == string(profile.JVMExited) {
+				one = report{until: seenGone(since, last), gone: true}
+			}
+			out.reports.of[id] = one
+			out.reports.unrecorded = out.reports.unrecorded || len(events) > 0 && !slices.Contains(events, string(t))
 		}
 		return nil
 	})
@@ -79,6 +86,15 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 	}
 	slices.SortFunc(out.rolled, func(a, b rolledHour) int { return int(a.hour - b.hour) })
 	return out, nil
+}
+
+// seenGone is when a JVM was seen to be gone: sidecars of before there was since
+// report the end of its last window only.
+func seenGone(since, lastWindow time.Time) int64 {
+	if since.Unix() > 0 {
+		return since.Unix()
+	}
+	return lastWindow.Unix()
 }
 
 // wholeHours are the parts of spans that are whole hours.

@@ -15,51 +15,29 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Overview
 SELECT * EXCEPT (series_id) FROM (SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
@@ -104,8 +82,23 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), uniqExactIf((series_id, window_start), has)
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND (recorded_end_ns > 0) AS has FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -124,51 +117,29 @@ FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 36
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
 ---- Parts by thread
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -180,43 +151,6 @@ SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0
  AND (toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
  AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC')))))
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))) GROUP BY cell, name;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Services
 SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(100)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(sum(toInt128(captured_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_value)))) AS cv, if(sum(toInt128(captured_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(captured_count)))) AS cc
@@ -243,52 +177,30 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001
-UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), max(rolled_at), toUInt8(0), toUInt8(0) FROM (SELECT * FROM @.rolled_hours WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC')) GROUP BY hour;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001
+UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', [] FROM (SELECT * FROM @.rolled_hours FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC'));
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND (toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -301,51 +213,29 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)}) GROUP BY cell, of, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND (toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -358,51 +248,29 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, toInt64(0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS v, sumIf(count, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS c, sum(value), sum(count) FROM (SELECT stack_id, value, count, thread FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND (toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -419,51 +287,29 @@ SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + durat
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS until, toUInt8(0) AS gone, toUInt8(0) AS without
-UNION ALL SELECT 1, series_id, argMax(if(reason != 'jvm_exited', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, argMax(reason, reported_at) = 'jvm_exited' AS gone, notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String}) FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id LIMIT 100001;
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
+  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
+FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
+ AND (p.type != '' OR has(types, {type:String}) OR empty(types))
+ AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ORDER BY window_start, series_id
+SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
+
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
  AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
-  SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
-
-SELECT grouping(cell) AS of_target, series_id, if(window_start < toDateTime(<time>, 'UTC'), -1, greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0)) AS cell,
-  countIf(has) AS stored, countIf(lost AND NOT has) AS lost_windows, sumIf(toInt64(length_s), lost AND NOT has) AS lost_s, sum(prints) AS all_prints,
-  sum(losses) AS all_losses, countIf(toUnixTimestamp(window_start) + gap_s > <time>) AS gaps,
-  sumForEach(sums) AS all_sums,
-  toInt64(toUnixTimestamp(min(window_start))) AS first, toInt64(max(toUnixTimestamp(window_start) + length_s)) AS last,
-  toInt64(minIf(recorded_s, recorded_s > 0)) AS recorded_length, toInt64(min(least_s)) AS any_length, toInt64(toUnixTimestamp(min(jvm_started))) AS born
-FROM (
-  SELECT series_id, window_start, max(duration_s) AS length_s, min(duration_s) AS least_s, minIf(duration_s, (recorded_end_ns > 0)) AS recorded_s, min(jvm_start) AS jvm_started,
-    max(p.type != '' AND (recorded_end_ns > 0)) AS has, max(if(p.type = '', empty(types), NOT (recorded_end_ns > 0))) AS lost,
-    maxIf(duration_s, p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0))) AS gap_s, sum(cityHash64(series_id, window_start, received_at)) AS prints, sum(length(loss_outcome)) AS losses, max(received_at) AS came,
-    sumForEach([toInt128(captured_value), captured_count, stored_value, stored_count, raw, if(p.type != '', least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000), 0),
-      kernel_cpu_ns >= 0 AS charged, if(charged, kernel_cpu_ns, 0), if(charged, captured_value, 0)]) AS sums
-  FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
- AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY series_id, window_start
-) GROUP BY GROUPING SETS ((cell), (series_id)) LIMIT 100001 BY of_target, cell
-SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 ---- Versions
 SELECT version, min(window_start) AS first, max(window_start) FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)})

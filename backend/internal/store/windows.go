@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/podflame/podflame/backend/profile"
+)
+
+// windowHeader is what the header of a window, or of a type in it, says of a window.
+type windowHeader struct {
+	series         uint64
+	start          time.Time
+	kind           string // type; empty for the window as a whole
+	untyped        uint8  // the window has no ledger of any type
+	length         uint32 // s
+	begin, end     int64  // of the recording, Unix ns; end is 0 if there is none
+	born           time.Time
+	received       time.Time
+	captured       profile.Amount
+	stored         profile.Amount
+	raw, kernelCPU int64  // kernelCPU is -1 if it is not known
+	losses         uint64 // number of
+	print          uint64
+}
+
+const windowHeaderColumns = "series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, " +
+	"captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), " + fingerprint
+
+// columns are where a row of windowHeaderColumns goes.
+func (h *windowHeader) columns() []any {
+	return []any{
+		&h.series, &h.start, &h.kind, &h.untyped, &h.length, &h.begin, &h.end, &h.born, &h.received,
+		&h.captured.Value, &h.captured.Count, &h.stored.Value, &h.stored.Count, &h.raw, &h.kernelCPU, &h.losses, &h.print,
+	}
+}
+
+func (h *windowHeader) recorded() bool { return h.end > 0 }
+
+// windows counts windows by target and start, so that two parts of the same
+// window, from before and after a restart, are one: those of the range by cell;
+// and those of each target, from lookBack before the range on. Headers come as they
+// are, those of a window one after the other: to plan a statement that counts takes
+// ClickHouse longer than to read thousands of rows.
+func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rolledHour, m moment) (seen, error) {
+	source, args := b.headersOf(sel, seconds{max(b.span.from-lookBack, 0), b.span.to}, "", m)
+	statement := "SELECT * FROM @(SELECT " + windowHeaderColumns + "\n" + source + ")\nORDER BY window_start, series_id" + uncompiled
+	c := windowCount{board: b, freshAfter: r.freshAfter(hours), limit: r.store.limits.Counted, targets: map[uint64]*targetWindows{}, stale: map[int64]bool{}}
+	var h windowHeader
+	columns := h.columns()
+	err := r.query(ctx, statement, args, func(row driver.Rows) error {
+		if err := row.Scan(columns...); err != nil {
+			return err
+		}
+		c.add(&h)
+		return nil
+	})
+	if err != nil {
+		return seen{}, err
+	}
+	c.end(m)
+	return c.seen, nil
+}
+
+// uncompiled ends a statement about few rows: to look whether its expressions are
+// compiled already takes ClickHouse longer than to work them out.
+const uncompiled = "\nSETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0"
+
+// seen is what windows have that is read apart.
+type seen struct {
+	prints uint64 // of the headers in the range
+	losses uint64 // of these
+	gaps   int    // windows without a recording that began before the range and reach into it
+}
+
+// windowCount is a count of windows while their headers come.
+type windowCount struct {
+	seen
+	board      *board
+	freshAfter map[int64]int64
+	limit      int                       // of targets
+	targets    map[uint64]*targetWindows // by series
+	stale      map[int64]bool            // hours, Unix s
+	last       window
+}
+
+// targetWindows are those of a target. All times are Unix s.
+type targetWindows struct {
+	first, last int64 // start of the first, end of the last
+	recorded    int64 // s, length of the shortest with a recording; 0 if there is none
+	shortest    int64 // s
+	born        int64 // JVM start
+}
+
+// window is the latest window. lost says that one of its parts is without a
+// recording.
+type window struct {
+	series    uint64
+	start     int64 // Unix s
+	length    int64 // s
+	has, lost bool
+}
+
+func (c *windowCount) add(h *windowHeader) {
+	start, length := h.start.Unix(), int64(h.length)
+	if c.last.series != h.series || c.last.start != start {
+		c.settle()
+		c.last = window{series: h.series, start: start}
+	}
+	w := &c.last
+	w.length = max(w.length, length)
+	w.has = w.has || h.kind != "" && h.recorded()
+	if h.kind == "" {
+		w.lost = w.lost || h.untyped > 0
+	} else {
+		w.lost = w.lost || !h.recorded()
+	}
+	c.enterTarget(h, start, length)
+	if start >= c.board.span.from {
+		c.enterCell(h, start)
+	} else if h.kind == "" && (h.untyped > 0 || !h.recorded()) && start+length > c.board.span.from {
+		c.gaps++
+	}
+}
+
+// settle enters the latest window, of which all headers have come.
+func (c *windowCount) settle() {
+	w := &c.last
+	if w.start < c.board.span.from || !w.has && !w.lost {
+		return
+	}
+	cell := &c.board.cells[c.board.cellOf(w.start)]
+	if w.has {
+		cell.Windows.Stored++
+		return
+	}
+	cell.Windows.Lost++
+	cell.lostSeconds += w.length
+}
+
+func (c *windowCount) enterTarget(h *windowHeader, start, length int64) {
+	t := c.targets[h.series]
+	if t == nil {
+		if len(c.targets) == c.limit {
+			c.board.uncounted = true
+			return
+		}
+		t = &targetWindows{first: start, shortest: length, born: h.born.Unix()}
+		c.targets[h.series] = t
+	}
+	t.last, t.shortest, t.born = max(t.last, start+length), min(t.shortest, length), min(t.born, h.born.Unix())
+	if h.recorded() && (t.recorded == 0 || length < t.recorded) {
+		t.recorded = length
+	}
+}
+
+func (c *windowCount) enterCell(h *windowHeader, start int64) {
+	c.prints, c.losses = c.prints+h.print, c.losses+h.losses
+	cell := &c.board.cells[c.board.cellOf(start)]
+	cell.Ledger.Captured = cell.Ledger.Captured.Add(h.captured)
+	cell.Ledger.Stored = cell.Ledger.Stored.Add(h.stored)
+	cell.Ledger.Raw = sum(cell.Ledger.Raw, h.raw)
+	if h.kind != "" { // recordings do not end quite where windows do
+		span := min(max(h.end-h.begin, 0), 2*int64(h.length)*int64(time.Second))
+		cell.Time.Recorded = sum(cell.Time.Recorded, time.Duration(span))
+	}
+	if h.kernelCPU >= 0 {
+		cell.Kernel.Windows++
+		cell.Kernel.Charged = sum(cell.Kernel.Charged, time.Duration(h.kernelCPU))
+		cell.Kernel.Profiled = sum(cell.Kernel.Profiled, time.Duration(h.captured.Value))
+	}
+	hour := start / oneHour * oneHour
+	if after, ok := c.freshAfter[hour]; ok && h.received.UnixMilli() > after {
+		c.stale[hour] = true
+	}
+}
+
+// end enters what is known once all headers have come.
+func (c *windowCount) end(m moment) {
+	c.settle()
+	for series, t := range c.targets {
+		last := c.board.reports.of[series]
+		length := t.recorded
+		if length == 0 {
+			length = t.shortest
+		}
+		c.board.enter(life{first: t.first, last: t.last, length: length, born: t.born, until: last.until, gone: last.gone, now: m.at / 1000})
+	}
+	c.board.stale = slices.Sorted(maps.Keys(c.stale))
+}
+
+// freshAfter is, by rolled up hour, the time in Unix ms after which a header of it
+// came if its roll-up may lack the window, as it came after the roll-up or not long
+// enough before. The times are those of ClickHouse: a window's header is written after
+// its samples, and the time of a roll-up is taken before they are read, so all older
+// headers have their samples in it.
+func (r *read) freshAfter(hours []rolledHour) map[int64]int64 {
+	after := make(map[int64]int64, len(hours))
+	for _, h := range hours {
+		after[h.hour] = h.at - r.store.skew.Milliseconds()
+	}
+	return after
+}
