@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -44,8 +43,6 @@ func within(s access.Scope, statement string, args params) (string, params) {
 		}
 		return "@(SELECT * FROM @." + name + final + " WHERE namespace IN {readable:Array(String)})" + alias
 	})
-	// ClickHouse takes conditions into that subquery, but not hints for the index.
-	statement = strings.ReplaceAll(statement, "indexHint(", "(")
 	return statement, args.with("readable", append([]string{}, s.Namespaces()...))
 }
 

@@ -70,11 +70,11 @@ type seconds struct{ from, to int64 }
 
 // samplesIn is the condition on table samples. The one on the quarter of an hour
 // is there because only that expression is in the key: without it the whole
-// history of the service is read. It is a hint, as no row need be looked at for it.
+// history of the service is read.
 func samplesIn(r seconds) string {
 	return fmt.Sprintf(`(window_start >= toDateTime(%d, 'UTC') AND window_start < toDateTime(%d, 'UTC')
- AND indexHint(toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(%d, 'UTC'))
- AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(%d, 'UTC'))))`, r.from, r.to, r.from, r.to-1)
+ AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(%d, 'UTC'))
+ AND toStartOfFifteenMinutes(window_start) <= toStartOfFifteenMinutes(toDateTime(%d, 'UTC')))`, r.from, r.to, r.from, r.to-1)
 }
 
 // startsIn is the condition on a time column that is in the key itself.
