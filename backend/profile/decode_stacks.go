@@ -15,9 +15,12 @@ type columns struct {
 	threads                                      threadColumns
 }
 
+// usualFunction is how many bytes of a set there are for each function, or less.
+const usualFunction = 128
+
 func (d *decoder) addSet(b []byte, w *Window) error {
 	set := StackSet{}
-	c := columns{}
+	c := columns{names: make([][]byte, 0, min(len(b)/usualFunction, d.limits.MaxFunctions))}
 	err := fields(b, func(f field) (err error) {
 		switch f.number {
 		case 1:

@@ -394,8 +394,8 @@ func TestWindowsOfAKilledBackend(t *testing.T) {
 		return cut{conn, &left}, nil
 	}
 	var windows []*profile.Window
-	stored, failed := 0, 0
-	for i := range 24 {
+	stored, failed, whole := 0, 0, int64(0)
+	for i := range 25 {
 		w := newMaker("cart", i).window(today())
 		windows = append(windows, w)
 		left.Store(1 << 40)
@@ -406,11 +406,18 @@ func TestWindowsOfAKilledBackend(t *testing.T) {
 		if err := s.Ping(t.Context()); err != nil { // the hand-shake is whole
 			t.Fatal(err)
 		}
-		left.Store(int64(200 + 2_000*i))
+		most := 200 + whole*int64(i)/20 // in the end more than an insert takes
+		if whole == 0 {
+			most = 1 << 40
+		}
+		left.Store(most)
 		if _, err := s.Insert(t.Context(), w); err == nil {
 			stored++
 		} else if failed++; !store.IsRetryable(err) {
-			t.Errorf("cut after %d bytes: %v", 200+2_000*i, err)
+			t.Errorf("cut after %d bytes: %v", most, err)
+		}
+		if whole == 0 {
+			whole = most - left.Load()
 		}
 		_ = s.Close()
 		insertUntil(t, next, w)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -46,22 +48,15 @@ func errTaken(b *batch) error {
 		Err: errors.New("the id is that of a window of the same pod with another target, service or start")}
 }
 
+// headersByID finds the headers with the ids of a group. As there are hardly ever any,
+// a small query asks for that first.
 func (s *Store) headersByID(ctx context.Context, group []*pending) (map[windowName][]*found, error) {
-	ids := make([]string, len(group))
-	first, last := group[0].day, group[0].day
-	for i, p := range group {
-		ids[i] = "unhex('" + p.window.ID.String() + "')"
-		if p.day.Before(first) {
-			first = p.day
-		}
-		if p.day.After(last) {
-			last = p.day
-		}
+	those := " FROM @.profiles WHERE " + withIDs(group)
+	if some, err := s.has(ctx, "SELECT 1"+those+" LIMIT 1"); err != nil || !some {
+		return nil, err
 	}
 	rows, err := s.conn.Query(ctx, s.sql(`SELECT window_id, if(pod_uid = '', pod, pod_uid) AS pod_name, cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)), type,
-  argMax(content, received_at), argMax(stored_value, received_at), argMax(stored_count, received_at)
-FROM @.profiles WHERE window_id IN (`+strings.Join(ids, ", ")+`)
-  AND `+startsIn("window_start", seconds{first.Unix(), last.Add(24 * time.Hour).Unix()})+`
+  argMax(content, received_at), argMax(stored_value, received_at), argMax(stored_count, received_at)`+those+`
 GROUP BY window_id, pod_name, cluster, namespace, service, series_id, window_start, type`))
 	if err != nil {
 		return nil, err
@@ -78,6 +73,32 @@ GROUP BY window_id, pod_name, cluster, namespace, service, series_id, window_sta
 		enter(have, windowName{f.key.Cluster, f.key.Namespace, pod, profile.WindowID([]byte(id))}, &f, profile.Type(of), a)
 	}
 	return have, rows.Err()
+}
+
+// has reports whether a query has a row.
+func (s *Store) has(ctx context.Context, query string) (bool, error) {
+	rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})), s.sql(query))
+	if err != nil {
+		return false, err
+	}
+	some := rows.Next()
+	return some, errors.Join(rows.Err(), rows.Close())
+}
+
+// withIDs is the condition on headers with the ids of a group, on its days.
+func withIDs(group []*pending) string {
+	ids := make([]string, len(group))
+	first, last := group[0].day, group[0].day
+	for i, p := range group {
+		ids[i] = "unhex('" + p.window.ID.String() + "')"
+		if p.day.Before(first) {
+			first = p.day
+		}
+		if p.day.After(last) {
+			last = p.day
+		}
+	}
+	return "window_id IN (" + strings.Join(ids, ", ") + ") AND " + startsIn("window_start", seconds{first.Unix(), last.Add(24 * time.Hour).Unix()})
 }
 
 // enter adds a header to what was found.

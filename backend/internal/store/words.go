@@ -37,10 +37,10 @@ func (w *words) extend(word string, n int) { w.rows = extend(w.rows, w.place(wor
 
 // add appends words, most of which are like the one before.
 func (w *words) add(list []string) {
-	var place uint32
-	for i, word := range list {
-		if i == 0 || word != list[i-1] {
-			place = w.place(word)
+	before, place := "", uint32(0)
+	for _, word := range list {
+		if word != before {
+			before, place = word, w.place(word)
 		}
 		w.rows = append(w.rows, place)
 	}
