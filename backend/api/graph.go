@@ -43,11 +43,14 @@ func (n Names) MarshalJSON() ([]byte, error) {
 // before what is not ASCII, so that it is one in bytes and in the characters of
 // every language.
 func sharedASCII(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] && a[n] < 0x80 {
-		n++
+	least := min(len(a), len(b))
+	a, b = a[:least], b[:least]
+	for n := range least {
+		if a[n] != b[n] || a[n] >= 0x80 {
+			return n
+		}
 	}
-	return n
+	return least
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -10,8 +10,8 @@ type Found struct {
 	missing    int
 }
 
-// missing is the end of a stack that the dictionary lacks.
-var missing = end{node: -1}
+// missing is the node of a stack that the dictionary lacks.
+const missing = -1
 
 // Find looks the stacks of the lists up.
 func (d *Dictionary) Find(lists ...[]Sum) *Found {
@@ -19,7 +19,7 @@ func (d *Dictionary) Find(lists ...[]Sum) *Found {
 	for i, sums := range lists {
 		f.ends[i] = make([]end, len(sums))
 		for j := range f.ends[i] {
-			f.ends[i][j] = missing
+			f.ends[i][j].node = missing
 		}
 	}
 	f.Again()
@@ -33,7 +33,7 @@ func (f *Found) Again() {
 	f.missing = 0
 	for i, sums := range f.lists {
 		for j, at := range f.ends[i] {
-			if at != missing {
+			if at.node != missing {
 				continue
 			}
 			if at, ok := f.dictionary.stacks[sums[j].Stack]; ok {
@@ -51,7 +51,7 @@ func (f *Found) Missing() []uint64 {
 	out := make([]uint64, 0, f.missing)
 	for i, sums := range f.lists {
 		for j, at := range f.ends[i] {
-			if at == missing {
+			if at.node == missing {
 				out = append(out, sums[j].Stack)
 			}
 		}
@@ -74,11 +74,11 @@ func (f *Found) Crowded() bool {
 	for i, sums := range f.lists {
 		var whole, without profile.Amount
 		for j, at := range f.ends[i] {
-			if at != missing {
+			if at.node != missing {
 				held++
 			}
 			whole = whole.Add(sums[j].Amount)
-			if at == missing || at.cut {
+			if at.node == missing || at.cut {
 				without = without.Add(sums[j].Amount)
 			}
 		}
@@ -111,7 +111,7 @@ func (f *Found) Tree() (*Tree, []Lacking) {
 	lacking, marks := make([]Lacking, len(f.lists)), make([]int32, len(s.up))
 	for i, sums := range f.lists {
 		for j, at := range f.ends[i] {
-			if at == missing {
+			if at.node == missing {
 				lacking[i].Stacks++
 				lacking[i].Amount = lacking[i].Add(sums[j].Amount)
 				continue
@@ -126,7 +126,7 @@ func (f *Found) Tree() (*Tree, []Lacking) {
 	for i, sums := range f.lists {
 		t.self[i] = make([]profile.Amount, len(t.up))
 		for j, at := range f.ends[i] {
-			if at != missing {
+			if at.node != missing {
 				self := &t.self[i][marks[s.runOf[at.node]]]
 				*self = self.Add(sums[j].Amount)
 			}

@@ -36,6 +36,10 @@ const (
 	moreStacks  = 4
 )
 
+// stacksInBlock is how many stacks come in a block of an answer, all of which is held
+// until its last one is entered: of the deepest stacks that are 8 MiB.
+const stacksInBlock = 2048
+
 // fill reads the stacks and names that a dictionary lacks: from the last day,
 // where most are, then from the others. It ends when the dictionary is full.
 func (r *read) fill(ctx context.Context, d *calltree.Dictionary, service string, spans []string, lists [][]calltree.Sum) (*calltree.Found, error) {
@@ -80,7 +84,7 @@ func (r *read) loadStacks(ctx context.Context, d *calltree.Dictionary, service s
 		return false, err
 	}
 	// In the order of their frames, what stacks have in common is next to each other.
-	statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids ORDER BY frames", span)
+	statement := fmt.Sprintf("SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND %s AND stack_id IN ids ORDER BY frames SETTINGS max_block_size = %d", span, stacksInBlock)
 	var id uint64
 	var packed []byte
 	err = r.query(ctx, statement, params{clickhouse.Named("service", service)}, func(row driver.Rows) error {
