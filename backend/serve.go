@@ -25,12 +25,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// garbage is how much there may be before it is collected, in percent of what is in use.
+// Uploads leave a lot of it. The limit of memory comes before it.
+const garbage = 200
+
 // Run serves until the context ends. Then it stops in the order in which things
 // depend on each other: no new requests, those in progress, the store, the
 // ClickHouse inside.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
 		debug.SetMemoryLimit(int64(c.Memory)) // beyond it the garbage collector works harder
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(garbage)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
