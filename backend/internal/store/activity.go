@@ -211,18 +211,17 @@ type inSteps struct {
 	Lost       string `ch:"lost"` // count, ns, bytes, outcome and reason
 }
 
-// columns are those of inSteps. A step fits into Int64 where the sum of all does. The
-// ones keep losses whose numbers are all 0.
+// columns are those of inSteps. A step fits into Int64 where the sum of all does. A
+// loss stays whose numbers are all 0.
 func (a *activities) columns() string {
 	step := func(column string) string {
-		return fmt.Sprintf("arrayStringConcat(sumResampleIf(0, %d, 1)(%s, %s, type != ''), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
+		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
 	}
-	loss := func(column string) string { return "arrayMap(n -> toInt128(n), " + column + ")" }
 	return fmt.Sprintf(`, %s AS step_values, %s AS step_counts, %s AS step_ns, %s AS step_recordings, %s AS ns,
-  arrayStringConcat(arrayMap((name, c, d, y) -> concat(toString(%s), ' ', toString(%s), ' ', toString(%s), ' ', name),
-    tupleElement(sumMap(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason), arrayMap(o -> 1, loss_outcome), %s, %s, %s) AS losses, 1), losses.3, losses.4, losses.5), '\n') AS lost`,
-		step("stored_value"), step("stored_count"), step("recorded_ns"), step("recordings"), exact("sum(toInt128(recorded_ns))"),
-		exact("c"), exact("d"), exact("y"), loss("loss_count"), loss("loss_duration_ns"), loss("loss_bytes"))
+  arrayStringConcat(arrayMap((name, sums) -> concat(arrayStringConcat(arrayMap(n -> %s, sums), ' '), ' ', name),
+    mapKeys(sumForEachMap(mapFromArrays(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason),
+      arrayMap((c, d, y) -> [toInt128(c), d, y], loss_count, loss_duration_ns, loss_bytes))) AS losses), mapValues(losses)), '\n') AS lost`,
+		step("stored_value"), step("stored_count"), step("recorded_ns"), step("recordings"), exact("sum(toInt128(recorded_ns))"), exact("n"))
 }
 
 // enterSteps enters a row of the list into the boards of its service; nil if that
