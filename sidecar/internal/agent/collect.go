@@ -130,7 +130,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 		window.Losses = profile.AddLosses(window.Losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.ChunkUnfinished, Bytes: part.Unfinished})
 	}
 	if newest {
-		window.Losses = profile.AddLosses(window.Losses, w.losses...)
+		window.Losses = profile.AddLosses(window.Losses, w.untold()...)
 	}
 	large := isLarge(window)
 	entered := w.enterPart(r, f, part, result.Recorded)
@@ -139,7 +139,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	}
 	w.weigh(window)
 	if newest {
-		w.losses = nil
+		w.told()
 	}
 	r.Settings = result.Settings
 	if large {

@@ -240,18 +240,3 @@ func TestOneRecordingDoesNotHoldTheOthersUp(t *testing.T) {
 		t.Errorf("%d windows; left to read: %+v", len(spool.all()), w.marker.Recordings)
 	}
 }
-
-// The profiler counts skipped samples from its first session on. An answer that
-// could not be read, which counts as zero, does not make it begin anew.
-func TestSkippedSamplesAreCountedOnce(t *testing.T) {
-	w, _ := ended(t, fixture(t, "cpu.jfr"), &scripted{})
-	var counted int64
-	for _, total := range []int64{5, 0, 5, 9} {
-		for _, l := range w.countSkipped(total, w.marker.Recordings[0]) {
-			counted += l.Count
-		}
-	}
-	if counted != 9 {
-		t.Errorf("%d skipped samples are counted, the profiler skipped 9", counted)
-	}
-}

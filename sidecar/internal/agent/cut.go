@@ -79,7 +79,7 @@ func (w *worker) endChunk(ctx context.Context) error {
 	}
 	r := *w.marker.Find(id)
 	w.bear(r)
-	w.losses = profile.AddLosses(w.losses, w.skipped(ctx, r)...)
+	w.countSkips(ctx)
 	if w.renewalDue(w.clock.Now(), r) {
 		return w.renew(ctx)
 	}
@@ -92,26 +92,11 @@ func (w *worker) endChunk(ctx context.Context) error {
 	return nil
 }
 
-// skipped asks the profiler how many samples it has skipped since the last
-// time. Its counter runs from the start of the library's first session, so an
-// answer below what was counted before is none.
-func (w *worker) skipped(ctx context.Context, r session.Recording) []profile.Loss {
-	result, err := w.command(ctx, "metrics", asprof.Metrics(w.dir.Log()))
-	if err != nil {
-		return nil
+// countSkips asks the profiler how many samples it has skipped.
+func (w *worker) countSkips(ctx context.Context) {
+	if result, err := w.command(ctx, "metrics", asprof.Metrics(w.dir.Log())); err == nil {
+		w.marker.Skips.Count(asprof.ParseMetrics(result.Log).Skipped)
 	}
-	return w.countSkipped(asprof.ParseMetrics(result.Log).Skipped, r)
-}
-
-func (w *worker) countSkipped(total int64, r session.Recording) []profile.Loss {
-	since := total - r.Skipped
-	if since <= 0 {
-		return nil
-	}
-	for i := range w.marker.Recordings {
-		w.marker.Recordings[i].Skipped = total
-	}
-	return []profile.Loss{{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: since}}
 }
 
 // followClock moves what the worker knows of time if the clock was set, and says

@@ -37,8 +37,8 @@ func (w *worker) end(ctx context.Context, c cause) error {
 		if err := w.stop(ctx, c.op); err != nil {
 			return err
 		}
-		if r := w.marker.Live(); r != nil { // nobody asks for them after this
-			w.losses = profile.AddLosses(w.losses, w.skipped(ctx, *r)...)
+		if w.marker.Live() != nil { // nobody asks for them after this
+			w.countSkips(ctx)
 		}
 	}
 	w.line.Mark(w.clock.Now(), c.reason)

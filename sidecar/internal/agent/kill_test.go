@@ -79,7 +79,7 @@ func mayDie(do func()) (died bool) {
 }
 
 // A sidecar may be killed before and after each command, each access to the JVM's
-// directory and each window: no sample is lost, and none is there twice.
+// directory and each window: no sample is lost, and none is there twice; each that the profiler skipped is told once.
 func TestKilledAtEachPoint(t *testing.T) {
 	for name, events := range map[string][]string{"one session": {"cpu"}, "a session for each window": {"cpu", "alloc", "live"}} {
 		t.Run(name, func(t *testing.T) {
@@ -127,9 +127,12 @@ func dieAt(t *testing.T, last int, events []string) bool {
 	if got := v.samples(); got != v.jvm.taken {
 		t.Errorf("killed at point %d: %d samples are in the spool, the JVM has taken %d", last, got, v.jvm.taken)
 	}
+	if got := v.skipped(); got != v.jvm.skipped {
+		t.Errorf("killed at point %d: windows tell of %d skipped samples, the profiler of %d", last, got, v.jvm.skipped)
+	}
 	for reason, lost := range v.lost() {
 		switch reason {
-		case profile.JVMStarting, profile.ProfilerStall, profile.SidecarRestarted:
+		case profile.JVMStarting, profile.ProfilerStall, profile.SidecarRestarted, profile.ProfilerSkipped:
 		case profile.SessionEnded: // between its stop and the next one
 			if lost > 3*time.Second {
 				t.Errorf("killed at point %d: %s are told as lost for %s", last, lost, reason)

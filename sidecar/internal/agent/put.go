@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -41,12 +42,24 @@ func (w *worker) tell(ctx context.Context, boundary time.Time) {
 	if w.session() != "" && to.Sub(w.line.Through()) <= shortGap {
 		return
 	}
-	if err := w.tellUpTo(ctx, to, w.losses); err != nil {
+	if err := w.tellUpTo(ctx, to, w.untold()); err != nil {
 		w.problem(err)
 		return
 	}
-	w.losses = nil
+	w.told()
 }
+
+// untold are the losses that no window tells yet.
+func (w *worker) untold() []profile.Loss {
+	skipped := w.marker.Skips.Untold()
+	if skipped == 0 {
+		return w.losses
+	}
+	return profile.AddLosses(slices.Clone(w.losses), profile.Loss{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: skipped})
+}
+
+// told says that a window with what was untold is in the spool.
+func (w *worker) told() { w.losses, w.marker.Skips.Told = nil, w.marker.Skips.Counted }
 
 // shortGap is how much nobody recorded, as when a session is renewed, that the next
 // window of the session that runs tells, instead of one of its own.

@@ -124,6 +124,8 @@ func (w *worker) begin(ctx context.Context, view session.View) error {
 	w.marker.Library = w.owner.library
 	if view.Library != "" { // one library for the life of the JVM: a second one knows nothing of the first
 		w.marker.Library = view.Library
+	} else { // whose counter begins now
+		w.marker.Skips = session.Skips{Known: true}
 	}
 	if err := w.collect(ctx, w.clock.Now()); err != nil { // what an earlier session has left; it can wait
 		w.problem(err)
@@ -182,7 +184,6 @@ func (w *worker) ask(first bool) (string, error) {
 		entry.Cut = firstCut(now, w.settings.Window)
 	}
 	for _, r := range w.marker.Recordings {
-		entry.Skipped = max(entry.Skipped, r.Skipped)
 		if !first && r.Session != id && r.Window != entry.Window { // the windows before end here
 			entry.Through = recording.Floor(now, time.Second)
 		}
@@ -221,7 +222,7 @@ func (w *worker) takeOn(ctx context.Context, view session.View, adopted bool) er
 	w.board.update(w.p.Key(), func(s *TargetStatus) { s.Adopted, s.Options = adopted, w.marker.Find(id).Options })
 	w.log.Log(ctx, level, "JVM is profiled", "session", id, "adopted", adopted)
 	if !adopted || w.marker.Find(id).Options == unknownOptions {
-		w.skipped(ctx, *w.marker.Find(id)) // the profiler's counter runs on from earlier sessions
+		w.countSkips(ctx) // the profiler's counter runs on from earlier sessions
 	}
 	// The settings are in the first chunk only: end it now, so that it can be
 	// read, and kept, whatever happens. An adopted session has chunks to read.

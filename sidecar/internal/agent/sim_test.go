@@ -57,7 +57,8 @@ type simulated struct {
 	loaded  bool // our library
 	foreign bool // somebody else's session runs
 
-	taken int64 // samples in finished chunks
+	taken   int64 // samples in finished chunks
+	skipped int64 // samples that were not taken; one while each chunk is finished
 
 	noLive bool // another agent has the sampler of allocations
 
@@ -127,7 +128,7 @@ func (s *simulated) answer(cmd asprof.Command) (asprof.Result, error) {
 	if detail := s.carryOut(cmd.String()); detail != "" {
 		return fail(asprof.Answered, profile.ProfilerError, detail)
 	}
-	return asprof.Result{Took: fakeTimeout / 10, Log: "samples_skipped_total 0\n"}, nil
+	return asprof.Result{Took: fakeTimeout / 10, Log: fmt.Sprintf("samples_skipped_total %d\n", s.skipped)}, nil
 }
 
 // answers makes the JVM carry out what it was told meanwhile.
@@ -193,6 +194,7 @@ func (s *simulated) finishChunk() {
 	_, _ = s.file.WriteAt(binary.BigEndian.AppendUint64(s.header(true), uint64(samples)), s.chunk)
 	_, _ = s.file.WriteAt(make([]byte, 8), s.chunk+fakeChunk-8)
 	s.taken += samples
+	s.skipped++
 }
 
 func (s *simulated) header(finished bool) []byte {
@@ -378,6 +380,18 @@ func (v *world) samples() (n int64) {
 	for _, w := range v.spool.all() {
 		if c := w.CoverageOf(profile.CPU); c != nil {
 			n += c.Stored.Count
+		}
+	}
+	return n
+}
+
+// skipped are the samples that windows in the spool tell as skipped.
+func (v *world) skipped() (n int64) {
+	for _, w := range v.spool.all() {
+		for _, l := range w.Losses {
+			if l.Reason == profile.ProfilerSkipped {
+				n += l.Count
+			}
 		}
 	}
 	return n

@@ -428,13 +428,13 @@ func TestGraceRunsOutAtTheEndOfAJVM(t *testing.T) {
 			v.jvm.dead = true
 			life := v.clock.elapsed - v.began
 			v.config.Limits.ExitGrace, v.w.reader.Decoder = time.Millisecond, slow{}
-			v.w.losses = []profile.Loss{{Outcome: profile.Dropped, Reason: profile.ProfilerSkipped, Count: 3}}
+			v.w.marker.Skips.Count(v.jvm.skipped)
 			v.finish(t)
 			if r := v.w.marker.Recordings; len(r) != 1 || r[0].Phase != session.Ended {
 				t.Fatalf("recordings %+v, want one that has ended", r)
 			}
-			if v.spool.loss(profile.ProfilerSkipped).Count != 1 {
-				t.Error("skipped samples are not told")
+			if got := v.skipped(); got != v.jvm.skipped {
+				t.Errorf("windows tell of %d skipped samples, the profiler of %d", got, v.jvm.skipped)
 			}
 			v.decoder.err = errors.New("cannot start child")
 			for range 3 {

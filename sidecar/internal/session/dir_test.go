@@ -31,8 +31,9 @@ func marker() Marker {
 		Target: Target{Container: "shop", JVMStart: now, JVMVersion: "17", MainClass: "Main"},
 		Recordings: []Recording{{
 			Session: NewID(), Phase: Running, Options: "resume", Started: now, Expires: now.Add(time.Hour), Consumed: 100, Kept: 50, Through: now,
-			Settings: profile.Settings{Engine: "ctimer", CPUInterval: time.Millisecond}, Skipped: 3,
+			Settings: profile.Settings{Engine: "ctimer", CPUInterval: time.Millisecond},
 		}},
+		Skips: Skips{Known: true, Counted: 5, Told: 3},
 	}
 }
 

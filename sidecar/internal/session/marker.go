@@ -47,6 +47,7 @@ type Marker struct {
 	// recording has not been read.
 	Owed       []profile.Span `json:"owed,omitempty"`
 	Pace       Pace           `json:"pace,omitzero"`
+	Skips      Skips          `json:"skips,omitzero"`
 	Recordings []Recording    `json:"recordings"` // oldest first
 }
 
@@ -145,7 +146,8 @@ type Recording struct {
 	Steps    []timeline.Step  `json:"steps,omitempty"` // of the clock, while it was written
 	Alive    time.Time        `json:"alive"`           // when the JVM was last known to write it
 	Settings profile.Settings `json:"settings"`        // from the first chunk
-	Skipped  int64            `json:"skipped"`         // samples the profiler has skipped up to here
+	// Skipped are those of Skips that were told, of sidecars before there were Skips.
+	Skipped int64 `json:"skipped,omitempty"`
 }
 
 // ErrNoMarker means that there is no marker that can be used. The error that
@@ -173,6 +175,7 @@ func (m *Marker) check(pid int, startTicks uint64) error {
 	if m.Schema == oldSchema {
 		m.addPhases()
 	}
+	m.gatherSkips()
 	switch {
 	case m.Schema != Schema:
 		return fmt.Errorf("schema %d is not %d", m.Schema, Schema)
@@ -180,6 +183,8 @@ func (m *Marker) check(pid int, startTicks uint64) error {
 		return fmt.Errorf("it is of process %d-%d, not %d-%d", m.PID, m.StartTicks, pid, startTicks)
 	case !sound(m.Owed):
 		return errors.New("the time that it owes is impossible")
+	case !m.Skips.valid():
+		return fmt.Errorf("%d skipped samples are told of %d", m.Skips.Told, m.Skips.Counted)
 	case len(m.Pace.New) > maxEvents:
 		return fmt.Errorf("%d changed intervals are more than %d", len(m.Pace.New), maxEvents)
 	case len(m.Recordings) > maxRecordings:
@@ -187,7 +192,7 @@ func (m *Marker) check(pid int, startTicks uint64) error {
 	}
 	live := 0
 	for _, r := range m.Recordings {
-		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || r.Skipped < 0 || !r.Phase.valid() || len(r.Steps) > maxSteps || len(r.Events) > maxEvents || len(r.Adapted) > maxEvents || r.Window%time.Second != 0 || r.Window < 0 {
+		if !validID(r.Session) || r.Consumed < 0 || r.Kept < 0 || !r.Phase.valid() || len(r.Steps) > maxSteps || len(r.Events) > maxEvents || len(r.Adapted) > maxEvents || r.Window%time.Second != 0 || r.Window < 0 {
 			return fmt.Errorf("recording %.40q has impossible values", r.Session)
 		}
 		if r.Phase != Ended {
@@ -198,6 +203,16 @@ func (m *Marker) check(pid int, startTicks uint64) error {
 		return fmt.Errorf("%d recordings have not ended", live)
 	}
 	return nil
+}
+
+// gatherSkips reads a marker of before there were Skips.
+func (m *Marker) gatherSkips() {
+	for i := range m.Recordings {
+		if told := m.Recordings[i].Skipped; told > m.Skips.Counted {
+			m.Skips = Skips{Known: true, Counted: told, Told: told}
+		}
+		m.Recordings[i].Skipped = 0
+	}
 }
 
 // sound says whether spans follow each other.
