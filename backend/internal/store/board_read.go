@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -11,41 +12,90 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// board fills a board with the windows of a moment. It returns errMoved if its
-// queries saw different windows. What few windows have, losses and time that
-// began before the range, is read only where there is some: a query of few rows
-// costs what its plan costs. Of the rolled up hours it finds those whose roll-up
-// lacks one of the windows.
-func (r *read) board(ctx context.Context, sel Selection, st steps, known reports, hours []rolledHour, m moment) (*board, error) {
+// asked is a board that is to be filled with the windows of a selection.
+type asked struct {
+	Selection
+	board *board
+	hours []rolledHour // whose roll-up may lack a window
+}
+
+func ask(sel Selection, st steps, known reports, hours []rolledHour) asked {
 	from, to := sel.seconds()
 	b := newBoard(sel.Type, seconds{from, to}, st)
 	b.reports, b.uncounted = known, known.more
-	seen, err := r.windows(ctx, sel, b, hours, m)
-	if err != nil {
-		return nil, fmt.Errorf("count windows: %w", err)
+	return asked{sel, b, hours}
+}
+
+// board fills a board with the windows of a moment. See fillBoards.
+func (r *read) board(ctx context.Context, sel Selection, st steps, known reports, m moment) (*board, error) {
+	a := ask(sel, st, known, nil)
+	return a.board, r.fillBoards(ctx, []asked{a}, m)
+}
+
+// fillBoards fills boards with the windows of a moment. It returns errMoved if its
+// queries saw different windows. A query of few rows costs what its plan costs:
+// what few windows have, losses and time that began before the range, is read only
+// where there is some, and the windows of several ranges of the same targets are read
+// together. Of the rolled up hours it finds those whose roll-up lacks one of the
+// windows.
+func (r *read) fillBoards(ctx context.Context, list []asked, m moment) error {
+	counts := make([]*windowCount, len(list))
+	for i, a := range list {
+		counts[i] = r.countOf(a)
 	}
-	if seen.losses > 0 {
-		prints, err := r.losses(ctx, sel, b, m)
+	together := 1
+	if differInRange(list) {
+		together = len(list)
+	}
+	for some := range slices.Chunk(counts, together) {
+		if err := r.windows(ctx, some, m); err != nil {
+			return fmt.Errorf("count windows: %w", err)
+		}
+	}
+	for _, c := range counts {
+		if err := r.rest(ctx, c, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differInRange says whether selections are the same but for their ranges.
+func differInRange(list []asked) bool {
+	first := list[0].Selection
+	for _, a := range list {
+		a.Range = first.Range
+		if !reflect.DeepEqual(a.Selection, first) {
+			return false
+		}
+	}
+	return true
+}
+
+// rest fills in what few windows have.
+func (r *read) rest(ctx context.Context, c *windowCount, m moment) (err error) {
+	if c.losses > 0 {
+		prints, err := r.losses(ctx, c.asked, m)
 		if err != nil {
-			return nil, fmt.Errorf("read losses: %w", err)
+			return fmt.Errorf("read losses: %w", err)
 		}
-		if prints != seen.prints {
-			return nil, errMoved
-		}
-	}
-	if seen.gaps > 0 {
-		if err := r.earlierGaps(ctx, sel, b, m); err != nil {
-			return nil, fmt.Errorf("read what began before the range: %w", err)
+		if prints != c.prints {
+			return errMoved
 		}
 	}
-	b.whole, err = b.settle(r.op)
-	return b, err
+	if c.gaps > 0 {
+		if err := r.earlierGaps(ctx, c.asked, m); err != nil {
+			return fmt.Errorf("read what began before the range: %w", err)
+		}
+	}
+	c.board.whole, err = c.board.settle(r.op)
+	return err
 }
 
 // headersOf is FROM and WHERE for the headers of windows and of the type, as far
 // as they are about the type: windows without any ledger are not, if their target
 // is known not to record it.
-func (b *board) headersOf(sel Selection, span seconds, from string, m moment) (string, params) {
+func (b *board) headersOf(sel Selection, spans []seconds, from string, m moment) (string, params) {
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
 	may := ""
 	if b.reports.unrecorded { // without it, the plan is smaller
@@ -53,7 +103,7 @@ func (b *board) headersOf(sel Selection, span seconds, from string, m moment) (s
 	}
 	return fmt.Sprintf(`FROM @.profiles AS p FINAL %s WHERE %s AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types)%s)
- AND %s AND %s%s`, from, scoped, may, startsIn("window_start", span), m.received(), narrow), args
+ AND %s AND %s%s`, from, scoped, may, inAny("window_start", spans), m.received(), narrow), args
 }
 
 // unrecorded says of a target that it does not record the type, by its last report.
@@ -75,10 +125,10 @@ const recordedSpan = "least(greatest(recorded_end_ns - recorded_start_ns, 0), to
 const aliveUntil = "argMax(if(reason != '" + string(profile.JVMExited) + "', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, " +
 	"argMax(reason, reported_at) = '" + string(profile.JVMExited) + "' AS gone"
 
-func (r *read) losses(ctx context.Context, sel Selection, b *board, m moment) (read uint64, err error) {
-	source, args := b.headersOf(sel, b.span, lossRows, m)
+func (r *read) losses(ctx context.Context, a asked, m moment) (read uint64, err error) {
+	source, args := a.board.headersOf(a.Selection, []seconds{a.board.span}, lossRows, m)
 	statement := fmt.Sprintf(`SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), %s
-FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS print %s) GROUP BY cell, of, o, e`, lossSums(), b.cellColumn("window_start"), source)
+FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS print %s) GROUP BY cell, of, o, e`, lossSums(), a.board.cellColumn("window_start"), source)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
 		var cell int64
 		var of string
@@ -88,7 +138,7 @@ FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS 
 		if err != nil || !some {
 			return err
 		}
-		c := &b.cells[cell]
+		c := &a.board.cells[cell]
 		if of == "" {
 			c.Losses = profile.AddLosses(c.Losses, l)
 		} else {
@@ -101,15 +151,15 @@ FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS 
 
 // earlierGaps enters what windows without a recording that began before the range
 // say of its first time.
-func (r *read) earlierGaps(ctx context.Context, sel Selection, b *board, m moment) error {
-	source, args := b.headersOf(sel, before(b.span), lossRows, m)
-	statement := fmt.Sprintf("SELECT * FROM @(SELECT n, e, %s %s AND p.type = '' AND %s)", gapSpan(b.span), source, reachesInto(b.span))
+func (r *read) earlierGaps(ctx context.Context, a asked, m moment) error {
+	source, args := a.board.headersOf(a.Selection, []seconds{before(a.board.span)}, lossRows, m)
+	statement := fmt.Sprintf("SELECT * FROM @(SELECT n, e, %s %s AND p.type = '' AND %s)", gapSpan(a.board.span), source, reachesInto(a.board.span))
 	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		var g gap
 		if err := g.scan(row); err != nil {
 			return err
 		}
-		b.enterGap(g)
+		a.board.enterGap(g)
 		return nil
 	})
 }

@@ -47,7 +47,7 @@ const maxParts = 2000
 
 func partsStatement(sel Selection, b *board, by Column, m moment) (string, params) {
 	if by != ByThread {
-		source, args := b.headersOf(sel, b.span, "", m)
+		source, args := b.headersOf(sel, []seconds{b.span}, "", m)
 		return fmt.Sprintf("SELECT cell, name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
 			", uniqExactIf((series_id, window_start), has)\nFROM @(SELECT %s AS cell, %s AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND "+recorded+" AS has %s) GROUP BY cell, name",
 			b.cellColumn("window_start"), by, source), args

@@ -52,10 +52,25 @@ func (s *Store) Sums(ctx context.Context, selections ...Selection) (*Sums, error
 
 func (r *read) sums(ctx context.Context, selections []Selection, known map[ServiceKey]*standing, m moment) (*Sums, error) {
 	out := &Sums{Sides: make([]Side, len(selections))}
-	lists := make([][]calltree.Sum, len(selections))
+	lists, boards := make([][]calltree.Sum, len(selections)), make([]asked, len(selections))
 	for i, sel := range selections {
+		of := known[sel.ServiceKey]
+		boards[i] = ask(sel, sel.oneStep(), of.reports, of.hoursOf(&sel))
+	}
+	g, ctx2 := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.fillBoards(ctx2, boards, m) })
+	g.Go(func() (err error) {
+		for i := 0; i < len(lists) && err == nil; i++ {
+			lists[i], out.Sides[i], err = r.sumByStack(ctx2, selections[i], startsOf(boards[i].hours), m, never)
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range lists {
 		var err error
-		if lists[i], out.Sides[i], err = r.side(ctx, sel, known[sel.ServiceKey], m); err != nil {
+		if lists[i], out.Sides[i], err = r.agree(ctx, boards[i], lists[i], out.Sides[i], m); err != nil {
 			return nil, err
 		}
 	}
@@ -74,52 +89,42 @@ func (r *read) sums(ctx context.Context, selections []Selection, known map[Servi
 	return out, nil
 }
 
-// side sums the samples and the ledgers of a selection at the moment, and holds
-// one against the other. Samples are written before their header: the sum over
-// all samples is at least that of the windows which belong to the moment, and
-// equal to it if and only if there are no others. If there are, they are left out
-// by name: of fresh samples, where they are most likely, and if that is not enough,
-// of all. Rolled up hours that lack a window of the moment are read from samples.
-func (r *read) side(ctx context.Context, sel Selection, known *standing, m moment) (list []calltree.Sum, side Side, err error) {
-	var b *board
-	rolled := known.hoursOf(&sel)
-	hours := make([]int64, len(rolled))
-	for i, h := range rolled {
-		hours[i] = h.hour
+func startsOf(hours []rolledHour) []int64 {
+	starts := make([]int64, len(hours))
+	for i, h := range hours {
+		starts[i] = h.hour
 	}
-	g, ctx2 := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		b, err = r.board(ctx2, sel, sel.oneStep(), known.reports, rolled, m)
-		return err
-	})
-	g.Go(func() (err error) {
-		list, side, err = r.sumByStack(ctx2, sel, hours, m, never)
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return nil, Side{}, err
-	}
-	if len(b.stale) > 0 {
-		hours = slices.DeleteFunc(hours, func(hour int64) bool { return slices.Contains(b.stale, hour) })
-		if list, side, err = r.sumByStack(ctx, sel, hours, m, never); err != nil {
+	return starts
+}
+
+// agree holds the sums of the samples of a selection at the moment against its
+// ledgers. Samples are written before their header: the sum over all samples is at
+// least that of the windows which belong to the moment, and equal to it if and only if
+// there are no others. If there are, they are left out by name: of fresh samples,
+// where they are most likely, and if that is not enough, of all. Rolled up hours that
+// lack a window of the moment are read from samples.
+func (r *read) agree(ctx context.Context, a asked, list []calltree.Sum, side Side, m moment) (_ []calltree.Sum, _ Side, err error) {
+	hours := startsOf(a.hours)
+	if len(a.board.stale) > 0 {
+		hours = slices.DeleteFunc(hours, func(hour int64) bool { return slices.Contains(a.board.stale, hour) })
+		if list, side, err = r.sumByStack(ctx, a.Selection, hours, m, never); err != nil {
 			return nil, Side{}, err
 		}
 	}
-	stored := b.whole.Ledger.Stored
-	from, to := sel.seconds()
-	for _, since := range []int64{m.at/1000 - freshFor, from} {
-		if side.Total == stored || since >= to {
+	stored := a.board.whole.Ledger.Stored
+	for _, since := range []int64{m.at/1000 - freshFor, a.board.span.from} {
+		if side.Total == stored || since >= a.board.span.to {
 			continue
 		}
 		r.store.metrics.moved.Inc()
-		if list, side, err = r.sumByStack(ctx, sel, hours, m, since); err != nil {
+		if list, side, err = r.sumByStack(ctx, a.Selection, hours, m, since); err != nil {
 			return nil, Side{}, err
 		}
 	}
 	if side.Total != stored && !m.last {
 		return nil, Side{}, errMoved
 	}
-	side.Coverage = b.coverage()
+	side.Coverage = a.board.coverage()
 	side.Excess = profile.Amount{Value: side.Total.Value - stored.Value, Count: side.Total.Count - stored.Count}
 	return list, side, nil
 }

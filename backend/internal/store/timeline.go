@@ -81,7 +81,7 @@ func (r *read) onBoard(ctx context.Context, sel Selection, st steps, then func(b
 		return known.at, nil
 	}
 	return r.atOneMoment(ctx, clock, func(m moment) error {
-		b, err := r.board(ctx, sel, st, known.reports, nil, m)
+		b, err := r.board(ctx, sel, st, known.reports, m)
 		if err != nil {
 			return err
 		}

@@ -43,27 +43,35 @@ func (h *windowHeader) recorded() bool { return h.end > 0 }
 
 // windows counts windows by target and start, so that two parts of the same
 // window, from before and after a restart, are one: those of the range by cell;
-// and those of each target, from lookBack before the range on. Headers come as they
-// are, those of a window one after the other: to plan a statement that counts takes
-// ClickHouse longer than to read thousands of rows.
-func (r *read) windows(ctx context.Context, sel Selection, b *board, hours []rolledHour, m moment) (seen, error) {
-	source, args := b.headersOf(sel, seconds{max(b.span.from-lookBack, 0), b.span.to}, "", m)
+// and those of each target, from lookBack before the range on. The counts are of
+// selections that differ in their range. Headers come as they are, those of a window
+// one after the other: to plan a statement that counts takes ClickHouse longer than
+// to read thousands of rows.
+func (r *read) windows(ctx context.Context, counts []*windowCount, m moment) error {
+	spans := make([]seconds, len(counts))
+	for i, c := range counts {
+		spans[i] = c.looksAt()
+	}
+	source, args := counts[0].board.headersOf(counts[0].Selection, spans, "", m)
 	statement := "SELECT * FROM @(SELECT " + windowHeaderColumns + "\n" + source + ")\nORDER BY window_start, series_id" + uncompiled
-	c := windowCount{board: b, freshAfter: r.freshAfter(hours), limit: r.store.limits.Counted, targets: map[uint64]*targetWindows{}, stale: map[int64]bool{}}
 	var h windowHeader
 	columns := h.columns()
 	err := r.query(ctx, statement, args, func(row driver.Rows) error {
 		if err := row.Scan(columns...); err != nil {
 			return err
 		}
-		c.add(&h)
+		for _, c := range counts {
+			c.add(&h)
+		}
 		return nil
 	})
 	if err != nil {
-		return seen{}, err
+		return err
 	}
-	c.end(m)
-	return c.seen, nil
+	for _, c := range counts {
+		c.end(m)
+	}
+	return nil
 }
 
 // uncompiled ends a statement about few rows: to look whether its expressions are
@@ -80,7 +88,7 @@ type seen struct {
 // windowCount is a count of windows while their headers come.
 type windowCount struct {
 	seen
-	board      *board
+	asked
 	freshAfter map[int64]int64
 	limit      int                       // of targets
 	targets    map[uint64]*targetWindows // by series
@@ -105,8 +113,20 @@ type window struct {
 	has, lost bool
 }
 
+func (r *read) countOf(a asked) *windowCount {
+	return &windowCount{asked: a, freshAfter: r.freshAfter(a.hours), limit: r.store.limits.Counted, targets: map[uint64]*targetWindows{}, stale: map[int64]bool{}}
+}
+
+// looksAt is the time in which the windows of the count begin.
+func (c *windowCount) looksAt() seconds {
+	return seconds{max(c.board.span.from-lookBack, 0), c.board.span.to}
+}
+
 func (c *windowCount) add(h *windowHeader) {
 	start, length := h.start.Unix(), int64(h.length)
+	if at := c.looksAt(); start < at.from || start >= at.to {
+		return // it is of another range
+	}
 	if c.last.series != h.series || c.last.start != start {
 		c.settle()
 		c.last = window{series: h.series, start: start}

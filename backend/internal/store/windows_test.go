@@ -33,7 +33,7 @@ func TestWindowsAreCountedFromTheirHeaders(t *testing.T) {
 	const from = 36_000 // begins an hour
 	b := newBoard(profile.CPU, seconds{from, from + 240}, steps{from, 60})
 	b.reports.of = map[uint64]report{}
-	c := windowCount{board: b, limit: 2, targets: map[uint64]*targetWindows{}, stale: map[int64]bool{}, freshAfter: map[int64]int64{from: (from + 200) * 1000}}
+	c := windowCount{asked: asked{board: b}, limit: 2, targets: map[uint64]*targetWindows{}, stale: map[int64]bool{}, freshAfter: map[int64]int64{from: (from + 200) * 1000}}
 	part := headerAt(1, from+60, "cpu") // of a window that a restart cut
 	part.length, part.kernelCPU = 20, 7
 	for _, h := range []*windowHeader{
@@ -81,7 +81,7 @@ func TestWindowsAreCountedFromTheirHeaders(t *testing.T) {
 // A sum beyond 2^63 is told, whatever is added to it afterwards.
 func TestSumsOfWindowsStayBeyondWhatIsExact(t *testing.T) {
 	b := newBoard(profile.CPU, seconds{0, 180}, steps{0, 60})
-	c := windowCount{board: b, limit: 9, targets: map[uint64]*targetWindows{}}
+	c := windowCount{asked: asked{board: b}, limit: 9, targets: map[uint64]*targetWindows{}}
 	for i := range int64(3) {
 		h := headerAt(1, i*60, "cpu")
 		h.kernelCPU = 1 << 62

@@ -13,20 +13,20 @@ FROM (SELECT series_id, window_start, stack_id, value, count FROM (SELECT * FROM
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -37,7 +37,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 ---- Overview
 SELECT * EXCEPT (series_id) FROM (SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
@@ -81,20 +81,20 @@ SELECT toUnixTimestamp64Milli(now64(3));
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -105,37 +105,37 @@ SELECT cell, name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, to
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND (recorded_end_ns > 0) AS has FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, name;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, name;
 
 SELECT cell, name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))), if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))), uniqExactIf((series_id, window_start), has)
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND (recorded_end_ns > 0) AS has FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, name;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, name;
 
 SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))), if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))), if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))), if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y))))
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 ---- Parts by thread
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -146,7 +146,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, thread AS name, if(sum(toInt128(value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(value)))), if(sum(toInt128(count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(count)))), uniqExact((series_id, window_start)) FROM (SELECT series_id, window_start, thread, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -176,20 +176,20 @@ SELECT toUnixTimestamp64Milli(now64(3));
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -201,7 +201,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -212,20 +212,20 @@ GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)} AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)})
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -236,7 +236,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)}) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND pod IN {pods:Array(String)}) GROUP BY cell, of, o, e;
 
 SELECT stack_id, sum(value) AS v, sum(count) AS c FROM (SELECT stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -247,20 +247,20 @@ GROUP BY stack_id WITH TOTALS ORDER BY v DESC, stack_id LIMIT 200000;
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -271,7 +271,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 SELECT stack_id, sumIf(value, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS v, sumIf(count, thread IN {threads:Array(String)} AND thread NOT IN {not_threads:Array(String)}) AS c, sum(value), sum(count) FROM (SELECT stack_id, value, count, thread FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND ((window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
  AND toStartOfFifteenMinutes(window_start) >= toStartOfFifteenMinutes(toDateTime(<time>, 'UTC'))
@@ -286,20 +286,20 @@ SELECT cluster, namespace, service, series_id, version, pod, pod_uid, node, cont
 SELECT * FROM (SELECT n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND p.type = '' AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time>);
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
 SELECT * FROM (SELECT series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), cityHash64(series_id, window_start, received_at)
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC'))
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
@@ -310,7 +310,7 @@ SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), if(sum(toInt128(v)) >= 
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
  AND (p.type != '' OR has(types, {type:String}) OR empty(types) AND series_id NOT IN (
   SELECT series_id FROM (SELECT * FROM @.targets WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} GROUP BY series_id HAVING notEmpty(argMax(events, reported_at)) AND NOT has(argMax(events, reported_at), {type:String})))
- AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
+ AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cell, of, o, e;
 
 ---- Versions
 SELECT version, min(window_start) AS first, max(window_start) FROM (SELECT * FROM @.profiles WHERE namespace IN {readable:Array(String)})
