@@ -16,15 +16,16 @@ import (
 //go:embed testdata/Classes.java
 var classesSource []byte
 
-// BenchmarkStall measures for how long the profiler of a JVM with 20,000 classes on
-// its stacks records nothing while a window is cut: all chunks name all classes that
-// were seen since the session began. chunk-kB shows that they do.
+// BenchmarkStall measures for how long the profiler of a JVM records nothing while a
+// window is cut, after it has seen 20,000 classes: all chunks name all classes that were
+// seen since the session began, which chunk-kB shows. With methods=few the JVM has
+// settled on few methods by then; with methods=all each chunk has thousands to name.
 func BenchmarkStall(b *testing.B) {
-	const classes, untilSeen, cuts, apart = "20000", 40 * time.Second, 60, time.Second
-	for _, jdk := range []string{"17", "25"} {
-		b.Run("java="+jdk, func(b *testing.B) {
-			p := newPayer(b, jdk, jvmtest.Options{
-				Main: "Classes", Threads: []string{classes},
+	const classes, untilSeen, cuts, apart = "20000", 55 * time.Second, 60, time.Second
+	for _, c := range []struct{ jdk, methods, calmAfter string }{{"17", "few", "50"}, {"25", "few", "50"}, {"17", "all", "3600"}} {
+		b.Run("java="+c.jdk+"/methods="+c.methods, func(b *testing.B) {
+			p := newPayer(b, c.jdk, jvmtest.Options{
+				Main: "Classes", Threads: []string{classes, c.calmAfter},
 				Flags: []string{"-Xmx512m", "-Xss8m", "-cp", jvmtest.Compile(b, "Classes", classesSource)},
 			})
 			s, l := contract.DefaultSettings(), DefaultLimits()
