@@ -28,14 +28,7 @@ func Join(trees ...*Tree) *Tree {
 				functions[f] = shared(t.names[f])
 			}
 		}
-		to[i] = make([]int32, len(t.up))
-		for run := 1; run < len(t.up); run++ {
-			at := to[i][t.up[run]]
-			for _, f := range t.chain(run) {
-				at = g.child(at, functions[f])
-			}
-			to[i][run] = at
-		}
+		to[i] = g.enter(t, func(f int32) int32 { return functions[f] })
 	}
 	out := &Tree{functions: sortedTable(names), runs: g.single()}
 	for i, t := range trees {

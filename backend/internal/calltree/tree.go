@@ -39,17 +39,12 @@ func (t *Tree) oneUnknown() *Tree {
 		return t
 	}
 	g := newGrower()
-	to := make([]int32, len(t.up)) // the grown node of the last node of a run
-	for run := 1; run < len(to); run++ {
-		at := to[t.up[run]]
-		for _, f := range t.chain(run) {
-			if !t.named[f] {
-				f = one
-			}
-			at = g.child(at, f)
+	to := g.enter(t, func(f int32) int32 {
+		if !t.named[f] {
+			return one
 		}
-		to[run] = at
-	}
+		return f
+	})
 	return g.filled(t, to)
 }
 
@@ -66,6 +61,20 @@ func (t *Tree) firstUnnamed() int32 {
 		}
 	}
 	return noFunction
+}
+
+// enter adds the nodes of a tree, with functions replaced, and returns the grown node of
+// the last node of each run.
+func (g *grower) enter(t *Tree, function func(f int32) int32) (to []int32) {
+	to = make([]int32, len(t.up))
+	for run := 1; run < len(to); run++ {
+		at := to[t.up[run]]
+		for _, f := range t.chain(run) {
+			at = g.child(at, function(f))
+		}
+		to[run] = at
+	}
+	return to
 }
 
 // filled is what has grown, with the amounts of a tree. To has the grown node that
