@@ -194,18 +194,14 @@ func (l *lab) startNode(ctx context.Context, binaries kube.Binaries, directory s
 	if _, err := os.Stat(own); err != nil {
 		return fmt.Errorf("find Podflame's images: %w; run make images", err)
 	}
-	pause, err := l.workshop.Pause(ctx)
-	if err != nil {
-		return err
-	}
-	archives, err := l.workshop.Workloads(ctx)
+	archives, err := l.workshop.Node(ctx)
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		return fmt.Errorf("make a folder for the node: %w", err)
 	}
-	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, pause, own)...); err != nil {
+	if l.node, err = kube.StartNode(ctx, binaries, directory, append(archives, own)...); err != nil {
 		return err
 	}
 	l.Cluster = l.node.Cluster

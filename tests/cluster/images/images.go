@@ -48,38 +48,60 @@ type Workshop struct {
 // JavaVersions are those that workloads are run on.
 func JavaVersions() []string { return []string{"11", "17", "21", "25"} }
 
-// WorkloadNames are the images that the workloads of `make acceptance` run on.
-func WorkloadNames() []string {
-	names := []string{BusyboxName, JavaUserName("17"), LinkedName}
+// workloadImage is one that the workloads of `make acceptance` run on.
+type workloadImage struct {
+	name string
+	make func(context.Context, Workshop) (archive string, err error)
+}
+
+func workloadImages() []workloadImage {
+	all := []workloadImage{
+		{BusyboxName, func(ctx context.Context, w Workshop) (string, error) { return w.busybox(ctx) }},
+		{JavaUserName("17"), func(ctx context.Context, w Workshop) (string, error) { return w.Java(ctx, "17", "1001") }},
+		{LinkedName, func(ctx context.Context, w Workshop) (string, error) { return w.Linked(ctx) }},
+	}
 	for _, version := range JavaVersions() {
-		names = append(names, JavaName(version))
+		all = append(all, workloadImage{JavaName(version), func(ctx context.Context, w Workshop) (string, error) { return w.Java(ctx, version, "") }})
+	}
+	return all
+}
+
+// WorkloadNames are the images that the workloads of `make acceptance` run on.
+func WorkloadNames() (names []string) {
+	for _, image := range workloadImages() {
+		names = append(names, image.name)
 	}
 	return names
 }
 
 // Workloads makes the images of WorkloadNames.
 func (w Workshop) Workloads(ctx context.Context) (archives []string, err error) {
-	makers := []func() (string, error){
-		func() (string, error) { return w.busybox(ctx) },
-		func() (string, error) { return w.Java(ctx, "17", "1001") },
-		func() (string, error) { return w.Linked(ctx) },
-	}
-	for _, version := range JavaVersions() {
-		makers = append(makers, func() (string, error) { return w.Java(ctx, version, "") })
-	}
-	for _, archive := range makers {
-		made, err := archive()
+	for _, image := range workloadImages() {
+		archive, err := image.make(ctx, w)
 		if err != nil {
 			return nil, err
 		}
-		archives = append(archives, made)
+		archives = append(archives, archive)
 	}
 	return archives, nil
 }
 
+// Node makes what a node of ours runs workloads on: the pods' sandbox and Workloads.
+func (w Workshop) Node(ctx context.Context) ([]string, error) {
+	pause, err := w.pause(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archives, err := w.Workloads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(archives, pause), nil
+}
+
 // Basic makes what every node needs: the pods' sandbox and a shell.
 func (w Workshop) Basic(ctx context.Context) ([]string, error) {
-	pause, err := w.Pause(ctx)
+	pause, err := w.pause(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +112,7 @@ func (w Workshop) Basic(ctx context.Context) ([]string, error) {
 	return []string{pause, busybox}, nil
 }
 
-// Pause makes the image of the pods' sandbox.
-func (w Workshop) Pause(ctx context.Context) (string, error) {
+func (w Workshop) pause(ctx context.Context) (string, error) {
 	program, err := w.program(ctx, "pause")
 	if err != nil {
 		return "", err

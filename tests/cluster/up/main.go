@@ -68,15 +68,10 @@ func run(ctx context.Context, build string) (err error) {
 }
 
 func archives(ctx context.Context, workshop images.Workshop, build string) ([]string, error) {
-	pause, err := workshop.Pause(ctx)
+	made, err := workshop.Node(ctx)
 	if err != nil {
 		return nil, err
 	}
-	made, err := workshop.Workloads(ctx)
-	if err != nil {
-		return nil, err
-	}
-	made = append(made, pause)
 	own, err := filepath.Abs(filepath.Join(build, "images.tar"))
 	if err != nil {
 		return nil, fmt.Errorf("find the images: %w", err)
