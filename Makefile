@@ -57,20 +57,20 @@ frontend-build: setup-frontend
 .PHONY: lint
 lint: setup-lint setup-frontend frontend-build ## Check formatting, style and the arrows between packages.
 	@test -z "$$(gofmt -l backend certs manifests reason sidecar tests webhook)" || { gofmt -l backend certs manifests reason sidecar tests webhook; echo "lint: run gofmt -w on these files"; exit 1; }
-	$(PODFLAME_CACHE)/bin/golangci-lint run
-	$(PODFLAME_CACHE)/bin/actionlint -shellcheck= -pyflakes=
+	"$(PODFLAME_CACHE)/bin/golangci-lint" run
+	"$(PODFLAME_CACHE)/bin/actionlint" -shellcheck= -pyflakes=
 	cd frontend && npm run --silent lint
 	tests/setup/vulnerabilities.sh
 
 .PHONY: bench
-bench: setup build ## Measure ratios against peers and limits; states the machine. BENCH=regexp chooses.
+bench: setup setup-tests build ## Measure ratios against peers and limits; states the machine. BENCH=regexp chooses.
 	@echo "machine: $$(uname -srm), $$(nproc) cores, $$(awk '/MemTotal/ {printf "%.0f GiB", $$2/1048576}' /proc/meminfo), $$(awk -F': ' '/model name/ {print $$2; exit}' /proc/cpuinfo), $$(go version | cut -d' ' -f3)"
 	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./backend/... ./sidecar/... ./webhook/...
 	cd frontend && npm run --silent bench
 
 .PHONY: load
 load: setup build ## Measure what a backend bears: throughput, bursts, thousands of pods, an outage, hostile uploads, a soak. LOAD=regexp chooses, LOAD_FLAGS=-load.steady=… sizes.
-	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend=$(CURDIR)/$(BUILD)/backend $(LOAD_FLAGS)
+	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend="$(CURDIR)/$(BUILD)/backend" $(LOAD_FLAGS)
 
 .PHONY: bench-cluster
 bench-cluster: setup-cluster build ## Measure admission through a real API server.
@@ -102,7 +102,7 @@ push-images: setup sbom ## Push the images of both architectures to IMAGE_PREFIX
 
 .PHONY: acceptance
 acceptance: setup setup-tests setup-cluster images ## Install, run and injure Podflame on a real node (root), or with KUBECONFIG=… what is harmless there.
-	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_CLAIMS='$(ACCEPTANCE_CLAIMS)' ACCEPTANCE_REPORT=$(ACCEPTANCE_REPORT) CGO_ENABLED=0 \
+	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_CLAIMS='$(ACCEPTANCE_CLAIMS)' ACCEPTANCE_REPORT="$(ACCEPTANCE_REPORT)" CGO_ENABLED=0 \
 		go test -count=1 -timeout 100m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance $(ACCEPTANCE_FLAGS) | grep --line-buffered -v '^=== '
 
 .PHONY: workload-images
@@ -120,12 +120,12 @@ cluster: setup setup-tests setup-cluster images ## Run a one-node Kubernetes on 
 	@go run ./tests/cluster/up --build $(BUILD)
 
 .PHONY: setup setup-frontend setup-tests setup-lint setup-cluster
-setup: ## Fetch what this machine lacks: JDK, profiler library, ClickHouse, browser, front-end packages.
-	@tests/setup/setup.sh java profiler clickhouse browser frontend
+setup: ## Fetch what this machine lacks: JDK, profiler library, ClickHouse, front-end packages.
+	@tests/setup/setup.sh java profiler clickhouse frontend
 setup-frontend:
 	@tests/setup/setup.sh frontend
-setup-tests:
-	@tests/setup/setup.sh compiler runtimes uwsgi
+setup-tests: ## Fetch what only tests need: C compiler, Java runtimes, a browser.
+	@tests/setup/setup.sh compiler runtimes uwsgi browser
 setup-lint:
 	@tests/setup/setup.sh lint
 setup-cluster: ## Build Kubernetes for the cluster tests (minutes, once); as root, install what runs containers.

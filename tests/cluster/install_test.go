@@ -22,7 +22,7 @@ const systemNamespace = "podflame-system"
 func (w *world) install(ctx context.Context, binaries kube.Binaries) error {
 	definitions, err := filepath.Glob(filepath.Join(binaries.Cache, "definitions-*", "*.yaml"))
 	if err != nil || len(definitions) == 0 {
-		return fmt.Errorf("no definitions below %s: run `make setup` (or tests/cluster/setup.sh) first", binaries.Cache)
+		return fmt.Errorf("no definitions below %s: run `make setup-cluster` first", binaries.Cache)
 	}
 	for _, path := range definitions {
 		// Server-side, as the larger ones exceed what an annotation may hold.

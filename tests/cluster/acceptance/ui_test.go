@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,7 +30,7 @@ func ui(t *testing.T) {
 		for name, page := range uiPages() {
 			picture := filepath.Join(shared.reportFolder(), name+".png")
 			s.must(os.MkdirAll(filepath.Dir(picture), 0o750))
-			command := exec.CommandContext(s.ctx, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+			command := exec.CommandContext(s.ctx, cmp.Or(os.Getenv("CHROMIUM"), "chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 				"--user-data-dir="+s.TempDir(), "--window-size=1280,800", "--virtual-time-budget="+fmt.Sprint((10*time.Second).Milliseconds()),
 				"--screenshot="+picture, "http://"+address+page)
 			if output, err := command.CombinedOutput(); err != nil {

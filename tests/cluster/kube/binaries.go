@@ -38,7 +38,7 @@ func Find() (Binaries, error) {
 	}
 	for _, path := range []string{found.Kubernetes, found.Etcd} {
 		if _, err := os.Stat(path); err != nil {
-			return Binaries{}, fmt.Errorf("the cluster tests need %s, which is not there: run `make setup` (or tests/cluster/setup.sh) first", path)
+			return Binaries{}, fmt.Errorf("the cluster tests need %s, which is not there: run `make setup-cluster` first", path)
 		}
 	}
 	return found, nil
@@ -92,7 +92,7 @@ func findEtcd(cache string) (string, error) {
 	}
 	path, err := exec.LookPath("etcd")
 	if err != nil {
-		return "", fmt.Errorf("the cluster tests need etcd, which is neither in %s nor in PATH: run `make setup` (or tests/cluster/setup.sh) first", cache)
+		return "", fmt.Errorf("the cluster tests need etcd, which is neither in %s nor in PATH: run `make setup-cluster` first", cache)
 	}
 	return path, nil
 }
