@@ -2,6 +2,7 @@ package calltree
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -38,36 +39,57 @@ type heavy struct {
 }
 
 // nthHeaviest returns the weight that the n-th node would have if nodes were sorted,
-// the heaviest first. See Hoare, Algorithm 65: FIND.
+// the heaviest first.
 func (t *Tree) nthHeaviest(weights []int64, n int) int64 {
 	runs := make([]heavy, len(weights))
 	for run, weight := range weights {
 		runs[run] = heavy{weight, t.length(int32(run))}
 	}
+	return nth(runs, n, anyOf)
+}
+
+// anyOf is the weight of one of the runs by chance: where one is taken by its place,
+// who sends the weights can order them so that this takes the square of their number.
+func anyOf(runs []heavy) int64 {
+	return runs[rand.IntN(len(runs))].weight
+}
+
+// nth returns the weight of the n-th node of runs, and brings these into another
+// order. See Hoare, Algorithm 65: FIND.
+func nth(runs []heavy, n int, pivotOf func([]heavy) int64) int64 {
 	for {
-		pivot := runs[len(runs)/2].weight
-		more, equal, first, last := 0, 0, 0, len(runs) // runs[:first] are heavier, runs[last:] lighter
-		for at := 0; at < last; {
-			switch run := runs[at]; {
-			case run.weight > pivot:
-				runs[at], runs[first] = runs[first], run
-				at, first, more = at+1, first+1, more+int(run.nodes)
-			case run.weight < pivot:
-				last--
-				runs[at], runs[last] = runs[last], run
-			default:
-				at, equal = at+1, equal+int(run.nodes)
-			}
-		}
+		pivot := pivotOf(runs)
+		p := partition(runs, pivot)
 		switch {
-		case n <= more:
-			runs = runs[:first]
-		case n <= more+equal:
+		case n <= p.more:
+			runs = runs[:p.first]
+		case n <= p.more+p.equal:
 			return pivot
 		default:
-			runs, n = runs[last:], n-more-equal
+			runs, n = runs[p.last:], n-p.more-p.equal
 		}
 	}
+}
+
+// parted says that runs[:first] are heavier than a pivot, with more nodes, and
+// runs[last:] lighter; between these are those as heavy, with equal nodes.
+type parted struct{ first, last, more, equal int }
+
+func partition(runs []heavy, pivot int64) parted {
+	p := parted{last: len(runs)}
+	for at := 0; at < p.last; {
+		switch run := runs[at]; {
+		case run.weight > pivot:
+			runs[at], runs[p.first] = runs[p.first], run
+			at, p.first, p.more = at+1, p.first+1, p.more+int(run.nodes)
+		case run.weight < pivot:
+			p.last--
+			runs[at], runs[p.last] = runs[p.last], run
+		default:
+			at, p.equal = at+1, p.equal+int(run.nodes)
+		}
+	}
+	return p
 }
 
 // keepNearest keeps the n nodes nearest the root of runs that are equally heavy; of
