@@ -3,7 +3,6 @@ package load
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -15,19 +14,19 @@ const maxBackendMemory = 512 // MiB
 // direction. The backend stays within its memory, and another one's are taken.
 func TestHostileUploads(t *testing.T) {
 	b := startBackend(t)
-	shapes := map[string]func(pod int, start time.Time) *profile.Window{
-		"deep":   func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 8_000, 2_000, 5, 40) },
-		"wide":   func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 49_000, 60, 40, 40) },
-		"apart":  func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 10_000, 300, 300, 40) },
-		"names":  func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 10_000, 20, 10, 3_000) },
-		"honest": func(pod int, start time.Time) *profile.Window { return shaped(pod, start, 3_300, 60, 20, 40) },
+	shapes := map[string]func(pod int) *profile.Window{
+		"deep":   func(pod int) *profile.Window { return shaped(pod, 8_000, 2_000, 5, 40) },
+		"wide":   func(pod int) *profile.Window { return shaped(pod, 49_000, 60, 40, 40) },
+		"apart":  func(pod int) *profile.Window { return shaped(pod, 10_000, 300, 300, 40) },
+		"names":  func(pod int) *profile.Window { return shaped(pod, 10_000, 20, 10, 3_000) },
+		"honest": func(pod int) *profile.Window { return shaped(pod, 3_300, 60, 20, 40) },
 	}
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
 			var bodies [][]byte
 			for i, start := range minutes(2) {
 				for pod := range 32 {
-					bodies = append(bodies, encode(t, as(shape(1000*i+pod, start), target(name, 1000*i+pod), start))) // of its own, or it would be taken for another shape's
+					bodies = append(bodies, encode(t, as(shape(1000*i+pod), target(name, 1000*i+pod), start))) // of its own, or it would be taken for another shape's
 				}
 			}
 			largest := 0
@@ -44,8 +43,9 @@ func TestHostileUploads(t *testing.T) {
 	}
 }
 
-// shaped is a window of many stacks that have all but some frames in common.
-func shaped(pod int, start time.Time, stacks, depth, own, name int) *profile.Window {
+// shaped is the shape of a window, for as, with many stacks that have all but some
+// frames in common.
+func shaped(pod, stacks, depth, own, name int) *profile.Window {
 	b := profile.NewBuilder(profile.CPU, profile.Limits{})
 	common := make([]uint32, depth)
 	for i := range common {
@@ -62,10 +62,6 @@ func shaped(pod int, start time.Time, stacks, depth, own, name int) *profile.Win
 		}
 		b.Add(frames, profile.Amount{Value: 1e7, Count: 1})
 	}
-	of := target("hostile", pod)
-	w := &profile.Window{Target: of, Session: "s", Start: start, End: start.Add(time.Minute)}
-	w.ID = profile.NewWindowID(of.SeriesID(), w.Session, start)
 	set, coverage := b.Build()
-	w.Sets, w.Coverage = []profile.StackSet{set}, []profile.Coverage{coverage}
-	return w
+	return &profile.Window{Sets: []profile.StackSet{set}, Coverage: []profile.Coverage{coverage}}
 }
