@@ -8,13 +8,36 @@ import (
 	"github.com/podflame/podflame/backend/api"
 )
 
-// coverageHeader says in every answer about samples what it lacks, or "complete".
+// coverageHeader says in every answer about samples what it lacks, or "complete",
+// and what is to be known of what it has.
 const coverageHeader = "Podflame-Coverage"
 
 const complete = "complete"
 
+// coverageNote is the text of the header.
+func coverageNote(c api.Coverage) string {
+	note := lack(c)
+	if note == "" {
+		note = complete
+	}
+	return withNotices(note, c)
+}
+
+// rootName is the name of the root of a flame graph, where people see it.
+func rootName(c api.Coverage) string {
+	note := lack(c)
+	if note != "" {
+		note = "incomplete: " + note
+	}
+	if note = withNotices(note, c); note == "" {
+		return "total"
+	}
+	return "total [" + note + "]"
+}
+
 // lack says in words what there should be and is not: windows, samples, and time
-// that nobody recorded, with the codes of their reasons.
+// that nobody recorded, with the codes of their reasons. It is empty if nothing is
+// lacking.
 func lack(c api.Coverage) string {
 	var parts []string
 	if missing := c.Windows.Expected - c.Windows.Stored; missing > 0 {
@@ -23,27 +46,33 @@ func lack(c api.Coverage) string {
 	if lost := c.Truncated.Count + c.Dropped.Count; lost > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d samples lost", lost, c.Captured.Count))
 	}
-	var reasons []string
-	for _, l := range slices.Concat(c.Losses, c.NotCaptured) {
-		if code := string(l.Reason); !l.Routine && !slices.Contains(reasons, code) {
-			reasons = append(reasons, code)
-		}
-	}
-	if len(reasons) > 0 {
-		parts = append(parts, strings.Join(reasons, ", "))
-	}
-	if len(parts) == 0 {
-		return complete
+	if codes := codesOf(slices.Concat(c.Losses, c.NotCaptured)); codes != "" {
+		parts = append(parts, codes)
 	}
 	return strings.Join(parts, "; ")
 }
 
-// rootName is the name of the root of a flame graph, where people see it.
-func rootName(c api.Coverage) string {
-	if l := lack(c); l != complete {
-		return "total [incomplete: " + l + "]"
+// withNotices adds to a note the codes of what is to be known of what is there.
+func withNotices(note string, c api.Coverage) string {
+	codes := codesOf(c.Notices)
+	switch {
+	case codes == "":
+		return note
+	case note == "":
+		return "notices: " + codes
 	}
-	return "total"
+	return note + "; notices: " + codes
+}
+
+// codesOf are the codes of reasons that are no routine, each once.
+func codesOf(list []api.Loss) string {
+	var codes []string
+	for _, l := range list {
+		if code := string(l.Reason); !l.Routine && !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return strings.Join(codes, ", ")
 }
 
 // maxNote bounds the header, in bytes.

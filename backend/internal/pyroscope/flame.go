@@ -102,7 +102,7 @@ func packedTree(ctx context.Context, from client.API, ask stackRequest) ([]byte,
 		out = append(binary.AppendUvarint(out, uint64(len(name))), name...)
 		out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(self[node])), children[node])
 	}
-	return out, lack(answer.Coverage), nil
+	return out, coverageNote(answer.Coverage), nil
 }
 
 func flame(ctx context.Context, from client.API, ask stackRequest) (*wire.FlameGraph, string, error) {
@@ -112,7 +112,7 @@ func flame(ctx context.Context, from client.API, ask stackRequest) (*wire.FlameG
 	}
 	graph := flameGraph(answer.Graph, self)
 	graph.Names[0] = rootName(answer.Coverage)
-	return graph, lack(answer.Coverage), nil
+	return graph, coverageNote(answer.Coverage), nil
 }
 
 // flameGraph brings a call tree into levels. A node has four numbers: how far it

@@ -149,7 +149,7 @@ func timelinesOf(ctx context.Context, from client.API, ask seriesRequest, t prof
 	if err != nil {
 		return nil, "", err
 	}
-	return split(answer, ask, t, fixed, by), lack(answer.Coverage), nil
+	return split(answer, ask, t, fixed, by), coverageNote(answer.Coverage), nil
 }
 
 // groups are the labels that all series of an answer have, and the one that tells
