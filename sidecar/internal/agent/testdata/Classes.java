@@ -5,15 +5,19 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A thread whose stacks go through as many classes as the first argument says, 25 in
- * each: a recording that has sampled it for a while names all of them. After the seconds
- * of the second argument it stays with the first 25. The classes are proxies of one
- * loader: another list of interfaces makes another class.
+ * A thread in a JVM of as many classes as the first argument says. Its stacks go through
+ * as many of them as the second says, up to 64 in each: a recording that has sampled it
+ * for a while names all of these. After the seconds of the third argument it stays with
+ * one stack. The classes are proxies of one loader: another list of interfaces makes
+ * another class. When the thread has not run for a while it prints from when to when.
  */
 public class Classes {
-    static final int DEEP = 25;
-    static final long WORK_NS = 1_000_000;
+    static final int DEEP = 64;
+    static final int STRIDE = 37; // has no divisor in common with round numbers of classes
+    static final long WORK_NS = 125_000;
+    static final long STOP_NS = 500_000;
     static volatile Object result;
+    static long ran;
 
     public interface A { } public interface B { } public interface C { } public interface D { }
     public interface E { } public interface F { } public interface G { } public interface H { }
@@ -32,12 +36,18 @@ public class Classes {
             calls[i] = (Runnable) Proxy.newProxyInstance(Classes.class.getClassLoader(), kinds.get(i), handler);
         }
         System.out.println("running");
-        long calm = System.nanoTime() + Integer.parseInt(args[1]) * 1_000_000_000L;
-        for (int i = 0; ; i = i + DEEP < calls.length && System.nanoTime() < calm ? i + DEEP : 0) { calls[i].run(); }
+        int seen = Integer.parseInt(args[1]);
+        ran = System.nanoTime();
+        long calm = ran + Integer.parseInt(args[2]) * 1_000_000_000L;
+        for (int i = 0; ; i = ran < calm ? (i + STRIDE) % seen : 0) { calls[i].run(); }
     }
 
     static void work() {
-        for (long end = System.nanoTime() + WORK_NS; System.nanoTime() < end; ) { result = new byte[1024]; }
+        for (long end = System.nanoTime() + WORK_NS; ran < end; result = new byte[1024]) {
+            long now = System.nanoTime();
+            if (now - ran > STOP_NS) { System.out.println(ran + " " + now); }
+            ran = now;
+        }
     }
 
     /** Adds arrangements of marks behind those that are there, until there are enough. */
