@@ -55,9 +55,18 @@ export const insideOf = ({ total, outside }: Pick<Flame, 'total' | 'outside'>) =
 
 /** The names down to the frame of the deepest omitted frames. */
 export function deepestOmitted(graph: Graph): string[] {
+  return omittedWithMost(graph, 'depth').slice(0, -1)
+}
+
+/** The names down to the widest omitted frames. */
+export function widestOmitted(graph: Graph): string[] {
+  return omittedWithMost(graph, 'total')
+}
+
+function omittedWithMost(graph: Graph, most: 'depth' | 'total'): string[] {
   const profile = decode(graph)
   const tree = buildTree(profile)
   const omitted = Array.from(tree.frame.keys()).filter(n => profile.kinds[tree.frame[n]] === OMITTED)
-  const deepest = omitted.reduce((a, b) => (tree.depth[b] > tree.depth[a] ? b : a))
-  return pathTo(tree, tree.parent[deepest]).map(n => profile.functions[tree.frame[n]])
+  const found = omitted.reduce((a, b) => (tree[most][b] > tree[most][a] ? b : a))
+  return pathTo(tree, found).map(n => profile.functions[tree.frame[n]])
 }

@@ -6,6 +6,7 @@ import { matchedAmount, matchFunctions } from '../src/profile/search'
 import { sortTop, type TopRow, topTable } from '../src/profile/top'
 import { buildTree, ROOT } from '../src/profile/tree'
 import {
+  formatCount,
   formatDuration,
   formatPercent,
   formatRate,
@@ -15,7 +16,7 @@ import {
 } from '../src/profile/units'
 import { settled } from './browser'
 import { FIXTURE_NOW } from './fixture/server'
-import { deepestOmitted, fetchFlame, HOUR, heaviestPath, insideOf, locateFrame } from './flame'
+import { deepestOmitted, fetchFlame, HOUR, heaviestPath, insideOf, locateFrame, widestOmitted } from './flame'
 import { lastAnswer, open, page, server, setStage } from './stage'
 
 const CHECKOUT = '/profile?cluster=prod-eu&namespace=shop&service=checkout&range=1h'
@@ -347,6 +348,35 @@ test('how samples are taken is said by name in the ledger, in full where it is o
       await page.locator('.notice-fact dd').getByText(remedy).waitFor()
     }
   }
+})
+
+test('stacks without their middle are told with every answer that holds them, and where they are drawn', async () => {
+  const of = 'cluster=prod-eu&namespace=shop&service=orders&range=1h&type=alloc'
+  const told = /frames in the middle of these stacks are shown as \(omitted\)/
+  await open(`/profile?${of}&view=flame`)
+  await page.locator('.ledger-parts .notice-part.warn').getByText(told).waitFor()
+  const flame = lastAnswer<Flame>('/api/v1/flame')
+  const { x, y } = await locateFrame(page, flame, widestOmitted(flame))
+  await page.mouse.move(x, y)
+  await page
+    .locator('.tooltip')
+    .getByText(/the backend had no room for them/)
+    .waitFor()
+  await openLedger()
+  const notice = flame.coverage.notices.find(one => one.reason === 'stacks_cut')
+  await page
+    .locator('.notice-fact dd')
+    .getByText(`${formatCount(notice?.count ?? 0)} samples`)
+    .waitFor()
+  await open('/functions?range=1h&type=alloc')
+  const all = page.getByRole('region', { name: 'All services together' })
+  await all.locator('summary').click()
+  await all.getByRole('listitem').getByText(told).waitFor()
+  await open(`/compare?${of}&baseBefore=1d`)
+  const verdict = page.getByRole('region', { name: 'Verdict' })
+  await verdict.getByText(/^A \(.*%\) and B \(.*%\): .* Raise --cache-bytes on the backend/).waitFor()
+  await open(`/changes?${of}`)
+  await page.getByRole('region', { name: 'Side B' }).getByText(told).waitFor()
 })
 
 test('what pruning omitted is counted, and can be asked for', async () => {

@@ -19,6 +19,7 @@ interface Shot {
 
 const SHOTS: Shot[] = [
   { name: 'services', path: '/?range=1h' },
+  { name: 'services-past', path: '/?range=6h' },
   { name: 'functions', path: '/functions?range=1h' },
   { name: 'functions-none', path: '/functions', scenario: 'empty' },
   { name: 'profile', path: profile('checkout', '&range=1h'), act: page => hover(page, 0.3, 0.5) },
@@ -28,6 +29,9 @@ const SHOTS: Shot[] = [
     act: page => hoverTimeline(page, 0.3),
   },
   { name: 'profile-alloc', path: profile('checkout', '&range=1h&type=alloc&view=flame') },
+  { name: 'profile-cut', path: profile('orders', '&range=1h&type=alloc') },
+  { name: 'functions-cut', path: '/functions?range=1h&type=alloc' },
+  { name: 'compare-cut', path: compare('orders', '&range=1h&type=alloc&baseBefore=1d') },
   { name: 'profile-zoom', path: profile('checkout', '&range=1h'), act: page => click(page, 0.3, 0.42) },
   {
     name: 'profile-export',

@@ -14,7 +14,7 @@ import { SearchField } from '../../ui/SearchField'
 import { ServiceHead } from '../../ui/ServiceHead'
 import { formatBetween } from '../../ui/time'
 import { formatUrl, linkTo, NO_BASE, THREAD_FILTERS, type UrlState } from '../../url'
-import { doubtsOfSide } from '../compare/doubts'
+import { doubtsOfSides } from '../compare/doubts'
 import { baseParams, sidesOf } from '../compare/sides'
 import { Doubts } from '../compare/Verdict'
 import { ChangeList } from './ChangeList'
@@ -109,7 +109,7 @@ function Compared({ url, answer }: { url: UrlState; answer: Answer }) {
             <CoverageBar windows={side.coverage.windows} />
             <span className="muted small">{formatSamples(side.total.count, answer.countUnit)}</span>
           </div>
-          <Doubts doubts={doubtsOfSide(letter, side.coverage, answer)} />
+          <Doubts doubts={doubtsOfSides({ [letter]: side.coverage }, answer)} />
         </section>
       ))}
       {isAutomatic(url) && answer.head.versions.length === 0 && (

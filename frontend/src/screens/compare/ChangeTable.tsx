@@ -168,8 +168,9 @@ function Row({ row, index, measure, most, selected, column, empty }: RowProps) {
 }
 
 function signed(difference: number, { format }: Column): string {
-  if (difference === 0) return '0'
-  return `${difference > 0 ? '+' : '−'}${format(Math.abs(difference))}`
+  const amount = format(Math.abs(difference))
+  if (amount === format(0)) return '0'
+  return `${difference > 0 ? '+' : '−'}${amount}`
 }
 
 function mostOf(rows: ChangeRow[], measure: 'self' | 'total') {

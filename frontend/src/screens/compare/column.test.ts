@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Coverage, Diff } from '../../api/types'
 import { columnFor } from './column'
-import { doubtsOf, doubtsOfSide } from './doubts'
+import { doubtsOf, doubtsOfSides } from './doubts'
 import { differenceText } from './words'
 
 test.each([
@@ -30,6 +30,7 @@ test('differences in words', () => {
   ]).toEqual(['50 % more', '50 % less', 'new', 'gone', 'as much'])
 })
 
+const SAMPLES = { countUnit: 'samples' }
 const NOTHING = { value: 0, count: 0 }
 
 function coverage(stored: number, captured: number, dropped: number): Coverage {
@@ -56,15 +57,38 @@ test.each([
   [49, 1000, 50, ['bad', 'bad']],
   [0, 0, 0, ['bad']],
 ] as const)('%d of 100 windows and %d samples, %d of them lost', (stored, captured, dropped, weights) =>
-  expect(
-    doubtsOfSide('A', coverage(stored, captured, dropped), { countUnit: 'samples' }).map(d => d.weight),
-  ).toEqual(weights),
+  expect(doubtsOfSides({ A: coverage(stored, captured, dropped) }, SAMPLES).map(d => d.weight)).toEqual(
+    weights,
+  ),
 )
 
 test('windows that may still arrive are no doubt', () => {
   const pending = { reason: 'window_not_yet_arrived', durationNs: 600e9 } as Coverage['notCaptured'][number]
   const live = { ...coverage(90, 1000, 0), recordedSeconds: 90 * 60, notCaptured: [pending] }
-  expect(doubtsOfSide('A', live, { countUnit: 'samples' })).toEqual([])
+  expect(doubtsOfSides({ A: live }, SAMPLES)).toEqual([])
+})
+
+test('what both sides have in common is said once', () => {
+  const cut = {
+    outcome: 'noticed',
+    reason: 'stacks_cut',
+    text: 'Cut',
+    remedy: 'Raise it',
+    count: 1,
+  } as Coverage['notices'][number]
+  const routine = { ...cut, reason: 'sampling_bounded', routine: true }
+  const sides = {
+    A: { ...coverage(90, 1000, 20), stored: { value: 0, count: 10 }, notices: [cut, routine] },
+    B: { ...coverage(40, 1000, 50), stored: { value: 0, count: 20 }, notices: [cut] },
+  }
+  expect(doubtsOfSides(sides, SAMPLES)).toEqual([
+    {
+      text: expect.stringMatching(/^A stands on 90\.0\s% and B 40\.0\s% of their windows\. /),
+      weight: 'bad',
+    },
+    { text: expect.stringMatching(/^A lost 2\.00\s% and B 5\.00\s% of their samples/), weight: 'bad' },
+    { text: expect.stringMatching(/^A \(10\.0\s%\) and B \(5\.00\s%\): Cut\. Raise it\.$/), weight: 'warn' },
+  ])
 })
 
 test('what concerns both sides', () => {

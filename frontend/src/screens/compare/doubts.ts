@@ -1,5 +1,5 @@
 /** Why a difference between two sides might not be one of the program. */
-import type { Coverage, Diff } from '../../api/types'
+import type { Coverage, Diff, Loss } from '../../api/types'
 import { part } from '../../profile/compare'
 import { formatCount, formatPercent } from '../../profile/units'
 import { MAX_NODES } from '../../url'
@@ -20,8 +20,7 @@ const FEW_WINDOWS = 0.5
 export function doubtsOf(diff: Diff, same: boolean): Doubt[] {
   return [
     ...(same ? [SAME] : []),
-    ...doubtsOfSide('A', diff.base.coverage, diff),
-    ...doubtsOfSide('B', diff.head.coverage, diff),
+    ...doubtsOfSides({ A: diff.base.coverage, B: diff.head.coverage }, diff),
     ...(diff.omittedNodes > 0 ? [omitted(diff)] : []),
   ]
 }
@@ -43,29 +42,69 @@ function omitted({ base, head, nodes, omittedNodes }: Diff): Doubt {
   }
 }
 
-export function doubtsOfSide(
-  letter: string,
-  coverage: Coverage,
-  { countUnit }: Pick<Diff, 'countUnit'>,
-): Doubt[] {
-  const { windows, captured, truncated, dropped } = coverage
-  const doubts: Doubt[] = []
-  const due = Math.max(windows.expected - underway(coverage), windows.stored)
-  const share = due > 0 ? windows.stored / due : 1
-  if (share < ENOUGH_WINDOWS) {
-    doubts.push({
-      text: `${letter} stands on ${formatPercent(windows.stored, due)} of its windows. What is missing does not count as saved; what ran meanwhile is not known.`,
-      weight: share < FEW_WINDOWS ? 'bad' : 'warn',
+/** Coverage by the letter of a side. */
+type Coverages = Record<string, Coverage>
+
+/** What both sides have in common is said once. */
+export function doubtsOfSides(sides: Coverages, { countUnit }: Pick<Diff, 'countUnit'>): Doubt[] {
+  return [...doubtsOfWindows(sides), ...doubtsOfSamples(sides, countUnit), ...doubtsOfNotices(sides)]
+}
+
+function doubtsOfWindows(sides: Coverages): Doubt[] {
+  const poor = Object.entries(sides)
+    .map(([letter, coverage]) => {
+      const { stored, expected } = coverage.windows
+      const due = Math.max(expected - underway(coverage), stored)
+      return { letter, stored, due, share: due > 0 ? stored / due : 1 }
     })
-  }
-  const lost = truncated.count + dropped.count
-  if (captured.count > 0 && lost / captured.count > TOO_MANY_LOST) {
-    doubts.push({
-      text: `${letter} lost ${formatPercent(lost, captured.count)} of its ${countUnit} after they were captured: its figures are too low by as much.`,
+    .filter(({ share }) => share < ENOUGH_WINDOWS)
+  if (poor.length === 0) return []
+  const shares = poor.map(({ letter, stored, due }) => ({ letter, text: formatPercent(stored, due) }))
+  return [
+    {
+      text: `${sharesOf('stands on', shares)} windows. What is missing does not count as saved; what ran meanwhile is not known.`,
+      weight: poor.some(({ share }) => share < FEW_WINDOWS) ? 'bad' : 'warn',
+    },
+  ]
+}
+
+function doubtsOfSamples(sides: Coverages, countUnit: string): Doubt[] {
+  const poor = Object.entries(sides)
+    .map(([letter, { captured, truncated, dropped }]) => {
+      return { letter, lost: truncated.count + dropped.count, of: captured.count }
+    })
+    .filter(({ lost, of }) => of > 0 && lost / of > TOO_MANY_LOST)
+  if (poor.length === 0) return []
+  const shares = poor.map(({ letter, lost, of }) => ({ letter, text: formatPercent(lost, of) }))
+  return [
+    {
+      text: `${sharesOf('lost', shares)} ${countUnit} after they were captured: the figures are too low by as much.`,
       weight: 'bad',
-    })
+    },
+  ]
+}
+
+/** A lost 2 % of its, or: A lost 2 % and B 3 % of their. */
+function sharesOf(verb: string, [first, ...rest]: { letter: string; text: string }[]): string {
+  const others = rest.map(({ letter, text }) => ` and ${letter} ${text}`)
+  return `${first.letter} ${verb} ${first.text}${others.join('')} of ${rest.length > 0 ? 'their' : 'its'}`
+}
+
+/** What is to be known of what is stored, as far as it is no routine. */
+function doubtsOfNotices(sides: Coverages): Doubt[] {
+  const found = new Map<string, { sides: string[]; notice: Loss }>()
+  for (const [letter, { notices, stored }] of Object.entries(sides)) {
+    for (const notice of notices.filter(n => !n.routine && n.outcome !== 'shortened')) {
+      const known = found.get(notice.reason) ?? { sides: [], notice }
+      const share = notice.count > 0 ? ` (${formatPercent(notice.count, stored.count)})` : ''
+      known.sides.push(letter + share)
+      found.set(notice.reason, known)
+    }
   }
-  return doubts
+  return [...found.values()].map(({ sides, notice: { text, remedy } }) => ({
+    text: `${sides.join(' and ')}: ${[text, remedy].filter(Boolean).join('. ')}.`,
+    weight: 'warn' as const,
+  }))
 }
 
 /** Windows that are not due yet: their sidecars may still send them. */

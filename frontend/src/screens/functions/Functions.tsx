@@ -129,7 +129,9 @@ function Body({ url, answer }: { url: UrlState; answer: FleetTop }) {
 function Whole({ answer }: { answer: FleetTop }) {
   const { type, unit, total, perSecond, services, unread, coverage } = answer
   const money = moneyOf(answer, total.value)
-  const alarming = [...coverage.losses, ...coverage.notCaptured].filter(loss => !loss.routine)
+  const alarming = [...coverage.losses, ...coverage.notCaptured, ...coverage.notices].filter(
+    loss => !loss.routine && loss.outcome !== 'shortened',
+  )
   return (
     <section className="card fleet-whole" aria-label="All services together">
       <span>

@@ -133,6 +133,7 @@ function Line({ flame, url }: Pick<Props, 'flame' | 'url'>) {
           ) : (
             <>
               <Icon name="warn" /> {noticeText(notice, type)}
+              {notice.count > 0 && `: ${sizeText(notice, unit, flame.countUnit)}`}
             </>
           )}
         </span>

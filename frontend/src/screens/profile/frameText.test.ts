@@ -48,6 +48,13 @@ describe('a frame in words', () => {
     expect(omitted.note).toMatch(/zoomed in/)
   })
 
+  test('frames that are cut out of the middle of stacks say so', () => {
+    const cut = profileOf({ 'a;(omitted);b': 60e9, 'a;c': 40e9 }, { '(omitted)': 'omitted' })
+    const cutModel = { ...model, profile: cut, tree: buildTree(cut) }
+    const { title, note } = frameText(cutModel, nodeAt(cut, cutModel.tree, 'a;(omitted)'), ROOT)
+    expect([title, note]).toEqual(['Omitted frames', expect.stringMatching(/had no room .*stacks_cut/)])
+  })
+
   test('is spoken in one line', () =>
     expect(spoken(model, at('gc;mark'), ROOT)).toMatch(/^mark · C\+\+ \(JVM\) · total 20.* · self 20/))
 })

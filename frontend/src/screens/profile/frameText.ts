@@ -13,19 +13,20 @@ export interface FrameText {
   note: string
 }
 
+/** The reason stacks_cut; what the limit of nodes leaves out has nothing below it. */
+const CUT_OUT = 'Between the frames above and below; the backend had no room for them (stacks_cut)'
+
 export function frameText(model: Model, node: number, zoom: number): FrameText {
   const { tree, profile } = model
   const fn = tree.frame[node]
   const rows = [row(model, 'Total', tree.total[node], tree.totalCount[node], zoom)]
   if (node === ROOT) return { title: 'all', scope: '', kind: '', rows, note: 'Everything in the range' }
   if (profile.kinds[fn] === OMITTED) {
-    return {
-      title: 'Omitted frames',
-      scope: '',
-      kind: '',
-      rows,
-      note: 'Cut off by the limit of nodes; zoomed in, those of one frame can be shown',
-    }
+    const inTheMiddle = tree.childStart[node] < tree.childStart[node + 1]
+    const note = inTheMiddle
+      ? CUT_OUT
+      : 'Cut off by the limit of nodes; zoomed in, those of one frame can be shown'
+    return { title: 'Omitted frames', scope: '', kind: '', rows, note }
   }
   rows.push(row(model, 'Self', tree.self[node], tree.selfCount[node], zoom))
   const { scope, short } = splitName(profile.functions[fn], profile.kinds[fn])

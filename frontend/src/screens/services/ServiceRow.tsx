@@ -57,7 +57,11 @@ export function ServiceRow({ url, service, verdict, fleet, until }: Props) {
       </td>
       <td data-label="Windows" className="of-windows">
         <CoverageBar windows={service.windows} />
-        {losses.length > 0 && <div className="warn small cut loss-line">{lossText(losses)}</div>}
+        {losses.length > 0 && (
+          <div className="warn small cut loss-line" title={losses.map(({ text }) => text).join('\n')}>
+            {lossText(losses)}
+          </div>
+        )}
       </td>
       <td className="number of-last" data-label="Last window ended">
         <LastWindow service={service} until={until} />
