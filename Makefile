@@ -10,6 +10,7 @@ PODFLAME_CACHE ?= $(HOME)/.cache/podflame
 export PODFLAME_CACHE
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD := build
+UI := backend/internal/web/dist
 GO_BUILD := CGO_ENABLED=0 go build -ldflags "-s -w -X main.version=$(VERSION)"
 DEMO_LISTEN ?= 127.0.0.1:8080
 DEMO_PID ?= 0
@@ -49,10 +50,13 @@ build: frontend-build ## Build the programs into build/.
 	$(GO_BUILD) -o $(BUILD)/ ./webhook ./sidecar ./backend ./backend/cmd/podflame ./tests/demo
 
 .PHONY: frontend-build
-frontend-build: setup-frontend
+frontend-build: setup-frontend $(UI)/index.html
+
+# Built anew when a file of it has changed.
+$(UI)/index.html: $(shell find frontend/src frontend/public -type f) $(wildcard frontend/*.html frontend/*.json frontend/*.ts)
 	cd frontend && npm run --silent build
-	rm -rf backend/internal/web/dist/assets
-	cp -r frontend/dist/. backend/internal/web/dist/
+	rm -rf $(UI)/assets
+	cp -r frontend/dist/. $(UI)/
 
 .PHONY: lint
 lint: setup-lint setup-frontend frontend-build ## Check formatting, style and the arrows between packages.
@@ -134,4 +138,4 @@ setup-cluster: ## Build Kubernetes for the cluster tests (minutes, once); as roo
 .PHONY: clean
 clean: ## Remove what was built; the cache stays.
 	rm -rf $(BUILD) frontend/dist frontend/node_modules
-	git clean -qfdX backend/internal/web/dist
+	git clean -qfdX $(UI)

@@ -95,6 +95,10 @@ profiler() {
   rm -rf "$dir" && mv "$work/asprof" "$dir"
 }
 
+# npm_quiet ARGUMENT…: npm that says why it fails, within half a minute where
+# there is no network, and else nothing.
+npm_quiet() { npm "$@" --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retry-maxtimeout=10000; }
+
 # clickhouse puts libchdb.so (ClickHouse as a library, 566 MB) under
 # $cache/clickhouse-VERSION/ from its npm package.
 clickhouse() {
@@ -105,7 +109,7 @@ clickhouse() {
   say "fetching $CHDB_PACKAGE@$CHDB_VERSION (178 MB) by npm"
   mkdir -p "$work/clickhouse"
   local tarball
-  tarball=$work/$(cd "$work" && npm pack --silent "$CHDB_PACKAGE@$CHDB_VERSION")
+  tarball=$work/$(cd "$work" && npm_quiet pack "$CHDB_PACKAGE@$CHDB_VERSION")
   local actual
   actual=sha512-$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)
   [ "$actual" = "$CHDB_INTEGRITY" ] || die "$CHDB_PACKAGE@$CHDB_VERSION has integrity $actual, expected $CHDB_INTEGRITY; check the pin in tests/setup/pins.sh"
@@ -119,7 +123,7 @@ frontend() {
   local lock=$root/frontend/package-lock.json stamp=$root/frontend/node_modules/.podflame-lock
   if cmp -s "$lock" "$stamp"; then return; fi
   say "fetching the front end's packages by npm ci"
-  (cd "$root/frontend" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  (cd "$root/frontend" && npm_quiet ci --ignore-scripts >/dev/null)
   cp "$lock" "$stamp"
 }
 
