@@ -166,13 +166,14 @@ runtime() {
 }
 
 # uwsgi maps libjvm.so and takes SIGQUIT as the order to end: a process that
-# the sidecar must never signal. Debian names its plugin by its default JDK.
+# the sidecar must never signal. Until Debian 12 its plugin has the default JDK in
+# its name.
 uwsgi() {
   if compgen -G "/usr/lib/uwsgi/plugins/jvm_openjdk*_plugin.so" >/dev/null; then return; fi
   debian uwsgi-core uwsgi-core
   local plugin
-  plugin=$(apt-cache pkgnames uwsgi-plugin-jvm-openjdk- | sort -V | tail -1)
-  [ -n "$plugin" ] || die "no package uwsgi-plugin-jvm-openjdk-* is known; run apt-get update"
+  plugin=$(apt-cache pkgnames uwsgi-plugin-j | grep -xE 'uwsgi-plugin-(java|jvm-openjdk-[0-9]+)' | sort -V | tail -1 || true)
+  [ -n "$plugin" ] || die "apt knows neither uwsgi-plugin-java nor uwsgi-plugin-jvm-openjdk-*; run apt-get update"
   install "$plugin"
 }
 
