@@ -142,9 +142,9 @@ func (r *read) dirtySpans(ctx context.Context, before, next known) ([]dirtySpan,
 }
 
 // dirtyQuarters are the 6 hours that are over and must be summed up after the dirty
-// hours: those of which an hour was, those that were not known as a whole before,
-// and all if a backend that does not make them knew more. Those with an hour that
-// fails wait for it.
+// hours: those of which an hour was, those of which a part was known before, and all
+// that were known if a backend that does not make them knew more. Those with an hour
+// that fails wait for it.
 func dirtyQuarters(before, next known, dirty []dirtySpan) (list []int64) {
 	hours := map[int64]bool{}
 	for _, d := range dirty {
@@ -155,7 +155,9 @@ func dirtyQuarters(before, next known, dirty []dirtySpan) (list []int64) {
 	}
 	for at := (next.since + sixHours - 1) / sixHours * sixHours; at+sixHours <= next.upto; at += sixHours {
 		due, told := hours[at/sixHours]
-		if due || !told && (before.longest < sixHours || at < before.since && before.since < at+sixHours) {
+		partly := at < before.since && before.since < at+sixHours
+		lacking := before.at != 0 && before.longest < sixHours && before.since <= at
+		if due || !told && (partly || lacking) {
 			list = append(list, at)
 		}
 	}

@@ -84,3 +84,26 @@ func TestDays(t *testing.T) {
 		}
 	}
 }
+
+func TestDirtyQuarters(t *testing.T) {
+	const day = 4 * sixHours
+	hour := func(at int64) dirtySpan { return dirtySpan{at, seconds{at, at + oneHour}} }
+	next := known{at: 1, since: 0, upto: day + oneHour, longest: sixHours}
+	for name, test := range map[string]struct {
+		before  known
+		failing []int64
+		dirty   []dirtySpan
+		want    []int64
+	}{
+		"an empty store":                       {},
+		"the first headers":                    {dirty: []dirtySpan{hour(day), hour(sixHours + oneHour)}, want: []int64{sixHours}},
+		"a part was known":                     {before: known{at: 1, since: sixHours + oneHour, upto: day, longest: sixHours}, want: []int64{sixHours}},
+		"known by a backend that makes none":   {before: known{at: 1, since: sixHours, upto: day, longest: oneHour}, want: []int64{sixHours, 2 * sixHours, 3 * sixHours}},
+		"two hours of one, and one that fails": {before: known{at: 1, upto: day, longest: sixHours}, failing: []int64{0}, dirty: []dirtySpan{hour(oneHour), hour(2 * sixHours), hour(2*sixHours + oneHour)}, want: []int64{2 * sixHours}},
+	} {
+		next.failing = test.failing
+		if got := dirtyQuarters(test.before, next, test.dirty); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
