@@ -126,9 +126,9 @@ func (f *fakeStore) Overview(ctx context.Context, filter store.ServiceFilter, fi
 			for i := range steps {
 				sel.Range = store.Range{From: first.Add(time.Duration(i) * step), To: first.Add(time.Duration(i+1) * step)}
 				of := f.account(sel)
-				steps[i] = store.Step{Windows: of.Windows.Stored, Stored: of.Ledger.Stored, Time: of.Time}
+				steps[i] = store.Step{Value: of.Ledger.Stored.Value, Unvalued: of.Ledger.Stored.Value == 0 && of.Ledger.Stored.Count > 0, Time: of.Time}
 			}
-			a.Windows, a.Types[t.Type] = total.Windows, &store.TypeActivity{Total: total, Steps: steps}
+			a.Windows, a.Types[t.Type] = total.Windows, &store.TypeActivity{Time: total.Time, Steps: steps}
 		}
 	}
 	return out, nil

@@ -96,7 +96,7 @@ func newFleet(r request, all *store.Overview, most int) *fleet {
 				continue
 			}
 			f.services = append(f.services, fleetService{s.ServiceKey, t.Stored})
-			if rate := perSecond(all.Activity[s.ServiceKey].Types[t.Type].Total.Time, t.Stored); rate != nil {
+			if rate := perSecond(all.Activity[s.ServiceKey].Types[t.Type].Time, t.Stored); rate != nil {
 				f.answer.PerSecond = new(value(f.answer.PerSecond) + *rate)
 			}
 		}

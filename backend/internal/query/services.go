@@ -62,7 +62,10 @@ func describe(out *api.Service, s store.Service, a *store.Activity) {
 	out.WindowSeconds = cmp.Or(out.WindowSeconds, int(a.WindowLength/time.Second))
 	for _, t := range s.Types {
 		of := a.Types[t.Type]
-		out.Types = append(out.Types, api.ServiceType{Type: t.Type, Unit: t.Type.Unit(), Total: t.Stored, Unvalued: of.Unvalued, Mean: mean(of.Total.Time, t.Stored), Spark: spark(of.Steps)})
+		if of == nil {
+			continue // of a later version, see profile.Types
+		}
+		out.Types = append(out.Types, api.ServiceType{Type: t.Type, Unit: t.Type.Unit(), Total: t.Stored, Unvalued: of.Unvalued, Mean: mean(of.Time, t.Stored), Spark: spark(of.Steps)})
 	}
 	slices.SortFunc(out.Types, func(a, b api.ServiceType) int {
 		return slices.Index(profile.Types(), a.Type) - slices.Index(profile.Types(), b.Type)
@@ -109,8 +112,10 @@ func shownState(t api.Target) string {
 // spark is the value per second of each step.
 func spark(steps []store.Step) []*float64 {
 	out := make([]*float64, len(steps))
-	for i, a := range steps {
-		out[i] = perSecond(a.Time, a.Stored)
+	for i, s := range steps {
+		if !s.Unvalued {
+			out[i] = perSecond(s.Time, profile.Amount{Value: s.Value})
+		}
 	}
 	return out
 }

@@ -36,19 +36,19 @@ type Activity struct {
 	Losses, Unclaimed []profile.Loss
 }
 
-// TypeActivity is a type of a service. Losses are not in its accounts.
+// TypeActivity is a type of a service.
 type TypeActivity struct {
-	Total Account
+	Time  Time // of the whole range
 	Steps []Step
-	// Unvalued is how many samples of Total are stored without a value.
+	// Unvalued is how many samples are stored without a value.
 	Unvalued int64
 }
 
 // Step is what was stored of a type in a step.
 type Step struct {
-	Windows int64
-	Stored  profile.Amount
-	Time    Time
+	Value    int64
+	Unvalued bool // samples are stored, and none of them has a value
+	Time     Time
 }
 
 // Overview returns what each service did in a range, by steps; see Timeline for
@@ -77,7 +77,7 @@ func (s *Store) Overview(ctx context.Context, f ServiceFilter, first time.Time, 
 
 func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment) (*Overview, error) {
 	from, to := f.seconds()
-	all := &activities{span: seconds{from, to}, steps: st, of: map[ServiceKey]*serviceBoards{}, targetsOf: map[ServiceKey]int{}, gaps: map[string]bool{}}
+	all := &activities{grid: grid{seconds{from, to}, st}, of: map[ServiceKey]*serviceBoards{}, targetsOf: map[ServiceKey]int{}, gaps: map[string]bool{}}
 	have, err := r.stale(ctx, seconds{max(from-lookBack, 0), to})
 	if err != nil {
 		return nil, err
@@ -106,8 +106,8 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 	return out, nil
 }
 
-// enterActivity enters services and targets, which are read at the same time, and returns the
-// list of services and whether both saw the same windows.
+// enterActivity enters services and targets, which are read at the same time as what targets
+// reported, and returns the list of services and whether both saw the same windows.
 func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []Service, same bool, err error) {
 	var listed, counted uint64
 	var targets []activeTarget
@@ -127,10 +127,16 @@ func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activiti
 		}
 		return nil
 	})
+	g.Go(func() (err error) {
+		if all.reports, all.uncounted, err = r.reportsOf(ctx, f, all.span); err != nil {
+			return fmt.Errorf("read reports of targets: %w", err)
+		}
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return nil, false, err
 	}
-	all.uncounted = len(targets) > r.store.limits.Counted
+	all.uncounted = all.uncounted || len(targets) > r.store.limits.Counted
 	for i := range targets[:min(len(targets), r.store.limits.Counted)] {
 		all.enter(&targets[i], m)
 	}
@@ -139,38 +145,42 @@ func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activiti
 
 // activities are an overview while it is being filled.
 type activities struct {
-	span      seconds
-	steps     steps
+	grid
 	inside    sources // of the span
 	before    sources // of the time before it that is looked at as well
 	of        map[ServiceKey]*serviceBoards
 	targetsOf map[ServiceKey]int // that sent windows within the span
-	gaps      map[string]bool    // names of services, see activeTarget.Gaps
+	reports   map[seriesOf]report
+	gaps      map[string]bool // names of services, see activeTarget.Gaps
 	uncounted bool
 }
 
-// serviceBoards are a board for each type that there is, and one for windows of any
-// type.
+// serviceBoards are a board for windows of any type, and what there is of each type.
 type serviceBoards struct {
+	grid
 	any               *board
-	types             map[profile.Type]*board
-	span              seconds
-	steps             steps
-	unvalued          map[profile.Type]int64
+	types             map[profile.Type]*typeSteps
 	losses, unclaimed []profile.Loss
 }
 
+// typeSteps are a type of a service while its steps are being filled.
+type typeSteps struct {
+	TypeActivity
+	lives []seconds // of targets, within the span
+}
+
+func (t *typeSteps) time(step int) *Time { return &t.Steps[step].Time }
+
 func (a *activities) boards() *serviceBoards {
 	return &serviceBoards{
-		any: newBoard("", a.span, steps{a.span.from, a.span.to - a.span.from}), types: map[profile.Type]*board{}, span: a.span, steps: a.steps,
-		unvalued: map[profile.Type]int64{},
+		grid: a.grid, any: newBoard("", a.span, steps{a.span.from, a.span.to - a.span.from}), types: map[profile.Type]*typeSteps{},
 	}
 }
 
-// board is that of a type.
-func (one *serviceBoards) board(t profile.Type) *board {
+// of is what there is of a type.
+func (one *serviceBoards) of(t profile.Type) *typeSteps {
 	if one.types[t] == nil {
-		one.types[t] = newBoard(t, one.span, one.steps)
+		one.types[t] = &typeSteps{TypeActivity: TypeActivity{Steps: make([]Step, one.number())}}
 	}
 	return one.types[t]
 }
@@ -181,20 +191,15 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 		return nil, err
 	}
 	out := &Activity{
-		Windows: whole.Windows, WindowLength: time.Duration(one.any.length) * time.Second, Types: map[profile.Type]*TypeActivity{},
+		Windows: whole.Windows, WindowLength: time.Duration(one.any.length) * time.Second, Types: make(map[profile.Type]*TypeActivity, len(one.types)),
 		Losses: one.losses, Unclaimed: profile.AddLosses(one.unclaimed, whole.Losses...),
 	}
-	for t, b := range one.types {
-		total, err := b.settle(op)
-		if err != nil {
-			return nil, err
+	for t, of := range one.types {
+		one.cover(of.lives, of.time)
+		for i := range of.Steps {
+			of.Time = of.Time.add(of.Steps[i].Time)
 		}
-		of := &TypeActivity{Total: total, Steps: make([]Step, len(b.cells)), Unvalued: one.unvalued[t]}
-		for i := range b.cells {
-			c := &b.cells[i]
-			of.Steps[i] = Step{Windows: c.Windows.Stored, Stored: c.Ledger.Stored, Time: c.Time}
-		}
-		out.Types[t] = of
+		out.Types[t] = &of.TypeActivity
 	}
 	return out, nil
 }
@@ -204,9 +209,8 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 // of each element of an array.
 type inSteps struct {
 	Values     string `ch:"step_values"`
-	Counts     string `ch:"step_counts"`
 	Recorded   string `ch:"step_ns"`
-	Recordings string `ch:"step_recordings"`
+	Unvalued   string `ch:"unvalued"` // steps that have samples without a value
 	RecordedNs int64  `ch:"ns"`
 	Lost       string `ch:"lost"` // count, ns, bytes, outcome and reason
 }
@@ -215,13 +219,13 @@ type inSteps struct {
 // loss stays whose numbers are all 0.
 func (a *activities) columns() string {
 	step := func(column string) string {
-		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.steps.number(a.span), column, a.steps.cell("start"))
+		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.number(), column, a.steps.cell("start"))
 	}
-	return fmt.Sprintf(`, %s AS step_values, %s AS step_counts, %s AS step_ns, %s AS step_recordings, %s AS ns,
+	return fmt.Sprintf(`, %s AS step_values, %s AS step_ns, arrayStringConcat(groupUniqArrayIf(%s, stored_value = 0 AND stored_count > 0), ' ') AS unvalued, %s AS ns,
   arrayStringConcat(arrayMap((name, sums) -> concat(arrayStringConcat(arrayMap(n -> %s, sums), ' '), ' ', name),
     mapKeys(sumForEachMap(mapFromArrays(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason),
       arrayMap((c, d, y) -> [toInt128(c), d, y], loss_count, loss_duration_ns, loss_bytes))) AS losses), mapValues(losses)), '\n') AS lost`,
-		step("stored_value"), step("stored_count"), step("recorded_ns"), step("recordings"), exact("sum(toInt128(recorded_ns))"), exact("n"))
+		step("stored_value"), step("recorded_ns"), a.steps.cell("start"), exact("sum(toInt128(recorded_ns))"), exact("n"))
 }
 
 // enterSteps enters a row of the list into the boards of its service; nil if that
@@ -235,12 +239,17 @@ func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
 	if !slices.Contains(profile.Types(), profile.Type(one.Type)) {
 		return nil
 	}
-	b := boards.board(profile.Type(one.Type))
+	of := boards.of(profile.Type(one.Type))
+	for _, l := range losses {
+		if l.Outcome == profile.Unvalued {
+			of.Unvalued += l.Count
+		}
+	}
+	steps := of.Steps
 	return errors.Join(
-		eachNumber(one.Values, func(i int, n int64) { b.cells[i].Ledger.Stored.Value = n }),
-		eachNumber(one.Counts, func(i int, n int64) { b.cells[i].Ledger.Stored.Count = n }),
-		eachNumber(one.Recorded, func(i int, n int64) { b.cells[i].Time.Recorded = time.Duration(n) }),
-		eachNumber(one.Recordings, func(i int, n int64) { b.cells[i].Windows.Stored = n }),
+		eachNumber(one.Values, func(i int, n int64) { steps[i].Value = n }),
+		eachNumber(one.Recorded, func(i int, n int64) { steps[i].Time.Recorded = time.Duration(n) }),
+		eachNumber(one.Unvalued, func(_ int, step int64) { steps[step].Unvalued = steps[step].Value == 0 }),
 	)
 }
 
@@ -283,11 +292,6 @@ func (r *read) parseLosses(lines string) (losses []profile.Loss, err error) {
 }
 
 func (one *serviceBoards) enterLosses(t profile.Type, losses []profile.Loss) {
-	for _, l := range losses {
-		if l.Outcome == profile.Unvalued {
-			one.unvalued[t] += l.Count
-		}
-	}
 	if t == "" {
 		one.unclaimed = profile.AddLosses(one.unclaimed, losses...)
 	} else {
@@ -328,6 +332,7 @@ type activeTarget struct {
 	Cluster   string   `ch:"cluster"`
 	Namespace string   `ch:"namespace"`
 	Service   string   `ch:"service"`
+	Series    uint64   `ch:"series_id"`
 	First     int64    `ch:"first"`
 	Last      int64    `ch:"last"`
 	Length    int64    `ch:"length"`
@@ -336,37 +341,26 @@ type activeTarget struct {
 	Lost      int64    `ch:"lost"`
 	LostS     int64    `ch:"lost_s"`
 	Prints    uint64   `ch:"prints"`
-	Until     int64    `ch:"until_s"`
-	Gone      uint8    `ch:"is_gone"`
 	Gaps      uint64   `ch:"gaps"` // rows before the range with windows without a recording, of which one may reach into it
 	Kinds     []string `ch:"kinds"`
 }
 
 // activeTargets counts the windows of each target as the timeline does, of one more
-// than Limits.Counted if there are so many. A target counts for the types of its
-// windows, or for those that its sidecar reports, or for all if neither is known.
+// than Limits.Counted if there are so many.
 func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []activeTarget, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	rows := all.inside.targets(m, narrow)
-	if earlier := all.before.targets(m, narrow); earlier != "" {
-		rows += " UNION ALL " + earlier
-	}
+	from := all.inside.and(all.before)
 	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
-	statement := fmt.Sprintf(`SELECT * EXCEPT (series_id) FROM @(SELECT w.series_id AS series_id, w.cluster AS cluster, w.namespace AS namespace, w.service AS service, w.first AS first, w.last AS last, w.length AS length, w.born AS born,
-  w.stored AS stored, w.lost AS lost, w.lost_s AS lost_s, w.prints AS prints, w.gaps AS gaps,
-  toInt64(toUnixTimestamp(t.until)) AS until_s, t.gone AS is_gone, if(notEmpty(w.kinds), w.kinds, t.records) AS kinds FROM (
-  SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
-    if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
-    groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
-    sumIf(rows.prints, %s) AS prints, countIf(rows.lost > 0 AND rows.last > %d AND NOT %s) AS gaps
-  FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id
-) AS w LEFT JOIN (
-  SELECT cluster, namespace, service, series_id, `+aliveUntil+`, argMax(events, reported_at) AS records FROM @.targets GROUP BY cluster, namespace, service, series_id
-) AS t ON t.cluster = w.cluster AND t.namespace = w.namespace AND t.service = w.service AND t.series_id = w.series_id) ORDER BY series_id LIMIT %d`,
-		within, within, within, within, all.span.from, within, rows, r.store.limits.Counted+1)
+	statement := fmt.Sprintf(`SELECT * FROM @(SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
+  if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
+  groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
+  sumIf(rows.prints, %s) AS prints, countIf(rows.lost > 0 AND rows.last > %d AND NOT %s) AS gaps
+FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id) ORDER BY series_id LIMIT %d`,
+		within, within, within, within, all.span.from, within, from.targets(m, narrow), r.store.limits.Counted+1)
+	var one activeTarget
+	scan := scanInto(&one)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var one activeTarget
-		if err := row.ScanStruct(&one); err != nil {
+		if err := scan(row); err != nil {
 			return err
 		}
 		read += one.Prints
@@ -376,7 +370,53 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 	return list, read, err
 }
 
-// enter enters a target into what its service did.
+// seriesOf names a target.
+type seriesOf struct {
+	ServiceKey
+	series uint64
+}
+
+// reportRow is the last report of a target.
+type reportRow struct {
+	Cluster   string    `ch:"cluster"`
+	Namespace string    `ch:"namespace"`
+	Service   string    `ch:"service"`
+	Series    uint64    `ch:"series_id"`
+	At        time.Time `ch:"reported_at"`
+	Since     time.Time `ch:"since"`
+	Last      time.Time `ch:"last_window"`
+	Reason    string    `ch:"reason"`
+	Events    []string  `ch:"events"`
+}
+
+// reportsBefore is how long before a range the last report of a target may be that has
+// windows in it: reports come many times in the time of a window.
+const reportsBefore = int64(24 * time.Hour / time.Second)
+
+// reportsOf returns the last reports of the targets that may have windows in a span, and
+// whether there are more than Limits.Counted.
+func (r *read) reportsOf(ctx context.Context, f ServiceFilter, span seconds) (of map[seriesOf]report, more bool, err error) {
+	narrow, args := oneOf(f.Clusters, f.Namespaces)
+	limit := r.store.limits.Counted
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, events
+FROM @.targets FINAL WHERE reported_at >= toDateTime64(%d, 3, 'UTC')%s ORDER BY reported_at DESC, series_id LIMIT %d`, max(span.from-reportsBefore, 0), narrow, limit+1)
+	of = map[seriesOf]report{}
+	var row reportRow
+	scan := scanInto(&row)
+	err = r.query(ctx, statement, args, func(from driver.Rows) error {
+		if err := scan(from); err != nil {
+			return err
+		}
+		if more = len(of) == limit; !more {
+			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = reportOf(row.Reason, row.At, row.Since, row.Last, row.Events)
+		}
+		return nil
+	})
+	return of, more, err
+}
+
+// enter enters a target into what its service did. It counts for the types of its
+// windows, or for those that its sidecar reports, or for all if neither is known.
 func (a *activities) enter(one *activeTarget, m moment) {
 	key := ServiceKey{one.Cluster, one.Namespace, one.Service}
 	if one.Gaps > 0 {
@@ -387,18 +427,27 @@ func (a *activities) enter(one *activeTarget, m moment) {
 	}
 	if boards := a.of[key]; boards != nil {
 		boards.any.count(one.Stored, one.Lost, one.LostS)
+		known, kinds := a.reports[seriesOf{key, one.Series}], one.Kinds
+		if len(kinds) == 0 {
+			kinds = known.records
+		}
 		boards.enter(life{
-			now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: one.Until, gone: one.Gone > 0,
-		}, one.Kinds)
+			now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: known.until, gone: known.gone,
+		}, kinds)
 	}
 }
 
-// enter enters a target into the boards of the types that it is recorded for.
+// enter enters a target, also into the types that it is recorded for.
 func (one *serviceBoards) enter(l life, kinds []string) {
 	one.any.enter(l)
+	part, some := l.within(one.span)
 	for _, t := range profile.Types() {
-		if len(kinds) == 0 || slices.Contains(kinds, string(t)) {
-			one.board(t).enter(l)
+		if len(kinds) > 0 && !slices.Contains(kinds, string(t)) {
+			continue
+		}
+		if of := one.of(t); some {
+			of.lives = append(of.lives, part)
+			one.live(part, of.time)
 		}
 	}
 }

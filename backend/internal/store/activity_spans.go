@@ -198,14 +198,24 @@ func inAny(column string, spans []seconds) string {
 	return "(" + strings.Join(list, " OR ") + ")"
 }
 
-// rows are those of a table of activity in the sources, without headers.
-func (s *sources) rows(columns, table, narrow string) (list []string) {
+// and are these sources and others.
+func (s sources) and(o sources) sources {
+	return sources{slices.Concat(s.levels, o.levels), slices.Concat(s.headers, o.headers)}
+}
+
+// rows are those of a table of activity in the sources, without headers, in one
+// SELECT: to plan one for each level takes ClickHouse longer than to read a level.
+func (s *sources) rows(columns, table, narrow string) []string {
+	var levels []string
 	for _, l := range s.levels {
 		if len(l.spans) > 0 {
-			list = append(list, fmt.Sprintf("SELECT %s FROM @.%s FINAL WHERE step_s = %d AND %s%s", columns, table, l.length, inAny("start", l.spans), narrow))
+			levels = append(levels, fmt.Sprintf("step_s = %d AND %s", l.length, inAny("start", l.spans)))
 		}
 	}
-	return list
+	if len(levels) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("SELECT %s FROM @.%s FINAL WHERE (%s)%s", columns, table, strings.Join(levels, " OR "), narrow)}
 }
 
 const serviceColumns = "versions, windows, prints, first, last, captured_value, captured_count, stored_value, stored_count, recordings, recorded_ns, " +

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -14,8 +13,7 @@ import (
 
 // board is a range in steps while its cells are being filled.
 type board struct {
-	span      seconds
-	steps     steps
+	grid
 	cells     []boardCell
 	lives     []seconds // of targets, within the span
 	targets   int
@@ -33,7 +31,7 @@ type boardCell struct {
 }
 
 func newBoard(t profile.Type, span seconds, st steps) *board {
-	b := &board{span: span, steps: st, cells: make([]boardCell, st.number(span))}
+	b := &board{grid: grid{span, st}, cells: make([]boardCell, st.number(span))}
 	for i := range b.cells {
 		b.cells[i].Ledger.Type = t
 	}
@@ -99,11 +97,19 @@ func (b *board) count(stored, lost, lostSeconds int64) {
 	b.cells[0].lostSeconds += lostSeconds
 }
 
+// within is the part of the life that is in a span, if there is one.
+func (l life) within(span seconds) (part seconds, some bool) {
+	alive := l.alive()
+	return seconds{max(alive.from, span.from), min(alive.to, span.to)}, alive.from < span.to && alive.to > span.from
+}
+
 // enter enters a target.
 func (b *board) enter(l life) {
-	if alive := l.alive(); alive.from < b.span.to && alive.to > b.span.from {
+	if part, some := l.within(b.span); some {
 		b.targets++
-		b.expect(alive, l.length, l.now)
+		b.lives = append(b.lives, part)
+		b.live(part, b.time)
+		b.expect(part, l.length, l.now)
 	}
 }
 
@@ -111,22 +117,19 @@ func (b *board) enter(l life) {
 // missed, beyond its own length.
 const arrival = 30
 
-// expect enters the windows of a target: those that start at whole multiples of
-// their length, and the one in which it began to live.
-func (b *board) expect(alive seconds, length, now int64) {
+// expect enters the windows of a target within the range: those that start at whole
+// multiples of their length, and the one in which it began to live.
+func (b *board) expect(part seconds, length, now int64) {
 	b.length = max(b.length, length)
-	within := seconds{max(alive.from, b.span.from), min(alive.to, b.span.to)}
-	b.lives = append(b.lives, within)
-	windows := seconds{max(alive.from/length*length, b.span.from), within.to}
+	windows := seconds{max(part.from/length*length, b.span.from), part.to}
 	for i := b.cellOf(windows.from); i < len(b.cells); i++ {
 		cell := b.cell(i)
-		if cell.from >= within.to {
+		if cell.from >= windows.to {
 			return
 		}
 		lo, hi := max(cell.from, windows.from), min(cell.to, windows.to)
 		b.cells[i].expected += starts(lo, hi, length)
 		b.cells[i].Windows.Pending += starts(max(lo, now-2*length-arrival), hi, length)
-		b.cells[i].Time.Lived += overlap(cell, within)
 	}
 }
 
@@ -139,21 +142,7 @@ func (b *board) cellColumn(column string) string {
 	return b.steps.cell(column)
 }
 
-func (b *board) cellOf(at int64) int { return int(max((at-b.steps.first)/b.steps.length, 0)) }
-
-// cell is the span of a cell; the first one begins where the range does.
-func (b *board) cell(i int) seconds {
-	from := b.steps.first + int64(i)*b.steps.length
-	c := seconds{from, min(from+b.steps.length, b.span.to)}
-	if i == 0 {
-		c.from = b.span.from
-	}
-	return c
-}
-
-func overlap(a, b seconds) time.Duration {
-	return time.Duration(max(min(a.to, b.to)-max(a.from, b.from), 0)) * time.Second
-}
+func (b *board) time(cell int) *Time { return &b.cells[cell].Time }
 
 // starts counts the multiples of length in [lo, hi).
 func starts(lo, hi, length int64) int64 {
@@ -163,7 +152,7 @@ func starts(lo, hi, length int64) int64 {
 // settle works out what is missing, once all targets are entered, and returns
 // the account of the whole range.
 func (b *board) settle(op string) (Account, error) {
-	b.cover()
+	b.cover(b.lives, b.time)
 	b.spread()
 	var whole boardCell
 	for i := range b.cells {
@@ -240,21 +229,6 @@ func (c *boardCell) settle(length int64) {
 	c.Losses = profile.AddLosses(c.Losses, missed(profile.WindowNotYetArrived, w.Pending), missed(profile.NoReport, w.Missing-w.Pending))
 }
 
-// cover works out in how much of each cell at least one target lived.
-func (b *board) cover() {
-	slices.SortFunc(b.lives, func(x, y seconds) int { return cmp.Compare(x.from, y.from) })
-	at := b.span.from
-	for _, l := range b.lives {
-		l.from = max(l.from, at)
-		for i := b.cellOf(l.from); i < len(b.cells) && l.from < l.to; i++ {
-			cell := b.cell(i)
-			b.cells[i].Time.Covered += overlap(cell, l)
-			l.from = max(l.from, min(cell.to, l.to))
-		}
-		at = max(at, l.to)
-	}
-}
-
 func (b *board) coverage() *Coverage {
 	return &Coverage{Account: b.whole, Targets: b.targets, Uncounted: b.uncounted}
 }
@@ -266,9 +240,7 @@ func (a Account) add(o *Account) Account {
 	a.Windows.Pending += o.Windows.Pending
 	a.Ledger = profile.MergeCoverage(o.Ledger.Type, a.Ledger, o.Ledger)
 	a.Losses = profile.AddLosses(a.Losses, o.Losses...)
-	a.Time.Recorded = sum(a.Time.Recorded, o.Time.Recorded)
-	a.Time.Lived = sum(a.Time.Lived, o.Time.Lived)
-	a.Time.Covered = sum(a.Time.Covered, o.Time.Covered)
+	a.Time = a.Time.add(o.Time)
 	a.Kernel.Windows += o.Kernel.Windows
 	a.Kernel.Charged = sum(a.Kernel.Charged, o.Kernel.Charged)
 	a.Kernel.Profiled = sum(a.Kernel.Profiled, o.Kernel.Profiled)

@@ -120,11 +120,6 @@ const noRecording = "NOT (notEmpty(types) AND " + recorded + ")"
 // window: recordings do not end quite where windows do.
 const recordedSpan = "least(greatest(recorded_end_ns - recorded_start_ns, 0), toInt64(duration_s) * 2000000000)"
 
-// aliveUntil is the time up to which a target's windows are expected: its last
-// report, or when it was seen to be gone.
-const aliveUntil = "argMax(if(reason != '" + string(profile.JVMExited) + "', reported_at, if(since > toDateTime64(0, 3, 'UTC'), since, last_window)), reported_at) AS until, " +
-	"argMax(reason, reported_at) = '" + string(profile.JVMExited) + "' AS gone"
-
 func (r *read) losses(ctx context.Context, a asked, m moment) (read uint64, err error) {
 	source, args := a.board.headersOf(a.Selection, []seconds{a.board.span}, lossRows, m)
 	statement := fmt.Sprintf(`SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), %s

@@ -199,9 +199,12 @@ func checkOverview(t *testing.T, s *store.Store, span store.Range) {
 	for _, service := range all.Services {
 		activity := all.Activity[service.ServiceKey]
 		n, cpu := activity.Windows.Stored, activity.Types[profile.CPU]
-		want := profile.Amount{Value: 2e8 * n, Count: 20 * n}
-		if service.Windows != n || service.Types[0].Stored != want || cpu.Total.Ledger.Stored != want || activity.Losses[0].Count != 3*n {
-			t.Errorf("%d windows, listed %d with %+v, steps %+v, losses %+v", n, service.Windows, service.Types[0], cpu.Total, activity.Losses)
+		want, inSteps := profile.Amount{Value: 2e8 * n, Count: 20 * n}, int64(0)
+		for _, step := range cpu.Steps {
+			inSteps += step.Value
+		}
+		if service.Windows != n || service.Types[0].Stored != want || inSteps != want.Value || activity.Losses[0].Count != 3*n {
+			t.Errorf("%d windows, listed %d with %+v, steps %+v, losses %+v", n, service.Windows, service.Types[0], cpu.Steps, activity.Losses)
 		}
 	}
 }

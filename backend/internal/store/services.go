@@ -70,19 +70,16 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 
 // serviceOfType is a row of the list of services, before types are put together.
 type serviceOfType struct {
-	Cluster       string   `ch:"cluster"`
-	Namespace     string   `ch:"namespace"`
-	Service       string   `ch:"service"`
-	Type          string   `ch:"type"`
-	Versions      []string `ch:"all_versions"`
-	Windows       uint64   `ch:"number"`
-	Print         uint64   `ch:"print"`
-	First         int64    `ch:"first_start"`
-	Last          int64    `ch:"last_end"`
-	StoredValue   int64    `ch:"sv"`
-	StoredCount   int64    `ch:"sc"`
-	CapturedValue int64    `ch:"cv"`
-	CapturedCount int64    `ch:"cc"`
+	Cluster     string   `ch:"cluster"`
+	Namespace   string   `ch:"namespace"`
+	Service     string   `ch:"service"`
+	Type        string   `ch:"type"`
+	Versions    []string `ch:"all_versions"`
+	Windows     uint64   `ch:"number"`
+	Print       uint64   `ch:"print"`
+	Last        int64    `ch:"last_end"`
+	StoredValue int64    `ch:"sv"`
+	StoredCount int64    `ch:"sc"`
 	inSteps
 }
 
@@ -95,18 +92,18 @@ func (one *serviceOfType) key() ServiceKey {
 // columns more are for each, which sees every row.
 func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment, more string, each func(*serviceOfType) error) (list []Service, read uint64, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(%d)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, min(first) AS first_start, max(last) AS last_end, `+
-		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc, `+
-		exact("sum(toInt128(captured_value))")+` AS cv, `+exact("sum(toInt128(captured_count))")+` AS cc%s
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(%d)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, max(last) AS last_end, `+
+		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc%s
 FROM @(%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
 		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
+	var one serviceOfType
+	scan := scanInto(&one)
 	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var one serviceOfType
-		if err := row.ScanStruct(&one); err != nil {
+		if err := scan(row); err != nil {
 			return err
 		}
-		if err := r.checkSums(one.StoredValue, one.StoredCount, one.CapturedValue, one.CapturedCount); err != nil {
+		if err := r.checkSums(one.StoredValue, one.StoredCount); err != nil {
 			return err
 		}
 		read += one.Print
@@ -114,15 +111,13 @@ ORDER BY namespace, service, cluster, type LIMIT %d`,
 		if one.Type == "" {
 			slices.Sort(one.Versions)
 			list = append(list, Service{
-				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows),
-				FirstStart: time.Unix(one.First, 0).UTC(), LastEnd: time.Unix(one.Last, 0).UTC(),
+				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows), LastEnd: time.Unix(one.Last, 0).UTC(),
 			})
 			return each(&one)
 		}
 		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
 			list[n-1].Types = append(list[n-1].Types, TypeTotal{
 				Type: profile.Type(one.Type), Stored: profile.Amount{Value: one.StoredValue, Count: one.StoredCount},
-				Lost: profile.Amount{Value: one.CapturedValue - one.StoredValue, Count: one.CapturedCount - one.StoredCount},
 			})
 		}
 		return each(&one)

@@ -26,9 +26,18 @@ type reports struct {
 	more       bool              // than Limits.Counted
 }
 
+// report is what the last report of a target says of its life.
 type report struct {
-	until int64 // Unix s; the last report, or when it was seen to be gone
-	gone  bool
+	until   int64 // Unix s; up to when its windows are expected: the report, or when it was seen to be gone
+	gone    bool
+	records []string // types; empty if not known
+}
+
+func reportOf(reason string, at, since, lastWindow time.Time, events []string) report {
+	if reason == string(profile.JVMExited) {
+		return report{seenGone(since, lastWindow), true, events}
+	}
+	return report{at.Unix(), false, events}
 }
 
 // rolledHour is an hour whose roll-up has what had come at a time.
@@ -72,11 +81,7 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 		case len(out.reports.of) == limit:
 			out.reports.more = true
 		default:
-			one := report{until: at.Unix()}
-			if reason == string(profile.JVMExited) {
-				one = report{until: seenGone(since, last), gone: true}
-			}
-			out.reports.of[id] = one
+			out.reports.of[id] = reportOf(reason, at, since, last, events)
 			out.reports.unrecorded = out.reports.unrecorded || len(events) > 0 && !slices.Contains(events, string(t))
 		}
 		return nil

@@ -69,10 +69,14 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 		}
 		statement := "SELECT " + targetColumns + ", reported_at FROM @.targets FINAL WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64})" + narrow +
 			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d", limit+1)
+		var one storedTarget
+		scan := scanInto(&one)
 		return r.query(ctx, statement, args, func(row driver.Rows) error {
-			t, err := scanTarget(row)
-			all = append(all, t)
-			return err
+			if err := scan(row); err != nil {
+				return err
+			}
+			all = append(all, one.status())
+			return nil
 		})
 	})
 	if err != nil {
@@ -131,11 +135,7 @@ type storedTarget struct {
 	ReportedAt   time.Time `ch:"reported_at"`
 }
 
-func scanTarget(row driver.Rows) (TargetStatus, error) {
-	var r storedTarget
-	if err := row.ScanStruct(&r); err != nil {
-		return TargetStatus{}, err
-	}
+func (r *storedTarget) status() TargetStatus {
 	t := TargetStatus{
 		Target: profile.Target{
 			Cluster: r.Cluster, Namespace: r.Namespace, Service: r.Service, Version: r.Version, Pod: r.Pod, PodUID: r.PodUID,
@@ -148,5 +148,5 @@ func scanTarget(row driver.Rows) (TargetStatus, error) {
 	for _, name := range r.Events {
 		t.Events = append(t.Events, profile.Type(name))
 	}
-	return t, nil
+	return t
 }

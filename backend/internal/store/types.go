@@ -51,12 +51,11 @@ func (c *Cost) Add(o Cost) {
 // Service is a service that sent windows in a range.
 type Service struct {
 	ServiceKey
-	Versions []string // sorted, at most MaxVersions
-	Targets  int      // that sent windows
-	Windows  int64    // that arrived, with and without samples
-	// FirstStart and LastEnd are those of the windows.
-	FirstStart, LastEnd time.Time
-	Types               []TypeTotal
+	Versions []string  // sorted, at most MaxVersions
+	Targets  int       // that sent windows
+	Windows  int64     // that arrived, with and without samples
+	LastEnd  time.Time // of the windows
+	Types    []TypeTotal
 }
 
 // MaxVersions bounds Service.Versions.
@@ -66,7 +65,6 @@ const MaxVersions = 100
 type TypeTotal struct {
 	Type   profile.Type
 	Stored profile.Amount
-	Lost   profile.Amount // truncated and dropped
 }
 
 // ServiceFilter narrows the list of services. Nil lists do not narrow.
@@ -132,6 +130,10 @@ type Time struct {
 	Recorded time.Duration // sum of the spans that stored windows recorded
 	Lived    time.Duration // sum of the lives of targets
 	Covered  time.Duration // in which at least one target lived
+}
+
+func (t Time) add(o Time) Time {
+	return Time{sum(t.Recorded, o.Recorded), sum(t.Lived, o.Lived), sum(t.Covered, o.Covered)}
 }
 
 // Targets is the mean number of targets that lived at a time, while any did.

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// scanInto returns a function that scans a row into a struct, by the names of columns
+// in the tags of its fields. The driver's ScanStruct looks them up for each row again.
+func scanInto(into any) func(driver.Rows) error {
+	var columns []any
+	return func(row driver.Rows) error {
+		if columns == nil {
+			var err error
+			if columns, err = fieldsOf(into, row.Columns()); err != nil {
+				return err
+			}
+		}
+		return row.Scan(columns...)
+	}
+}
+
+// fieldsOf are pointers to the fields of a struct with some names.
+func fieldsOf(into any, names []string) ([]any, error) {
+	value, at := reflect.ValueOf(into).Elem(), map[string]any{}
+	for _, field := range reflect.VisibleFields(value.Type()) {
+		if name := field.Tag.Get("ch"); name != "" {
+			at[name] = value.FieldByIndex(field.Index).Addr().Interface()
+		}
+	}
+	fields := make([]any, len(names))
+	for i, name := range names {
+		if fields[i] = at[name]; fields[i] == nil {
+			return nil, fmt.Errorf("%T has no field for column %q", into, name)
+		}
+	}
+	return fields, nil
+}
