@@ -25,7 +25,7 @@ const (
 	loadedClasses = 20000
 	cuts          = 100
 	apart         = 500 * time.Millisecond
-	untilSeen     = 30 * time.Second
+	untilSeen     = 20 * time.Second
 )
 
 // BenchmarkStall measures what it costs to cut a window in a JVM of 20,000 classes:
@@ -37,9 +37,10 @@ const (
 //
 // Each chunk names all classes that samples have met since the JVM's first session, and
 // the methods and stacks of its own samples. An application on Spring Boot of 18,700
-// loaded classes had met 2,000 after some minutes; a minute had 2,000 stacks of 100 to 150
-// frames and 4,000 methods: seen=3000/stacks=many is like it. In the others samples have
-// met all classes.
+// loaded classes had met 2,000 after some minutes; a minute had 2,800 stacks of 100 to 150
+// frames and 4,500 methods: seen=3000/stacks=many is like it. In the others samples have
+// met all classes. A stack costs about 1.4 µs, a method 4 µs where the caches have it no
+// more, as after a minute, and a class 1 µs.
 func BenchmarkStall(b *testing.B) {
 	for _, jdk := range []string{"17", "25"} {
 		for _, c := range []struct {
@@ -105,7 +106,7 @@ func (p *payer) record(file, log string) {
 
 func (s slice) length() float64 { return s.to - s.from }
 
-// percentiles reports the median and the 99th percentile of ns of each slice.
+// percentiles reports the median, the 99th percentile and the most of ns of each slice.
 func (p *payer) percentiles(of string, slicesOfTime []slice, ns func(slice) float64) {
 	p.Helper()
 	var all []float64
@@ -114,7 +115,8 @@ func (p *payer) percentiles(of string, slicesOfTime []slice, ns func(slice) floa
 	}
 	slices.Sort(all)
 	p.ReportMetric(all[len(all)/2], of+"-p50-ms")
-	p.ReportMetric(all[len(all)*99/100], of+"-p99-ms")
+	p.ReportMetric(all[(len(all)*99-1)/100], of+"-p99-ms")
+	p.ReportMetric(all[len(all)-1], of+"-max-ms")
 }
 
 // stops are the times at which the thread of the JVM did not run.
