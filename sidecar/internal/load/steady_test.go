@@ -51,7 +51,8 @@ func TestManyPods(t *testing.T) {
 	if behind := read[len(read)-1].values[late]; behind > 1000 {
 		t.Errorf("windows were sent %.0f ms after they were due: fewer than %d pods were simulated", behind, *steady)
 	}
-	flat(t, read, parts, resident, clickhouse, latency)
+	noHigher(t, read, parts)
+	flat(t, read, resident, clickhouse, latency)
 }
 
 const (

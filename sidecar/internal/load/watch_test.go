@@ -113,6 +113,34 @@ func flat(t *testing.T, all []reading, names ...string) {
 	}
 }
 
+// noHigher fails if what rises and falls in teeth, as parts do between merges, came
+// higher over the last two thirds of the time than before: a line through some teeth
+// tells with which of them it began.
+func noHigher(t *testing.T, all []reading, name string) {
+	t.Helper()
+	early, late := all[:len(all)/3], all[len(all)/3:]
+	if len(early) < minReadings {
+		t.Fatalf("%d readings are too few to see a height in: let it run for longer", len(early))
+	}
+	before, after := highest(early, name), highest(late, name)
+	t.Logf("%s: at most %.1f over the first third, %.1f after it", name, before, after)
+	if after > before*(1+maxGrowth) {
+		t.Errorf("%s grow: at most %.1f over the first third, %.1f after it", name, before, after)
+	}
+}
+
+// highest is the highest mean of as many readings in turn as it takes to see something.
+func highest(all []reading, name string) (most float64) {
+	for turn := minReadings; turn <= len(all); turn++ {
+		var sum float64
+		for _, r := range all[turn-minReadings : turn] {
+			sum += r.values[name]
+		}
+		most = max(most, sum/minReadings)
+	}
+	return most
+}
+
 // line is a straight line through readings: how much it grows from the first to
 // the last, as a part of the mean, and the standard error of that.
 type line struct{ mean, growth, noise float64 }
