@@ -214,6 +214,26 @@ test('while the user points, new data waits for him', async () => {
   await page.getByRole('button', { name: 'New data' }).waitFor({ state: 'detached' })
 })
 
+test('who types and presses Enter at once comes to a match of what he typed', async () => {
+  await open(`${CHECKOUT}&view=flame`)
+  const focused = page.locator('.focus-line')
+  const search = page.getByLabel('Search functions')
+  for (const [text, found] of [
+    ['DiscountRules.evaluate', 'com.acme.pricing.DiscountRules.evaluate'],
+    ['Matcher.find', 'java.util.regex.Matcher.find'],
+  ]) {
+    // In one task of the page, so that no pause can lie between the text and the key.
+    await search.evaluate(async (field: HTMLInputElement, typed) => {
+      field.select()
+      document.execCommand('insertText', false, typed)
+      await Promise.resolve() // until React has taken it
+      field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))
+    }, text)
+    await focused.getByText(found).waitFor()
+    expect(url().searchParams.get('q')).toBe(text)
+  }
+})
+
 test('the keyboard alone: move, zoom, reset, next match', async () => {
   const path = heaviestPath(fetchFlame(server, 'checkout'), 3)
   await open(CHECKOUT)

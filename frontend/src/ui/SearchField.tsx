@@ -13,13 +13,13 @@ interface Props {
   placeholder?: string
   invalid?: boolean
   onChange(value: string): void
-  onEnter?(backwards: boolean): void
+  onEnter?(backwards: boolean, text: string): void
 }
 
 /** A search box that "/" focuses from anywhere on the screen and Escape leaves. */
 export function SearchField({ value, label, placeholder = label, invalid, onChange, onEnter }: Props) {
   const ref = useRef<HTMLInputElement>(null)
-  const [text, setText] = useTyped(value, onChange)
+  const [text, setText, handOn] = useTyped(value, onChange)
   useShortcuts('Anywhere', [
     {
       keys: ['/'],
@@ -47,7 +47,9 @@ export function SearchField({ value, label, placeholder = label, invalid, onChan
         onChange={e => setText(e.target.value)}
         onKeyDown={e => {
           if (e.key === 'Escape') e.currentTarget.blur()
-          if (e.key === 'Enter') onEnter?.(e.shiftKey)
+          if (e.key !== 'Enter') return
+          handOn()
+          onEnter?.(e.shiftKey, text)
         }}
       />
       <Icon name="search" />
@@ -56,20 +58,25 @@ export function SearchField({ value, label, placeholder = label, invalid, onChan
   )
 }
 
-/** What is typed, handed on when the typing pauses: browsers limit how often the URL may change. */
-function useTyped(value: string, onChange: (value: string) => void): [string, (text: string) => void] {
+/** What is typed, handed on when the typing pauses or at will: browsers limit how often the URL may change. */
+function useTyped(
+  value: string,
+  onChange: (value: string) => void,
+): [text: string, setText: (text: string) => void, handOn: () => void] {
   const [typed, setTyped] = useState<string>()
-  const emit = useRef(onChange)
+  const handOn = () => {
+    if (typed === undefined) return
+    setTyped(undefined)
+    onChange(typed)
+  }
+  const pause = useRef(handOn)
   useLayoutEffect(() => {
-    emit.current = onChange
+    pause.current = handOn
   })
   useEffect(() => {
     if (typed === undefined) return undefined
-    const timer = window.setTimeout(() => {
-      setTyped(undefined)
-      emit.current(typed)
-    }, TYPING_PAUSE_MS)
+    const timer = window.setTimeout(() => pause.current(), TYPING_PAUSE_MS)
     return () => window.clearTimeout(timer)
   }, [typed])
-  return [typed ?? value, setTyped]
+  return [typed ?? value, setTyped, handOn]
 }

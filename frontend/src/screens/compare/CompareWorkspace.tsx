@@ -63,7 +63,13 @@ export function CompareWorkspace({ url, diff, comparison }: Props) {
   const view = useRef<FlameView>(null)
   const first = alone ? alone.base.tree : tree
   const firstZoom = useMemo(() => findPath(first, profile.functions, url.zoom), [first, profile, url.zoom])
-  const nextMatch = useNextMatch(first, firstZoom, matched, view)
+  const nextMatch = useNextMatch({
+    functions: profile.functions,
+    tree: first,
+    zoom: firstZoom,
+    text: url.search,
+    view,
+  })
   if (tree.size <= 1) return url.inside > 0 ? <NothingInside /> : <Nothing />
   return (
     <section className="workspace card compare-workspace" aria-label="Comparison">
@@ -86,7 +92,7 @@ export function CompareWorkspace({ url, diff, comparison }: Props) {
           placeholder="Search, or /regex/"
           invalid={query.kind === 'invalid'}
           onChange={text => change({ search: text }, true)}
-          onEnter={backwards => nextMatch(backwards ? -1 : 1)}
+          onEnter={(backwards, text) => nextMatch(backwards ? -1 : 1, text)}
         />
         <span className="search-result" role="status">
           {query.kind === 'invalid' && <span className="bad">{query.message}</span>}

@@ -58,7 +58,7 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
   )
   const selected = useMemo(() => profile.functions.indexOf(url.fn), [profile, url.fn])
   const colors = useColors(profile, url)
-  const nextMatch = useNextMatch(tree, zoom, matched, view)
+  const nextMatch = useNextMatch({ functions: profile.functions, tree, zoom, text: url.search, view })
   const pin = usePin(model, url.fn)
   const showAround = () => {
     const at = pin.node > ROOT ? pin.node : (view.current?.focused ?? -1)
@@ -107,7 +107,7 @@ export function Workspace({ url, answered, range, stored = true }: Props) {
           placeholder="Search, or /regex/"
           invalid={query.kind === 'invalid'}
           onChange={text => change({ search: text }, true)}
-          onEnter={backwards => nextMatch(backwards ? -1 : 1)}
+          onEnter={(backwards, text) => nextMatch(backwards ? -1 : 1, text)}
         />
         <span className="search-result" role="status">
           {query.kind === 'invalid' && <span className="bad">{query.message}</span>}
