@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -204,28 +205,27 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 	return out, nil
 }
 
-// inSteps is what a service did of a type: a number for each step, and losses by
-// outcome and reason, a line for each. All are words, as clickhouse-go makes an object
-// of each element of an array.
+// inSteps is what a service did of a type by steps, and losses by outcome and reason.
+// clickhouse-go would make an object of each element of an array.
 type inSteps struct {
-	Values     string `ch:"step_values"`
-	Recorded   string `ch:"step_ns"`
-	Unvalued   string `ch:"unvalued"` // steps that have samples without a value
+	Steps      []byte `ch:"steps"` // see columns; empty if there is no type
 	RecordedNs int64  `ch:"ns"`
-	Lost       string `ch:"lost"` // count, ns, bytes, outcome and reason
+	Lost       string `ch:"lost"` // lines of count, ns, bytes, outcome and reason
 }
 
-// columns are those of inSteps. A step fits into Int64 where the sum of all does. A
-// loss stays whose numbers are all 0.
+// columns are those of inSteps. Steps are three arrays: the value and the recorded ns of
+// each, and the steps in which samples are stored without a value. A step fits into
+// Int64 where the sum of all does. A loss stays whose numbers are all 0.
 func (a *activities) columns() string {
+	cell := a.steps.cell("start")
 	step := func(column string) string {
-		return fmt.Sprintf("arrayStringConcat(sumResample(0, %d, 1)(%s, %s), ' ')", a.number(), column, a.steps.cell("start"))
+		return fmt.Sprintf("sumResample(0, %d, 1)(%s, %s)", a.number(), column, cell)
 	}
-	return fmt.Sprintf(`, %s AS step_values, %s AS step_ns, arrayStringConcat(groupUniqArrayIf(%s, stored_value = 0 AND stored_count > 0), ' ') AS unvalued, %s AS ns,
+	return fmt.Sprintf(`, if(type = '', '', formatRow('RowBinary', %s, %s, groupUniqArrayIf(%s, stored_value = 0 AND stored_count > 0))) AS steps, %s AS ns,
   arrayStringConcat(arrayMap((name, sums) -> concat(arrayStringConcat(arrayMap(n -> %s, sums), ' '), ' ', name),
     mapKeys(sumForEachMap(mapFromArrays(arrayMap((o, e) -> concat(toString(o), ' ', e), loss_outcome, loss_reason),
       arrayMap((c, d, y) -> [toInt128(c), d, y], loss_count, loss_duration_ns, loss_bytes))) AS losses), mapValues(losses)), '\n') AS lost`,
-		step("stored_value"), step("recorded_ns"), a.steps.cell("start"), exact("sum(toInt128(recorded_ns))"), exact("n"))
+		step("stored_value"), step("recorded_ns"), cell, exact("sum(toInt128(recorded_ns))"), exact("n"))
 }
 
 // enterSteps enters a row of the list into the boards of its service; nil if that
@@ -245,25 +245,33 @@ func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
 			of.Unvalued += l.Count
 		}
 	}
-	steps := of.Steps
-	return errors.Join(
-		eachNumber(one.Values, func(i int, n int64) { steps[i].Value = n }),
-		eachNumber(one.Recorded, func(i int, n int64) { steps[i].Time.Recorded = time.Duration(n) }),
-		eachNumber(one.Unvalued, func(_ int, step int64) { steps[step].Unvalued = steps[step].Value == 0 }),
-	)
-}
-
-func eachNumber(words string, enter func(i int, n int64)) error {
-	for i := 0; words != ""; i++ {
-		word, rest, _ := strings.Cut(words, " ")
-		n, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return fmt.Errorf("read numbers of steps: %w", err)
+	steps, rest := of.Steps, one.Steps
+	for _, enter := range []func(i int, n int64){
+		func(i int, n int64) { steps[i].Value = n },
+		func(i int, n int64) { steps[i].Time.Recorded = time.Duration(n) },
+		func(_ int, step int64) { steps[step].Unvalued = steps[step].Value == 0 },
+	} {
+		if rest, err = eachNumber(rest, enter); err != nil {
+			return fmt.Errorf("read the steps of %s of %s: %w", one.Type, one.Service, err)
 		}
-		enter(i, n)
-		words = rest
 	}
 	return nil
+}
+
+// eachNumber calls a function for each number of an array of Int64 in the format RowBinary,
+// and returns what follows it.
+func eachNumber(text []byte, enter func(i int, n int64)) (rest []byte, err error) {
+	const size = 8
+	length, prefix := binary.Uvarint(text)
+	if prefix <= 0 || length > uint64(len(text)-prefix)/size {
+		return nil, fmt.Errorf("%d bytes are no array of Int64", len(text))
+	}
+	rest = text[prefix:]
+	for i := range int(length) {
+		enter(i, int64(binary.LittleEndian.Uint64(rest)))
+		rest = rest[size:]
+	}
+	return rest, nil
 }
 
 // parseLosses leaves their values out: ns of one type and bytes of another do not

@@ -25,6 +25,8 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 			case 2:
 				insert(t, s, m.withoutSamples(minute(at), profile.SidecarRestarted))
 			case 3: // never comes
+			case 4:
+				insert(t, s, withoutValues(m.window(minute(at))))
 			default:
 				insert(t, s, m.window(minute(at)))
 			}
@@ -38,6 +40,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 	if len(got.Services) != 2 || len(got.Activity) != 2 || got.Cost.Queries != 5 {
 		t.Fatalf("%d services, %d activities, cost %+v", len(got.Services), len(got.Activity), got.Cost)
 	}
+	unvalued := false
 	for key, activity := range got.Activity {
 		var losses, unclaimed []profile.Loss
 		for kind, of := range activity.Types {
@@ -47,6 +50,7 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, c := range cells {
+				unvalued = unvalued || of.Steps[i].Unvalued
 				want := store.Step{Value: c.Ledger.Stored.Value, Unvalued: c.Ledger.Stored.Value == 0 && c.Ledger.Stored.Count > 0, Time: c.Time}
 				if got := of.Steps[i]; got != want {
 					t.Errorf("step %d of %s of %s is %+v, in the timeline %+v", i, kind, key.Service, got, want)
@@ -73,6 +77,19 @@ func TestActivityAgreesWithTimelines(t *testing.T) {
 			t.Errorf("activity of %s is %+v", key.Service, activity)
 		}
 	}
+	if !unvalued {
+		t.Error("no step has samples without a value only")
+	}
+}
+
+// withoutValues is a window whose samples of one type have no values.
+func withoutValues(w *profile.Window) *profile.Window {
+	set, ledger := &w.Sets[0], &w.Coverage[0]
+	for i := range set.Stacks {
+		set.Stacks[i].Value = 0
+	}
+	ledger.Captured.Value, ledger.Stored.Value = ledger.Captured.Value-ledger.Stored.Value, 0
+	return w
 }
 
 func TestActivityRefusesTooManySteps(t *testing.T) {

@@ -107,3 +107,28 @@ func TestDirtyQuarters(t *testing.T) {
 		}
 	}
 }
+
+func TestEachNumber(t *testing.T) {
+	two := []byte{2, 1, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'x'}
+	var got []int64
+	rest, err := eachNumber(two, func(i int, n int64) { got = append(got, int64(i), n) })
+	if err != nil || string(rest) != "x" || !slices.Equal(got, []int64{0, 1, 1, -2}) {
+		t.Errorf("%v and %q, %v", got, rest, err)
+	}
+	for _, text := range [][]byte{nil, two[:16], {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}} {
+		if _, err := eachNumber(text, func(int, int64) {}); err == nil {
+			t.Errorf("%v is taken for an array", text)
+		}
+	}
+}
+
+func TestFieldsAreFoundByTheNamesOfColumns(t *testing.T) {
+	var row serviceOfType
+	fields, err := fieldsOf(&row, []string{"type", "ns"})
+	if err != nil || fields[0] != any(&row.Type) || fields[1] != any(&row.RecordedNs) {
+		t.Errorf("%v, %v", fields, err)
+	}
+	if _, err := fieldsOf(&row, []string{"other"}); err == nil {
+		t.Error("a column without a field is not told")
+	}
+}
