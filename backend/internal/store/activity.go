@@ -365,14 +365,9 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
   sumIf(rows.prints, %s) AS prints, countIf(rows.lost > 0 AND rows.last > %d AND NOT %s) AS gaps
 FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id) ORDER BY series_id LIMIT %d`,
 		within, within, within, within, all.span.from, within, from.targets(m, narrow), r.store.limits.Counted+1)
-	var one activeTarget
-	scan := scanInto(&one)
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		if err := scan(row); err != nil {
-			return err
-		}
+	err = rowsOf(ctx, r, statement, args, func(one *activeTarget) error {
 		read += one.Prints
-		list = append(list, one)
+		list = append(list, *one)
 		return nil
 	})
 	return list, read, err
@@ -409,12 +404,7 @@ func (r *read) reportsOf(ctx context.Context, f ServiceFilter, span seconds) (of
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, events
 FROM @.targets FINAL WHERE reported_at >= toDateTime64(%d, 3, 'UTC')%s ORDER BY reported_at DESC, series_id LIMIT %d`, max(span.from-reportsBefore, 0), narrow, limit+1)
 	of = map[seriesOf]report{}
-	var row reportRow
-	scan := scanInto(&row)
-	err = r.query(ctx, statement, args, func(from driver.Rows) error {
-		if err := scan(from); err != nil {
-			return err
-		}
+	err = rowsOf(ctx, r, statement, args, func(row *reportRow) error {
 		if more = len(of) == limit; !more {
 			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = reportOf(row.Reason, row.At, row.Since, row.Last, row.Events)
 		}

@@ -1,25 +1,31 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// scanInto returns a function that scans a row into a struct, by the names of columns
-// in the tags of its fields. The driver's ScanStruct looks them up for each row again.
-func scanInto(into any) func(driver.Rows) error {
+// rowsOf calls a function for each row of a query, scanned into one struct by the names
+// of columns in the tags of its fields. The driver's ScanStruct looks them up for each
+// row again.
+func rowsOf[T any](ctx context.Context, r *read, statement string, args params, each func(*T) error) error {
+	var one T
 	var columns []any
-	return func(row driver.Rows) error {
+	return r.query(ctx, statement, args, func(row driver.Rows) error {
 		if columns == nil {
 			var err error
-			if columns, err = fieldsOf(into, row.Columns()); err != nil {
+			if columns, err = fieldsOf(&one, row.Columns()); err != nil {
 				return err
 			}
 		}
-		return row.Scan(columns...)
-	}
+		if err := row.Scan(columns...); err != nil {
+			return err
+		}
+		return each(&one)
+	})
 }
 
 // fieldsOf are pointers to the fields of a struct with some names.

@@ -97,12 +97,7 @@ func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m m
 FROM @(%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
 		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
-	var one serviceOfType
-	scan := scanInto(&one)
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		if err := scan(row); err != nil {
-			return err
-		}
+	err = rowsOf(ctx, r, statement, args, func(one *serviceOfType) error {
 		if err := r.checkSums(one.StoredValue, one.StoredCount); err != nil {
 			return err
 		}
@@ -113,14 +108,14 @@ ORDER BY namespace, service, cluster, type LIMIT %d`,
 			list = append(list, Service{
 				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows), LastEnd: time.Unix(one.Last, 0).UTC(),
 			})
-			return each(&one)
+			return each(one)
 		}
 		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
 			list[n-1].Types = append(list[n-1].Types, TypeTotal{
 				Type: profile.Type(one.Type), Stored: profile.Amount{Value: one.StoredValue, Count: one.StoredCount},
 			})
 		}
-		return each(&one)
+		return each(one)
 	})
 	return list, read, err
 }

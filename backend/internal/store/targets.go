@@ -69,12 +69,7 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 		}
 		statement := "SELECT " + targetColumns + ", reported_at FROM @.targets FINAL WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64})" + narrow +
 			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d", limit+1)
-		var one storedTarget
-		scan := scanInto(&one)
-		return r.query(ctx, statement, args, func(row driver.Rows) error {
-			if err := scan(row); err != nil {
-				return err
-			}
+		return rowsOf(ctx, r, statement, args, func(one *storedTarget) error {
 			all = append(all, one.status())
 			return nil
 		})
