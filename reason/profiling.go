@@ -8,6 +8,7 @@ func Profiling() []Text {
 		{"openj9", "The JVM is Eclipse OpenJ9", "Run the service on a HotSpot JVM to profile it"},
 		{"native_image", "The process is a GraalVM native image", "Run the service on a HotSpot JVM to profile it"},
 		{"not_selected", "The container is not among those to profile", "Name it in the annotation profiling.io/containers"},
+		{"no_jvm", "No JVM was seen in the pod", "Look whether its JVM has started, or remove profiling.io/enabled where there is no Java"},
 		{"jvm_starting", "The JVM is still starting", ""},
 		{"signals_reduced", "The JVM runs with -Xrs and has no attach socket, so a signal would kill it", "Remove -Xrs, or start the JVM with -XX:+StartAttachListener"},
 		{"attach_disabled", "The JVM runs with -XX:+DisableAttachMechanism", "Remove -XX:+DisableAttachMechanism"},

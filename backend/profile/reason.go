@@ -17,6 +17,7 @@ const (
 	OpenJ9              Reason = "openj9"
 	NativeImage         Reason = "native_image"
 	NotSelected         Reason = "not_selected"
+	NoJVM               Reason = "no_jvm"
 	JVMStarting         Reason = "jvm_starting"
 	SignalsReduced      Reason = "signals_reduced"
 	AttachDisabled      Reason = "attach_disabled"

@@ -519,8 +519,12 @@ export interface components {
             podUid: string;
             node: string;
             container: string;
+            /** @description 0 for a pod in which no JVM was seen (no_jvm) */
             pid: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description year 1 where no JVM was seen
+             */
             jvmStart: string;
             jvmVersion: string;
             mainClass: string;

@@ -40,6 +40,13 @@ describe('targets', () => {
     expect(named({ pod: 'p', container: 'c' })).toBe('p/c:7')
     expect(named({ pod: '', container: '', node: 'n' })).toBe('n:7')
     expect(named({ pod: '', container: '', node: '' })).toBe('this host:7')
+    expect(named({ pod: 'p', container: '', pid: 0 })).toBe('p')
+  })
+
+  test('a pod in which no JVM was seen has none that started', () => {
+    const [target] = targets
+    const none = { ...target, identity: { ...target.identity, pid: 0, jvmStart: '0001-01-01T00:00:00Z' } }
+    expect(lifeOf(none)[0]).toEqual({ name: 'JVM started', at: undefined })
   })
 
   test('a life goes from the start of the JVM to the last window, if there was one', () => {

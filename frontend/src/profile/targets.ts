@@ -22,11 +22,16 @@ export function matchesTarget({ identity }: Target, text: string): boolean {
   )
 }
 
+/** Whether it stands for a pod in which no JVM was seen. */
+export function hasNoJVM({ identity }: Target): boolean {
+  return identity.pid === 0
+}
+
 /** Where it runs, as short as it stays unambiguous: pod/container:pid, or node:pid without Kubernetes. */
 export function targetName({ identity }: Target): string {
   const { pod, container, node, pid } = identity
   const place = [pod, container].filter(Boolean).join('/') || node || 'this host'
-  return `${place}:${pid}`
+  return pid === 0 ? place : `${place}:${pid}`
 }
 
 /** Targets that are not profiled for one reason. */
@@ -59,10 +64,11 @@ export interface Step {
 }
 
 /** What the report of a sidecar says of a target's life. */
-export function lifeOf({ identity, state }: Target): Step[] {
+export function lifeOf(target: Target): Step[] {
+  const { identity, state } = target
   const profiled = state.session !== ''
   return [
-    { name: 'JVM started', at: Date.parse(identity.jvmStart) },
+    { name: 'JVM started', at: hasNoJVM(target) ? undefined : Date.parse(identity.jvmStart) },
     { name: profiled ? 'profiled' : state.state, at: Date.parse(state.since) },
     { name: 'last window', at: state.lastWindowEnd === null ? undefined : Date.parse(state.lastWindowEnd) },
   ]

@@ -59,6 +59,7 @@ type Agent struct {
 	owner    owner
 	pause    pause
 	lock     *session.Lock // of the state directory
+	absence  absence
 
 	scanned atomic.Int64 // Clock.Elapsed when the last scan began
 }
@@ -205,6 +206,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("JVMs cannot be looked for", "error", err)
 		}
+		if err == nil {
+			a.absence.look(len(found) > 0, a.clock.Now())
+		}
 		for _, p := range a.choose(found, running) {
 			running[p.Key()] = true
 			workers.Go(func() {
@@ -225,12 +229,31 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			a.lookLast(context.WithoutCancel(ctx), running)
 			return nil
 		case key := <-finished:
 			delete(running, key)
 		case <-ticker.C:
 		}
 	}
+}
+
+// lookLast finds which JVMs without a worker have ended before the sidecar is told
+// to, as those of a deleted pod have: the last report says so.
+func (a *Agent) lookLast(ctx context.Context, running map[string]bool) {
+	if found, err := a.procs.Find(ctx); err == nil {
+		a.endOthers(found, running)
+	}
+	a.absence.end(a.clock.Now())
+}
+
+// endOthers notes the end of JVMs without a worker. A probe or a short tool leaves no
+// trace, as worker.forget says.
+func (a *Agent) endOthers(found []target.Process, running map[string]bool) {
+	now := a.clock.Now()
+	a.board.endOthers(found, running, now, func(s TargetStatus) bool {
+		return a.untold(s) || now.Sub(s.Since) < a.config.Limits.StartDelay
+	})
 }
 
 // Alive says whether the agent still looks for JVMs.
@@ -256,7 +279,7 @@ func (a *Agent) choose(found []target.Process, running map[string]bool) []target
 		}
 		chosen = append(chosen, p)
 	}
-	a.board.forgetOthers(found, running, func(s TargetStatus) bool { return a.clock.Now().Sub(s.Since) >= showGone })
+	a.endOthers(found, running)
 	return chosen
 }
 

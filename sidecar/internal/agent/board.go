@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/sidecar/internal/target"
@@ -50,8 +51,9 @@ func (b *board) list() []TargetStatus {
 	return list
 }
 
-// forgetOthers drops the status of JVMs that have ended.
-func (b *board) forgetOthers(found []target.Process, running map[string]bool, gone func(TargetStatus) bool) {
+// endOthers notes that JVMs without a worker have ended, as their workers do for the
+// others, and drops the status of those whose end has been shown or is not to be.
+func (b *board) endOthers(found []target.Process, running map[string]bool, now time.Time, traceless func(TargetStatus) bool) {
 	alive := map[string]bool{}
 	for _, p := range found {
 		alive[p.Key()] = true
@@ -59,8 +61,12 @@ func (b *board) forgetOthers(found []target.Process, running map[string]bool, go
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, s := range b.statuses {
-		keep := s.Reason == profile.JVMExited && !gone(s)
-		if !alive[key] && !running[key] && !keep {
+		switch {
+		case alive[key] || running[key]:
+		case s.leftOut() && !traceless(s):
+			s.set(now, "", profile.JVMExited, "")
+			b.statuses[key] = s
+		case s.Reason != profile.JVMExited || now.Sub(s.Since) >= showGone:
 			delete(b.statuses, key)
 		}
 	}

@@ -8,12 +8,11 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/session"
 )
 
-// Report describes all targets to the backend. JVMs that the user has left out
-// by pid are none of its targets.
+// Report describes all targets to the backend.
 func (a *Agent) Report() profile.Report {
 	r := profile.Report{Instance: a.owner.instance, ReportedAt: a.clock.Now().UTC()}
 	for _, s := range a.Status() {
-		if s.Reason == profile.NotSelected && len(a.config.PIDs) > 0 {
+		if a.untold(s) {
 			continue
 		}
 		if s.Reason == profile.JVMStarting && r.ReportedAt.Before(s.Target.JVMStart.Add(a.config.Limits.StartDelay)) {
@@ -21,11 +20,19 @@ func (a *Agent) Report() profile.Report {
 		}
 		r.Targets = append(r.Targets, profile.TargetReport{Identity: s.Target, State: a.stateOf(s)})
 	}
+	if t, ok := a.withoutJVM(); ok {
+		r.Targets = append(r.Targets, t)
+	}
 	slices.SortStableFunc(r.Targets, func(x, y profile.TargetReport) int {
 		return slices.Index(profile.States(), x.State.State) - slices.Index(profile.States(), y.State.State)
 	})
 	r.Targets = r.Targets[:min(len(r.Targets), profile.MaxReportTargets)]
 	return r
+}
+
+// untold says whether a JVM is none of the targets: the user has left it out by pid.
+func (a *Agent) untold(s TargetStatus) bool {
+	return s.Reason == profile.NotSelected && len(a.config.PIDs) > 0
 }
 
 func (a *Agent) stateOf(s TargetStatus) profile.TargetState {

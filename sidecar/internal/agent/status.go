@@ -37,6 +37,11 @@ type TargetStatus struct {
 	Difference  time.Duration // of the account and what the windows in the spool say; always 0
 }
 
+// leftOut says whether it is of a JVM that is not to be profiled, for a reason.
+func (s *TargetStatus) leftOut() bool {
+	return s.Reason != "" && s.Reason != profile.JVMStarting && s.Reason != profile.JVMExited && s.Target.Service != ""
+}
+
 func (s *TargetStatus) set(now time.Time, state session.State, r profile.Reason, detail string) {
 	if s.State != state || s.Reason != r || s.Since.IsZero() {
 		s.Since = now

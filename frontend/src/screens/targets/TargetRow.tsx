@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import type { Target } from '../../api/types'
-import { lifeOf, shownState, targetName } from '../../profile/targets'
+import { hasNoJVM, lifeOf, shownState, targetName } from '../../profile/targets'
 import { formatBytes, formatCounted, formatDuration } from '../../profile/units'
 import { Icon } from '../../ui/Icon'
 import { Link } from '../../ui/Link'
@@ -34,7 +34,9 @@ export function TargetRow({ url, target, grouped }: { url: UrlState; target: Tar
           <div className="cut" title={identity.mainClass}>
             {lastPart(identity.mainClass) || '–'}
           </div>
-          <div className="muted small">{identity.jvmVersion || 'version unknown'}</div>
+          <div className="muted small">
+            {identity.jvmVersion || (hasNoJVM(target) ? 'none seen' : 'version unknown')}
+          </div>
         </td>
         <td className="of-more" data-label="Session">
           <Session target={target} />
