@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -322,13 +321,8 @@ func (r *read) activeGaps(ctx context.Context, f ServiceFilter, all *activities,
 	}
 	statement := fmt.Sprintf("SELECT cluster, namespace, service, n, e, %s FROM @.profiles FINAL %s WHERE type = '' AND %s AND %s AND %s%s",
 		gapSpan(all.span), lossRows, startsIn("window_start", before(all.span)), reachesInto(all.span), m.received(), narrow)
-	return r.query(ctx, statement, args, func(row driver.Rows) error {
-		var key ServiceKey
-		var g gap
-		if err := g.scan(row, &key.Cluster, &key.Namespace, &key.Service); err != nil {
-			return err
-		}
-		if boards := all.of[key]; boards != nil {
+	return rowsOf(ctx, r, statement, args, func(g *gap) error {
+		if boards := all.of[ServiceKey{g.Cluster, g.Namespace, g.Service}]; boards != nil {
 			boards.any.enterGap(g)
 		}
 		return nil

@@ -35,10 +35,19 @@ type known struct {
 	longest     int64 // span that is summed up
 }
 
+type knownRow struct {
+	At      int64   `ch:"at_ms"`
+	Since   int64   `ch:"since_s"`
+	Upto    int64   `ch:"upto_s"`
+	Failing []int64 `ch:"failing_s"`
+	Longest int64   `ch:"longest"`
+}
+
 func (r *read) known(ctx context.Context) (k known, err error) {
-	err = r.query(ctx, `SELECT toUnixTimestamp64Milli(at), toInt64(toUnixTimestamp(since)), toInt64(toUnixTimestamp(upto)), arrayMap(h -> toInt64(toUnixTimestamp(h)), failing), toInt64(longest_s)
-FROM @.activity_known ORDER BY at DESC LIMIT 1`, nil, func(row driver.Rows) error {
-		return row.Scan(&k.at, &k.since, &k.upto, &k.failing, &k.longest)
+	err = rowsOf(ctx, r, `SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest
+FROM @.activity_known ORDER BY at DESC LIMIT 1`, nil, func(one *knownRow) error {
+		k = known{one.At, one.Since, one.Upto, one.Failing, one.Longest}
+		return nil
 	})
 	if err != nil {
 		return k, fmt.Errorf("read which spans are known: %w", err)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -57,6 +55,14 @@ func (s *Store) Blocks(ctx context.Context, sel Selection, groups, slices int, e
 // maxBlocks bounds the blocks of a selection.
 const maxBlocks = 1024
 
+// stackOfBlock is the sum of a stack in a block.
+type stackOfBlock struct {
+	Block int64  `ch:"block"`
+	Stack uint64 `ch:"stack_id"`
+	Value int64  `ch:"sv"`
+	Count uint64 `ch:"sc"`
+}
+
 // blocks returns the blocks and their sums.
 func (r *read) blocks(ctx context.Context, sel Selection, groups, slices int) ([]Block, [][]calltree.Sum, error) {
 	from, to := sel.seconds()
@@ -68,7 +74,7 @@ func (r *read) blocks(ctx context.Context, sel Selection, groups, slices int) ([
 		threads = " AND " + threads
 	}
 	limit := r.store.limits.BlockRows
-	statement := fmt.Sprintf(`SELECT toInt64(series_id %% %d) * %d + intDiv(toInt64(toUnixTimestamp(window_start)) - %d, %d) AS block, stack_id, sum(value), sum(count)
+	statement := fmt.Sprintf(`SELECT toInt64(series_id %% %d) * %d + intDiv(toInt64(toUnixTimestamp(window_start)) - %d, %d) AS block, stack_id, sum(value) AS sv, sum(count) AS sc
 FROM @(SELECT series_id, window_start, stack_id, value, count FROM @.samples WHERE %s AND type = {type:String} AND %s%s
  AND (series_id, window_start, commit_id) IN (SELECT series_id, window_start, commit_id FROM @.profiles FINAL WHERE %s AND type = {type:String} AND %s%s))`,
 		groups, slices, from, slice, scoped, samplesIn(seconds{from, to}), threads, scoped, startsIn("window_start", seconds{from, to}), chosen)
@@ -76,24 +82,17 @@ FROM @(SELECT series_id, window_start, stack_id, value, count FROM @.samples WHE
 	var blocks []Block
 	var lists [][]calltree.Sum
 	at, rows := int64(-1), 0
-	err := r.query(ctx, statement, args, func(row driver.Rows) error {
-		var id int64
-		var one calltree.Sum
-		var count uint64
-		if err := row.Scan(&id, &one.Stack, &one.Value, &count); err != nil {
-			return err
-		}
+	err := rowsOf(ctx, r, statement, args, func(one *stackOfBlock) error {
 		if rows++; rows > limit {
 			return &Error{Class: TooExpensive, Op: r.op, Hint: narrow, Err: fmt.Errorf("the selection has more than %d stacks in its %d blocks", limit, groups*slices)}
 		}
-		if id != at {
-			at = id
-			blocks, lists = append(blocks, Block{Group: int(id / int64(slices))}), append(lists, nil)
+		if one.Block != at {
+			at = one.Block
+			blocks, lists = append(blocks, Block{Group: int(at / int64(slices))}), append(lists, nil)
 		}
-		last := len(blocks) - 1
-		one.Count = int64(count)
-		blocks[last].Total = blocks[last].Total.Add(one.Amount)
-		lists[last] = append(lists[last], one)
+		last, sum := len(blocks)-1, calltree.Sum{Stack: one.Stack, Amount: profile.Amount{Value: one.Value, Count: int64(one.Count)}}
+		blocks[last].Total = blocks[last].Total.Add(sum.Amount)
+		lists[last] = append(lists[last], sum)
 		return nil
 	})
 	return blocks, lists, err
@@ -101,8 +100,9 @@ FROM @(SELECT series_id, window_start, stack_id, value, count FROM @.samples WHE
 
 // VersionSpan is when a version of a service sent windows.
 type VersionSpan struct {
-	Version     string
-	First, Last time.Time // starts of windows
+	Version string    `ch:"version"`
+	First   time.Time `ch:"first"` // start of a window, as Last
+	Last    time.Time `ch:"last"`
 }
 
 // Versions returns the versions of a selection, the newest first: the one whose
@@ -116,14 +116,12 @@ func (s *Store) Versions(ctx context.Context, sel Selection) ([]VersionSpan, Cos
 	cost, err := s.reading(ctx, op, func(ctx context.Context, r *read) error {
 		from, to := sel.seconds()
 		chosen, args := sel.targets(sel.params().with("type", string(sel.Type)))
-		statement := fmt.Sprintf(`SELECT version, min(window_start) AS first, max(window_start) FROM @.profiles
+		statement := fmt.Sprintf(`SELECT version, min(window_start) AS first, max(window_start) AS last FROM @.profiles
 WHERE %s AND type = {type:String} AND %s%s GROUP BY version ORDER BY first DESC, version DESC LIMIT %d`,
 			scoped, startsIn("window_start", seconds{from, to}), chosen, MaxVersions)
-		return r.query(ctx, statement, args, func(row driver.Rows) error {
-			var v VersionSpan
-			err := row.Scan(&v.Version, &v.First, &v.Last)
-			all = append(all, v)
-			return err
+		return rowsOf(ctx, r, statement, args, func(v *VersionSpan) error {
+			all = append(all, *v)
+			return nil
 		})
 	})
 	if err != nil {

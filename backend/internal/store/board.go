@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -41,29 +39,22 @@ func newBoard(t profile.Type, span seconds, st steps) *board {
 // gap is the part within a range of a time without a recording that began before
 // it: a row of lossRows.
 type gap struct {
-	number uint32 // of the loss in its window; 0 if that has none, 1 for the first
-	reason profile.Reason
-	length int64 // s, of the part of the window
-	lost   time.Duration
+	Cluster   string `ch:"cluster"` // of the service; empty where that is known
+	Namespace string `ch:"namespace"`
+	Service   string `ch:"service"`
+	Number    uint32 `ch:"n"` // of the loss in its window; 0 if that has none, 1 for the first
+	Reason    string `ch:"e"`
+	Length    int64  `ch:"inside_s"` // of the part of the window
+	Lost      int64  `ch:"lost_ns"`
 }
 
-func (g *gap) scan(row driver.Rows, keys ...any) error {
-	var reason string
-	var lost int64
-	if err := row.Scan(append(keys, &g.number, &reason, &g.length, &lost)...); err != nil {
-		return err
-	}
-	g.reason, g.lost = profile.Reason(reason), time.Duration(lost)
-	return nil
-}
-
-func (b *board) enterGap(g gap) {
+func (b *board) enterGap(g *gap) {
 	c := &b.cells[0]
-	if g.number <= 1 { // a window with several reasons counts once
-		c.lostSeconds += g.length
+	if g.Number <= 1 { // a window with several reasons counts once
+		c.lostSeconds += g.Length
 	}
-	if g.number > 0 {
-		c.Losses = profile.AddLosses(c.Losses, profile.Loss{Outcome: profile.Dropped, Reason: g.reason, Duration: g.lost})
+	if g.Number > 0 {
+		c.Losses = profile.AddLosses(c.Losses, profile.Loss{Outcome: profile.Dropped, Reason: profile.Reason(g.Reason), Duration: time.Duration(g.Lost)})
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -122,19 +120,19 @@ const recordedSpan = "least(greatest(recorded_end_ns - recorded_start_ns, 0), to
 
 func (r *read) losses(ctx context.Context, a asked, m moment) (read uint64, err error) {
 	source, args := a.board.headersOf(a.Selection, []seconds{a.board.span}, lossRows, m)
-	statement := fmt.Sprintf(`SELECT cell, of, o, e, any(n > 0), sumIf(print, n <= 1), %s
+	statement := fmt.Sprintf(`SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, %s
 FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS print %s) GROUP BY cell, of, o, e`, lossSums(), a.board.cellColumn("window_start"), source)
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var cell int64
-		var of string
-		var prints uint64
-		l, some, err := r.scanLoss(row, &cell, &of, &prints)
-		read += prints
-		if err != nil || !some {
+	err = rowsOf(ctx, r, statement, args, func(one *lossRow) error {
+		read += one.Prints
+		if err := r.checkSums(one.Value, one.Count, one.Duration, one.Bytes); err != nil || one.HasLoss == 0 {
 			return err
 		}
-		c := &a.board.cells[cell]
-		if of == "" {
+		l := profile.Loss{
+			Outcome: profile.Outcome(one.Outcome), Reason: profile.Reason(one.Reason), Value: one.Value, Count: one.Count,
+			Duration: time.Duration(one.Duration), Bytes: one.Bytes,
+		}
+		c := &a.board.cells[one.Cell]
+		if one.Type == "" {
 			c.Losses = profile.AddLosses(c.Losses, l)
 		} else {
 			c.Ledger.Losses = profile.AddLosses(c.Ledger.Losses, l)
@@ -149,11 +147,7 @@ FROM @(SELECT %s AS cell, p.type AS of, o, e, n, v, c, d, y, `+fingerprint+` AS 
 func (r *read) earlierGaps(ctx context.Context, a asked, m moment) error {
 	source, args := a.board.headersOf(a.Selection, []seconds{before(a.board.span)}, lossRows, m)
 	statement := fmt.Sprintf("SELECT * FROM @(SELECT n, e, %s %s AND p.type = '' AND %s)", gapSpan(a.board.span), source, reachesInto(a.board.span))
-	return r.query(ctx, statement, args, func(row driver.Rows) error {
-		var g gap
-		if err := g.scan(row); err != nil {
-			return err
-		}
+	return rowsOf(ctx, r, statement, args, func(g *gap) error {
 		a.board.enterGap(g)
 		return nil
 	})
@@ -171,7 +165,7 @@ func reachesInto(span seconds) string {
 // gapSpan are the columns of a gap after its number and reason. A loss has the
 // same share of each part of its window.
 func gapSpan(span seconds) string {
-	return fmt.Sprintf(`least(toInt64(toUnixTimestamp(window_start)) + duration_s, %d) - %d AS inside_s, toInt64(toInt128(d) * inside_s / duration_s)`, span.to, span.from)
+	return fmt.Sprintf(`least(toInt64(toUnixTimestamp(window_start)) + duration_s, %d) - %d AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) AS lost_ns`, span.to, span.from)
 }
 
 // lossRows makes a row of each loss of a header, numbered from 1, and one of a
@@ -179,21 +173,20 @@ func gapSpan(span seconds) string {
 const lossRows = `LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n`
 
 func lossSums() string {
-	return exact("sum(toInt128(v))") + ", " + exact("sum(toInt128(c))") + ", " + exact("sum(toInt128(d))") + ", " + exact("sum(toInt128(y))")
+	return exact("sum(toInt128(v))") + " AS lost_value, " + exact("sum(toInt128(c))") + " AS lost_count, " + exact("sum(toInt128(d))") + " AS lost_ns, " + exact("sum(toInt128(y))") + " AS lost_bytes"
 }
 
-// scanLoss reads a row of: keys, outcome, reason, whether there is a loss at all,
-// fingerprint, lossSums. The keys have the fingerprint last.
-func (r *read) scanLoss(row driver.Rows, keys ...any) (l profile.Loss, some bool, err error) {
-	var outcome uint8
-	var reason string
-	var has uint8
-	var duration int64
-	last := len(keys) - 1
-	into := append(slices.Clone(keys[:last]), &outcome, &reason, &has, keys[last], &l.Value, &l.Count, &duration, &l.Bytes)
-	if err := row.Scan(into...); err != nil {
-		return l, false, err
-	}
-	l.Outcome, l.Reason, l.Duration = profile.Outcome(outcome), profile.Reason(reason), time.Duration(duration)
-	return l, has > 0, r.checkSums(l.Value, l.Count, duration, l.Bytes)
+// lossRow is what windows of a cell lost for a reason, and the fingerprint of those of
+// whose losses it is the first.
+type lossRow struct {
+	Cell     int64  `ch:"cell"`
+	Type     string `ch:"of"`
+	Outcome  uint8  `ch:"o"`
+	Reason   string `ch:"e"`
+	HasLoss  uint8  `ch:"has_loss"` // 0 for windows without one
+	Prints   uint64 `ch:"prints"`
+	Value    int64  `ch:"lost_value"`
+	Count    int64  `ch:"lost_count"`
+	Duration int64  `ch:"lost_ns"`
+	Bytes    int64  `ch:"lost_bytes"`
 }

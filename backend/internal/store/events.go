@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/podflame/podflame/backend/profile"
 )
@@ -118,6 +117,16 @@ func (s *Store) flushLogged(ctx context.Context) {
 	}
 }
 
+// eventRow is what was recorded of an outcome and reason in a step.
+type eventRow struct {
+	Cell    int64  `ch:"cell"`
+	Outcome string `ch:"outcome"`
+	Reason  string `ch:"reason"`
+	Windows int64  `ch:"w"`
+	Bytes   int64  `ch:"b"`
+	Samples int64  `ch:"s"`
+}
+
 // Events returns the recorded events of a range by step, outcome and reason.
 func (s *Store) Events(ctx context.Context, r Range, step time.Duration) ([]EventCell, Cost, error) {
 	const op = "read ingest events"
@@ -128,17 +137,13 @@ func (s *Store) Events(ctx context.Context, r Range, step time.Duration) ([]Even
 	length := int64(step / time.Second)
 	var out []EventCell
 	cost, err := s.reading(ctx, op, func(ctx context.Context, rd *read) error {
-		statement := fmt.Sprintf(`SELECT intDiv(toUnixTimestamp(time) - %d, %d) AS cell, outcome, reason, sum(windows), sum(bytes), sum(samples)
+		statement := fmt.Sprintf(`SELECT intDiv(toUnixTimestamp(time) - %d, %d) AS cell, outcome, reason, sum(windows) AS w, sum(bytes) AS b, sum(samples) AS s
 FROM @.ingest_events WHERE %s GROUP BY cell, outcome, reason ORDER BY cell, outcome, reason`, from, length, startsIn("time", seconds{from, to}))
-		return rd.query(ctx, statement, nil, func(row driver.Rows) error {
-			var cell int64
-			var outcome, reason string
-			var e EventCell
-			err := row.Scan(&cell, &outcome, &reason, &e.Windows, &e.Bytes, &e.Samples)
-			e.Start = time.Unix(from+cell*length, 0).UTC()
-			e.Outcome, e.Reason = EventOutcome(outcome), profile.Reason(reason)
-			out = append(out, e)
-			return err
+		return rowsOf(ctx, rd, statement, nil, func(one *eventRow) error {
+			out = append(out, EventCell{Start: time.Unix(from+one.Cell*length, 0).UTC(), Event: Event{
+				Outcome: EventOutcome(one.Outcome), Reason: profile.Reason(one.Reason), Windows: one.Windows, Bytes: one.Bytes, Samples: one.Samples,
+			}})
+			return nil
 		})
 	})
 	if err != nil {

@@ -97,13 +97,11 @@ func (r *read) versionOf(ctx context.Context, h *Health) error {
 }
 
 func (r *read) health(ctx context.Context, h *Health) error {
-	err := r.query(ctx, `SELECT table, sum(rows), count(), sum(bytes_on_disk) FROM `+r.store.partsOf()+`
+	err := rowsOf(ctx, r, `SELECT table, sum(rows) AS in_parts, count() AS parts, sum(bytes_on_disk) AS bytes FROM `+r.store.partsOf()+`
 GROUP BY table ORDER BY table`, nil,
-		func(row driver.Rows) error {
-			var t TableHealth
-			err := row.Scan(&t.Table, &t.Rows, &t.Parts, &t.Bytes)
-			h.Tables = append(h.Tables, t)
-			return err
+		func(t *TableHealth) error {
+			h.Tables = append(h.Tables, *t)
+			return nil
 		})
 	if err != nil {
 		return err

@@ -55,24 +55,41 @@ func (s *Store) headersByID(ctx context.Context, group []*pending) (map[windowNa
 	if some, err := s.has(ctx, "SELECT 1"+those+" LIMIT 1"); err != nil || !some {
 		return nil, err
 	}
-	rows, err := s.conn.Query(ctx, s.sql(`SELECT window_id, if(pod_uid = '', pod, pod_uid) AS pod_name, cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)), type,
-  argMax(content, received_at), argMax(stored_value, received_at), argMax(stored_count, received_at)`+those+`
+	rows, err := s.conn.Query(ctx, s.sql(`SELECT window_id, if(pod_uid = '', pod, pod_uid) AS pod_name, cluster, namespace, service, series_id, toInt64(toUnixTimestamp(window_start)) AS start, type,
+  argMax(content, received_at) AS hash, argMax(stored_value, received_at) AS sv, argMax(stored_count, received_at) AS sc`+those+`
 GROUP BY window_id, pod_name, cluster, namespace, service, series_id, window_start, type`))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
 	have := map[windowName][]*found{}
-	for rows.Next() {
-		var id, pod, of string
-		var f found
-		var a profile.Amount
-		if err := rows.Scan(&id, &pod, &f.key.Cluster, &f.key.Namespace, &f.key.Service, &f.key.series, &f.key.start, &of, &f.content, &a.Value, &a.Count); err != nil {
-			return nil, err
-		}
-		enter(have, windowName{f.key.Cluster, f.key.Namespace, pod, profile.WindowID([]byte(id))}, &f, profile.Type(of), a)
-	}
-	return have, rows.Err()
+	err = eachOf(rows, func(one *foundHeader) error {
+		enter(have, one.name(), one.found(), profile.Type(one.Type), profile.Amount{Value: one.StoredValue, Count: one.StoredCount})
+		return nil
+	})
+	return have, err
+}
+
+// foundHeader is a header with the id of a window.
+type foundHeader struct {
+	ID          string `ch:"window_id"`
+	Pod         string `ch:"pod_name"`
+	Cluster     string `ch:"cluster"`
+	Namespace   string `ch:"namespace"`
+	Service     string `ch:"service"`
+	Series      uint64 `ch:"series_id"`
+	Start       int64  `ch:"start"`
+	Type        string `ch:"type"`
+	Content     uint64 `ch:"hash"`
+	StoredValue int64  `ch:"sv"`
+	StoredCount int64  `ch:"sc"`
+}
+
+func (h *foundHeader) name() windowName {
+	return windowName{h.Cluster, h.Namespace, h.Pod, profile.WindowID([]byte(h.ID))}
+}
+
+func (h *foundHeader) found() *found {
+	return &found{key: windowKey{ServiceKey{h.Cluster, h.Namespace, h.Service}, slot{h.Series, h.Start}}, content: h.Content}
 }
 
 // has reports whether a query has a row.

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -48,37 +46,39 @@ const maxParts = 2000
 func partsStatement(sel Selection, b *board, by Column, m moment) (string, params) {
 	if by != ByThread {
 		source, args := b.headersOf(sel, []seconds{b.span}, "", m)
-		return fmt.Sprintf("SELECT cell, name, "+exact("sum(toInt128(stored_value))")+", "+exact("sum(toInt128(stored_count))")+
-			", uniqExactIf((series_id, window_start), has)\nFROM @(SELECT %s AS cell, %s AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND "+recorded+" AS has %s) GROUP BY cell, name",
+		return fmt.Sprintf("SELECT cell, name, "+exact("sum(toInt128(stored_value))")+" AS sv, "+exact("sum(toInt128(stored_count))")+
+			" AS sc, uniqExactIf((series_id, window_start), has) AS windows\nFROM @(SELECT %s AS cell, %s AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND "+recorded+" AS has %s) GROUP BY cell, name",
 			b.cellColumn("window_start"), by, source), args
 	}
 	narrow, args := sel.targets(sel.params().with("type", string(sel.Type)))
-	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+", "+exact("sum(toInt128(count))")+
-		", uniqExact((series_id, window_start)) FROM @(%s) GROUP BY cell, name",
+	return fmt.Sprintf("SELECT %s AS cell, thread AS name, "+exact("sum(toInt128(value))")+" AS sv, "+exact("sum(toInt128(count))")+
+		" AS sc, uniqExact((series_id, window_start)) AS windows FROM @(%s) GROUP BY cell, name",
 		b.cellColumn("window_start"), namedSamples("series_id, window_start, thread, value, count", []seconds{b.span}, narrow, m)), args
+}
+
+// partOfCell is what a part stored in a cell.
+type partOfCell struct {
+	Cell        int64  `ch:"cell"`
+	Name        string `ch:"name"`
+	StoredValue int64  `ch:"sv"`
+	StoredCount int64  `ch:"sc"`
+	Windows     uint64 `ch:"windows"`
 }
 
 func (r *read) parts(ctx context.Context, sel Selection, b *board, by Column, m moment) ([]Part, error) {
 	statement, args := partsStatement(sel, b, by, m)
 	index, list := map[string]int{}, []Part(nil)
-	err := r.query(ctx, statement, args, func(row driver.Rows) error {
-		var cell int64
-		var name string
-		var stored profile.Amount
-		var windows uint64
-		if err := row.Scan(&cell, &name, &stored.Value, &stored.Count, &windows); err != nil {
-			return err
-		}
-		i, ok := index[name]
+	err := rowsOf(ctx, r, statement, args, func(one *partOfCell) error {
+		i, ok := index[one.Name]
 		if !ok {
 			if i = len(list); i == maxParts {
 				return &Error{Class: TooExpensive, Op: r.op, Hint: narrow, Err: fmt.Errorf("the selection has more than %d values of %s", maxParts, by)}
 			}
-			index[name] = i
-			list = append(list, Part{Name: name, Stored: make([]profile.Amount, len(b.cells)), Windows: make([]int64, len(b.cells))})
+			index[one.Name] = i
+			list = append(list, Part{Name: one.Name, Stored: make([]profile.Amount, len(b.cells)), Windows: make([]int64, len(b.cells))})
 		}
-		part := &list[i]
-		part.Stored[cell], part.Windows[cell] = stored, int64(windows)
+		part, stored := &list[i], profile.Amount{Value: one.StoredValue, Count: one.StoredCount}
+		part.Stored[one.Cell], part.Windows[one.Cell] = stored, int64(one.Windows)
 		part.Total = part.Total.Add(stored)
 		return r.checkSums(stored.Value, stored.Count)
 	})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 const (
@@ -29,22 +28,25 @@ type dirtyHour struct {
 	from int64 // Unix s
 }
 
+type dirtyRow struct {
+	Cluster   string `ch:"cluster"`
+	Namespace string `ch:"namespace"`
+	Service   string `ch:"service"`
+	From      int64  `ch:"from_s"`
+}
+
 // dirtyHours finds closed hours that are dirty, the latest first, without the
 // first ones. An hour that was rolled up before waits until no window has come
 // for a while.
 func (r *read) dirtyHours(ctx context.Context, span seconds, without int) ([]dirtyHour, error) {
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, toUnixTimestamp(hour) FROM ("+hourStates+`)
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, toInt64(toUnixTimestamp(hour)) AS from_s FROM ("+hourStates+`)
 WHERE last_at > toDateTime64(0, 3, 'UTC') AND rolled_at < last_at + toIntervalMillisecond(%d) AND last_at + toIntervalMillisecond(%d) <= now64(3)
 ORDER BY hour DESC, namespace, service, cluster LIMIT %d OFFSET %d`,
 		startsIn("hour", span), startsIn("window_start", span), r.store.skew.Milliseconds(), r.store.skew.Milliseconds(), rollupBatch, without)
 	var out []dirtyHour
-	err := r.query(ctx, statement, nil, func(row driver.Rows) error {
-		var d dirtyHour
-		var from uint32
-		err := row.Scan(&d.Cluster, &d.Namespace, &d.Service, &from)
-		d.from = int64(from)
-		out = append(out, d)
-		return err
+	err := rowsOf(ctx, r, statement, nil, func(one *dirtyRow) error {
+		out = append(out, dirtyHour{ServiceKey{one.Cluster, one.Namespace, one.Service}, one.From})
+		return nil
 	})
 	return out, err
 }

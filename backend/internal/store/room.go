@@ -184,15 +184,18 @@ func (r *read) room(ctx context.Context) (have Room, err error) {
 	if err != nil {
 		return have, err
 	}
-	err = r.query(ctx, "SELECT day, bytes, toString(why), at FROM @.given_up_days FINAL ORDER BY day DESC", nil, func(row driver.Rows) error {
-		var d GivenUpDay
-		var why string
-		err := row.Scan(&d.Day, &d.Bytes, &why, &d.At)
-		d.Why = Shortage(why)
-		have.GivenUp = append(have.GivenUp, d)
-		return err
+	err = rowsOf(ctx, r, "SELECT day, bytes, toString(why) AS shortage, at FROM @.given_up_days FINAL ORDER BY day DESC", nil, func(one *givenUpRow) error {
+		have.GivenUp = append(have.GivenUp, GivenUpDay{Day: one.Day, Bytes: one.Bytes, Why: Shortage(one.Shortage), At: one.At})
+		return nil
 	})
 	return have, err
+}
+
+type givenUpRow struct {
+	Day      time.Time `ch:"day"`
+	Bytes    uint64    `ch:"bytes"`
+	Shortage string    `ch:"shortage"`
+	At       time.Time `ch:"at"`
 }
 
 type dayBytes struct {

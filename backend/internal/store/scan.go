@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -12,20 +13,34 @@ import (
 // of columns in the tags of its fields. The driver's ScanStruct looks them up for each
 // row again.
 func rowsOf[T any](ctx context.Context, r *read, statement string, args params, each func(*T) error) error {
+	rows, err := r.open(ctx, statement, args)
+	if err != nil {
+		return err
+	}
+	return eachOf(rows, each)
+}
+
+// eachOf does so with rows that are there, and closes them.
+func eachOf[T any](rows driver.Rows, each func(*T) error) error {
 	var one T
 	var columns []any
-	return r.query(ctx, statement, args, func(row driver.Rows) error {
+	for rows.Next() {
+		err := error(nil)
 		if columns == nil {
-			var err error
-			if columns, err = fieldsOf(&one, row.Columns()); err != nil {
-				return err
-			}
+			columns, err = fieldsOf(&one, rows.Columns())
 		}
-		if err := row.Scan(columns...); err != nil {
+		if err == nil {
+			err = rows.Scan(columns...)
+		}
+		if err == nil {
+			err = each(&one)
+		}
+		if err != nil {
+			_ = rows.Close()
 			return err
 		}
-		return each(&one)
-	})
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // fieldsOf are pointers to the fields of a struct with some names.

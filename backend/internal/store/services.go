@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -47,14 +45,11 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 	}
 	targets, counted := map[ServiceKey]int{}, uint64(0)
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id), sum(prints) FROM @(%s) GROUP BY cluster, namespace, service", source.targets(m, narrow))
-	err = r.query(ctx, statement, args, func(row driver.Rows) error {
-		var key ServiceKey
-		var number, prints uint64
-		err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &number, &prints)
-		targets[key] = int(number)
-		counted += prints
-		return err
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id) AS targets, sum(prints) AS print FROM @(%s) GROUP BY cluster, namespace, service", source.targets(m, narrow))
+	err = rowsOf(ctx, r, statement, args, func(one *targetsOfService) error {
+		targets[ServiceKey{one.Cluster, one.Namespace, one.Service}] = int(one.Targets)
+		counted += one.Print
+		return nil
 	})
 	switch {
 	case err != nil:
@@ -66,6 +61,15 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 		list[i].Targets = targets[list[i].ServiceKey]
 	}
 	return list, nil
+}
+
+// targetsOfService is the number of a service's targets.
+type targetsOfService struct {
+	Cluster   string `ch:"cluster"`
+	Namespace string `ch:"namespace"`
+	Service   string `ch:"service"`
+	Targets   uint64 `ch:"targets"`
+	Print     uint64 `ch:"print"`
 }
 
 // serviceOfType is a row of the list of services, before types are put together.

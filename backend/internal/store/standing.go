@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/podflame/podflame/backend/profile"
 )
 
@@ -53,6 +51,18 @@ const (
 	rowOfHour
 )
 
+// standingRow is a row of a standing: of the clock, of a target by its series or of an
+// hour by its Unix s.
+type standingRow struct {
+	Row    uint8     `ch:"row"`
+	ID     uint64    `ch:"id"`
+	At     time.Time `ch:"at"`
+	Since  time.Time `ch:"since"`
+	Last   time.Time `ch:"last_window"`
+	Reason string    `ch:"reason"`
+	Events []string  `ch:"events"`
+}
+
 // standing of a service and a type; hours are looked for within spans. Rows are read
 // as they are: what ClickHouse works out of them costs more to plan.
 func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spans []seconds) (*standing, error) {
@@ -64,25 +74,17 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 			rowOfHour, scoped, inAny("hour", whole))
 	}
 	out := &standing{reports: reports{of: map[uint64]report{}}}
-	err := r.query(ctx, statement, key.params(), func(row driver.Rows) error {
-		var kind uint8
-		var id uint64
-		var at, since, last time.Time
-		var reason string
-		var events []string
-		if err := row.Scan(&kind, &id, &at, &since, &last, &reason, &events); err != nil {
-			return err
-		}
+	err := rowsOf(ctx, r, statement, key.params(), func(one *standingRow) error {
 		switch {
-		case kind == rowOfClock:
-			out.at = at.UnixMilli()
-		case kind == rowOfHour:
-			out.rolled = append(out.rolled, rolledHour{int64(id), at.UnixMilli()})
+		case one.Row == rowOfClock:
+			out.at = one.At.UnixMilli()
+		case one.Row == rowOfHour:
+			out.rolled = append(out.rolled, rolledHour{int64(one.ID), one.At.UnixMilli()})
 		case len(out.reports.of) == limit:
 			out.reports.more = true
 		default:
-			out.reports.of[id] = reportOf(reason, at, since, last, events)
-			out.reports.unrecorded = out.reports.unrecorded || len(events) > 0 && !slices.Contains(events, string(t))
+			out.reports.of[one.ID] = reportOf(one.Reason, one.At, one.Since, one.Last, one.Events)
+			out.reports.unrecorded = out.reports.unrecorded || len(one.Events) > 0 && !slices.Contains(one.Events, string(t))
 		}
 		return nil
 	})

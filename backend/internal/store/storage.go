@@ -7,8 +7,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // Storage is what profiles take on disk.
@@ -23,9 +21,9 @@ type Storage struct {
 
 // DayStorage is what a day takes, all its tables together.
 type DayStorage struct {
-	Day   time.Time
-	Bytes uint64
-	Rows  uint64 // of samples
+	Day   time.Time `ch:"day"`
+	Bytes uint64    `ch:"bytes"`
+	Rows  uint64    `ch:"of_samples"`
 }
 
 // ServiceStorage is what a service takes. Tables hold all services together, so
@@ -34,6 +32,15 @@ type ServiceStorage struct {
 	ServiceKey
 	Bytes uint64   // sum of Days
 	Days  []uint64 // bytes, by day of Storage
+}
+
+// serviceDay is what a service stored on a day.
+type serviceDay struct {
+	Cluster   string    `ch:"cluster"`
+	Namespace string    `ch:"namespace"`
+	Service   string    `ch:"service"`
+	Day       time.Time `ch:"day"`
+	Rows      uint64    `ch:"of_samples"`
 }
 
 // MaxStored bounds Storage.Services.
@@ -58,33 +65,28 @@ func (s *Store) Storage(ctx context.Context) (*Storage, error) {
 
 func (r *read) storage(ctx context.Context) (*Storage, error) {
 	out := &Storage{}
-	err := r.query(ctx, `SELECT toDate(partition), sum(bytes_on_disk), sumIf(rows, table = 'samples') FROM `+r.store.partsOf(append(bulky(), "profiles")...)+`
-GROUP BY partition ORDER BY partition`, nil, func(row driver.Rows) error {
-		var d DayStorage
-		err := row.Scan(&d.Day, &d.Bytes, &d.Rows)
-		out.Days = append(out.Days, d)
-		return err
+	err := rowsOf(ctx, r, `SELECT toDate(partition) AS day, sum(bytes_on_disk) AS bytes, sumIf(rows, table = 'samples') AS of_samples FROM `+r.store.partsOf(append(bulky(), "profiles")...)+`
+GROUP BY partition ORDER BY partition`, nil, func(d *DayStorage) error {
+		out.Days = append(out.Days, *d)
+		return nil
 	})
 	if err != nil || len(out.Days) == 0 {
 		return out, err
 	}
 	// Without FINAL: what few headers are there twice changes a share by little.
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, toDate(window_start) AS day, sum(stacks) FROM @.profiles
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, toDate(window_start) AS day, sum(stacks) AS of_samples FROM @.profiles
 WHERE type != '' GROUP BY cluster, namespace, service, day LIMIT %d`, maxStoredDays)
 	of := map[ServiceKey]*ServiceStorage{}
-	err = r.query(ctx, statement, nil, func(row driver.Rows) error {
-		var key ServiceKey
-		var day time.Time
-		var rows uint64
-		err := row.Scan(&key.Cluster, &key.Namespace, &key.Service, &day, &rows)
-		i := slices.IndexFunc(out.Days, func(d DayStorage) bool { return d.Day.Equal(day) })
-		if err != nil || i < 0 || out.Days[i].Rows == 0 {
-			return err
+	err = rowsOf(ctx, r, statement, nil, func(one *serviceDay) error {
+		key := ServiceKey{one.Cluster, one.Namespace, one.Service}
+		i := slices.IndexFunc(out.Days, func(d DayStorage) bool { return d.Day.Equal(one.Day) })
+		if i < 0 || out.Days[i].Rows == 0 {
+			return nil
 		}
 		if of[key] == nil {
 			of[key] = &ServiceStorage{ServiceKey: key, Days: make([]uint64, len(out.Days))}
 		}
-		share := min(float64(rows)/float64(out.Days[i].Rows), 1)
+		share := min(float64(one.Rows)/float64(out.Days[i].Rows), 1)
 		of[key].Days[i] = uint64(math.Round(share * float64(out.Days[i].Bytes)))
 		of[key].Bytes += of[key].Days[i]
 		return nil

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 const (
@@ -31,6 +30,13 @@ type stray struct {
 	slot
 	of string // type
 	id uint64
+}
+
+type strayRow struct {
+	Series uint64 `ch:"series_id"`
+	Start  int64  `ch:"start"`
+	Type   string `ch:"type"`
+	ID     uint64 `ch:"commit_id"`
 }
 
 // sweep looks once at the samples of each commit id, and once more at the strays
@@ -115,18 +121,16 @@ func both(a, b []stray) (out []stray) {
 func (s *Store) strays(ctx context.Context, narrow string, from, to uint64) (list []stray, err error) {
 	ids := fmt.Sprintf("commit_id >= %d AND commit_id < %d%s", from, to, narrow)
 	since := startsIn("window_start", seconds{max(int64(from>>32)-int64(sweepLate/time.Second), 0), maxTime})
-	statement := fmt.Sprintf(`SELECT series_id, toInt64(toUnixTimestamp(window_start)), type, commit_id FROM @(
+	statement := fmt.Sprintf(`SELECT series_id, toInt64(toUnixTimestamp(window_start)) AS start, type, commit_id FROM @(
   SELECT series_id, window_start, type, commit_id FROM @.samples
   WHERE %s AND %s AND (service, namespace, cluster, series_id, window_start, type, commit_id) NOT IN (
     SELECT service, namespace, cluster, series_id, window_start, type, commit_id FROM @.profiles FINAL WHERE %s AND %s)
 ) GROUP BY series_id, window_start, type, commit_id ORDER BY commit_id LIMIT %d`, ids, since, ids, since, maxStrays)
 	var found []stray // not a result: a read that was given up may still write it
 	_, err = s.reading(own(ctx), "look for samples without a header", func(ctx context.Context, r *read) error {
-		return r.query(ctx, statement, nil, func(row driver.Rows) error {
-			var one stray
-			err := row.Scan(&one.series, &one.start, &one.of, &one.id)
-			found = append(found, one)
-			return err
+		return rowsOf(ctx, r, statement, nil, func(one *strayRow) error {
+			found = append(found, stray{slot{one.Series, one.Start}, one.Type, one.ID})
+			return nil
 		})
 	})
 	if err != nil {

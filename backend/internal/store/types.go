@@ -244,10 +244,10 @@ type Health struct {
 
 // TableHealth is the size of a table.
 type TableHealth struct {
-	Table string
-	Rows  uint64
-	Parts uint64 // active
-	Bytes uint64 // on disk
+	Table string `ch:"table"`
+	Rows  uint64 `ch:"in_parts"`
+	Parts uint64 `ch:"parts"` // active
+	Bytes uint64 `ch:"bytes"` // on disk
 }
 
 // Event counts what ingest did with uploads.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -28,15 +29,20 @@ type windowHeader struct {
 	print          uint64
 }
 
-const windowHeaderColumns = "series_id, window_start, p.type, empty(types), duration_s, recorded_start_ns, recorded_end_ns, jvm_start, received_at, " +
-	"captured_value, captured_count, stored_value, stored_count, raw, kernel_cpu_ns, length(loss_outcome), " + fingerprint
-
-// columns are where a row of windowHeaderColumns goes.
-func (h *windowHeader) columns() []any {
-	return []any{
-		&h.series, &h.start, &h.kind, &h.untyped, &h.length, &h.begin, &h.end, &h.born, &h.received,
-		&h.captured.Value, &h.captured.Count, &h.stored.Value, &h.stored.Count, &h.raw, &h.kernelCPU, &h.losses, &h.print,
+// columns are what a header is read by, and where that goes.
+func (h *windowHeader) columns() (list []string, into []any) {
+	for _, column := range []struct {
+		of   string
+		into any
+	}{
+		{"series_id", &h.series}, {"window_start", &h.start}, {"p.type", &h.kind}, {"empty(types)", &h.untyped}, {"duration_s", &h.length},
+		{"recorded_start_ns", &h.begin}, {"recorded_end_ns", &h.end}, {"jvm_start", &h.born}, {"received_at", &h.received},
+		{"captured_value", &h.captured.Value}, {"captured_count", &h.captured.Count}, {"stored_value", &h.stored.Value}, {"stored_count", &h.stored.Count},
+		{"raw", &h.raw}, {"kernel_cpu_ns", &h.kernelCPU}, {"length(loss_outcome)", &h.losses}, {fingerprint, &h.print},
+	} {
+		list, into = append(list, column.of), append(into, column.into)
 	}
+	return list, into
 }
 
 func (h *windowHeader) recorded() bool { return h.end > 0 }
@@ -53,11 +59,11 @@ func (r *read) windows(ctx context.Context, counts []*windowCount, m moment) err
 		spans[i] = c.looksAt()
 	}
 	source, args := counts[0].board.headersOf(counts[0].Selection, spans, "", m)
-	statement := "SELECT * FROM @(SELECT " + windowHeaderColumns + "\n" + source + ")\nORDER BY window_start, series_id" + uncompiled
 	var h windowHeader
-	columns := h.columns()
+	columns, into := h.columns()
+	statement := "SELECT * FROM @(SELECT " + strings.Join(columns, ", ") + "\n" + source + ")\nORDER BY window_start, series_id" + uncompiled
 	err := r.query(ctx, statement, args, func(row driver.Rows) error {
-		if err := row.Scan(columns...); err != nil {
+		if err := row.Scan(into...); err != nil {
 			return err
 		}
 		for _, c := range counts {
