@@ -262,6 +262,50 @@ func TestServicesHasThoseInTrouble(t *testing.T) {
 	}
 }
 
+// A pod that says its windows last for most of a day leaves the timelines of the other
+// services as they are.
+func TestLongWindowsOfOneServiceLeaveTheStepsOfOthers(t *testing.T) {
+	h := newHarness(t, nil)
+	h.store.windows = tenMinutes()
+	target := profiletest.Target("long", "long-0")
+	state := profile.TargetState{State: profile.StateProfiled, WindowSeconds: profile.MaxWindowSeconds}
+	extra, err := profile.EncodeReport(&profile.Report{Instance: "i", ReportedAt: now, Targets: []profile.TargetReport{{Identity: target, State: state}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.store.list = []store.TargetStatus{{Target: target, State: "profiled", Extra: string(extra), ReportedAt: now}}
+	got := apitest.Decode[api.Services](t, h.Get(t, "/api/v1/services?"+hour))
+	if len(got.Services) != 2 || len(got.Services[0].Types) == 0 || got.Services[1].WindowSeconds != profile.MaxWindowSeconds {
+		t.Fatalf("services are %+v", got.Services)
+	}
+	if steps := len(got.Services[0].Types[0].Spark); steps < 6 {
+		t.Errorf("an hour has %d steps", steps)
+	}
+}
+
+// A service whose sums do not fit is in the list without its figures, and says why.
+func TestServiceWithSumsThatAreTooLarge(t *testing.T) {
+	key := store.ServiceKey{Cluster: "c", Namespace: "n", Service: "s"}
+	of := store.Service{ServiceKey: key, Types: []store.TypeTotal{{Type: profile.CPU, Stored: profile.Amount{Count: 7}, TooLarge: true}}}
+	known := store.Time{Recorded: time.Minute, Lived: time.Minute, Covered: time.Minute}
+	did := &store.Activity{TooLarge: true, Types: map[profile.Type]*store.TypeActivity{
+		profile.CPU: {Time: known, Unvalued: 7, Steps: []store.Step{{Unvalued: true, Time: known}}},
+	}}
+	got := newService(key)
+	describe(got, of, did)
+	want := api.Losses([]profile.Loss{{Outcome: profile.Noticed, Reason: profile.SumTooLarge}})
+	if diff := cmp.Diff(want, got.Notices); diff != "" {
+		t.Errorf("notices (-want +got):\n%s", diff)
+	}
+	if cpu := got.Types[0]; cpu.PerSecond != nil || cpu.Spark[0] != nil || cpu.Unvalued != 7 {
+		t.Errorf("cpu is %+v", cpu)
+	}
+	did.TooLarge = false
+	if describe(got, of, did); len(got.Notices) != 0 {
+		t.Errorf("notices without a sum that is too large: %+v", got.Notices)
+	}
+}
+
 func TestTargetsTellsTheSilentOnes(t *testing.T) {
 	h := newHarness(t, nil)
 	h.store.list = []store.TargetStatus{

@@ -145,5 +145,9 @@ func (q *Query) windowLength(ctx context.Context, key store.ServiceKey) (time.Du
 	return cmp.Or(length, defaultWindowSeconds*time.Second), err
 }
 
-// defaultWindowSeconds is the length of a window unless it is set otherwise.
-const defaultWindowSeconds = 60
+// defaultWindowSeconds is the length of a window unless it is set otherwise, and
+// longestWindowSeconds what it may be set to.
+const (
+	defaultWindowSeconds = 60
+	longestWindowSeconds = 600
+)

@@ -24,10 +24,11 @@ func (q *Query) services(ctx context.Context, r request) (any, error) {
 	for _, t := range targets {
 		q.addTarget(byKey, t)
 	}
-	// One step for all services: the longest windows must not leave holes.
+	// One step for all services: the longest windows must not leave holes, but for those
+	// that say they are longer than any pod may ask for.
 	window := 0
 	for _, s := range byKey {
-		window = max(window, s.WindowSeconds)
+		window = max(window, min(s.WindowSeconds, longestWindowSeconds))
 	}
 	length := time.Duration(cmp.Or(window, defaultWindowSeconds)) * time.Second
 	step, unit := store.ActivityStep(stepOf(r.rng, q.Limits.SparkPoints, length))
@@ -58,7 +59,11 @@ func describe(out *api.Service, s store.Service, a *store.Activity) {
 	for _, version := range s.Versions {
 		addVersion(out, version)
 	}
-	out.Windows, out.Told = windows(a.Windows), api.Tell(a.Losses, a.Unclaimed)
+	losses := a.Losses
+	if a.TooLarge {
+		losses = profile.AddLosses(losses, profile.Loss{Outcome: profile.Noticed, Reason: profile.SumTooLarge})
+	}
+	out.Windows, out.Told = windows(a.Windows), api.Tell(losses, a.Unclaimed)
 	out.WindowSeconds = cmp.Or(out.WindowSeconds, int(a.WindowLength/time.Second))
 	for _, t := range s.Types {
 		of := a.Types[t.Type]

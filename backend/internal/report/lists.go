@@ -51,7 +51,8 @@ func allServices(b *strings.Builder, s Style, a *api.Services) {
 		sum.Expected += one.Windows.Expected
 		sum.Stored += one.Windows.Stored
 		sum.Lost += one.Windows.Lost
-		if one.Windows.Stored < one.Windows.Expected || len(one.Losses) > 0 || len(one.NotCaptured) > 0 {
+		tooLarge := slices.ContainsFunc(one.Notices, func(l api.Loss) bool { return l.Reason == profile.SumTooLarge })
+		if one.Windows.Stored < one.Windows.Expected || len(one.Losses) > 0 || len(one.NotCaptured) > 0 || tooLarge {
 			trouble++
 		}
 	}

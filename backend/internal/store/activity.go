@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,6 +33,9 @@ type Activity struct {
 	// Losses are those of all types, Unclaimed those that no type can claim.
 	// Value is 0, as the types have no unit in common.
 	Losses, Unclaimed []profile.Loss
+	// TooLarge says that a sum is 2^63 or more. Values of such a type are left out,
+	// and other numbers stay at the largest one.
+	TooLarge bool
 }
 
 // TypeActivity is a type of a service.
@@ -99,9 +101,7 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 		return nil, errMoved
 	}
 	for key, one := range all.of {
-		if out.Activity[key], err = one.settled(r.op); err != nil {
-			return nil, err
-		}
+		out.Activity[key] = one.settled(r.op)
 	}
 	return out, nil
 }
@@ -117,7 +117,7 @@ func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activiti
 			if one.Type == "" && len(all.of) < r.store.limits.Services {
 				all.of[one.key()] = all.boards()
 			}
-			return r.enterSteps(all.of[one.key()], one)
+			return all.of[one.key()].enterSteps(one)
 		})
 		return err
 	})
@@ -161,6 +161,7 @@ type serviceBoards struct {
 	any               *board
 	types             map[profile.Type]*typeSteps
 	losses, unclaimed []profile.Loss
+	tooLarge          bool
 }
 
 // typeSteps are a type of a service while its steps are being filled.
@@ -185,13 +186,10 @@ func (one *serviceBoards) of(t profile.Type) *typeSteps {
 	return one.types[t]
 }
 
-func (one *serviceBoards) settled(op string) (*Activity, error) {
+func (one *serviceBoards) settled(op string) *Activity {
 	whole, err := one.any.settle(op)
-	if err != nil {
-		return nil, err
-	}
 	out := &Activity{
-		Windows: whole.Windows, WindowLength: time.Duration(one.any.length) * time.Second, Types: make(map[profile.Type]*TypeActivity, len(one.types)),
+		TooLarge: one.tooLarge || err != nil, Windows: whole.Windows, WindowLength: time.Duration(one.any.length) * time.Second, Types: make(map[profile.Type]*TypeActivity, len(one.types)),
 		Losses: one.losses, Unclaimed: profile.AddLosses(one.unclaimed, whole.Losses...),
 	}
 	for t, of := range one.types {
@@ -201,7 +199,7 @@ func (one *serviceBoards) settled(op string) (*Activity, error) {
 		}
 		out.Types[t] = &of.TypeActivity
 	}
-	return out, nil
+	return out
 }
 
 // inSteps is what a service did of a type by steps, and losses by outcome and reason.
@@ -227,31 +225,43 @@ func (a *activities) columns() string {
 		step("stored_value"), step("recorded_ns"), cell, exact("sum(toInt128(recorded_ns))"), exact("n"))
 }
 
-// enterSteps enters a row of the list into the boards of its service; nil if that
-// is not shown.
-func (r *read) enterSteps(boards *serviceBoards, one *serviceOfType) error {
-	losses, err := r.parseLosses(one.Lost)
-	if err = errors.Join(err, r.checkSums(one.RecordedNs)); err != nil || boards == nil {
+// enterSteps enters a row of the list into the boards of its service, which are nil if
+// that is not shown.
+func (one *serviceBoards) enterSteps(row *serviceOfType) error {
+	losses, lossesFit, err := parseLosses(row.Lost)
+	if err != nil || one == nil {
 		return err
 	}
-	boards.enterLosses(profile.Type(one.Type), losses)
-	if !slices.Contains(profile.Types(), profile.Type(one.Type)) {
+	one.enterLosses(profile.Type(row.Type), losses)
+	stored, storedFits := row.stored()
+	fits := storedFits && row.RecordedNs >= 0
+	one.tooLarge = one.tooLarge || !fits || !lossesFit
+	if !slices.Contains(profile.Types(), profile.Type(row.Type)) {
 		return nil
 	}
-	of := boards.of(profile.Type(one.Type))
+	of := one.of(profile.Type(row.Type))
 	for _, l := range losses {
 		if l.Outcome == profile.Unvalued {
-			of.Unvalued += l.Count
+			of.Unvalued = sum(of.Unvalued, l.Count)
 		}
 	}
-	steps, rest := of.Steps, one.Steps
+	steps, rest := of.Steps, row.Steps
+	if !storedFits {
+		of.Unvalued = stored.Count
+		for i := range steps {
+			steps[i].Unvalued = true
+		}
+	}
+	if !fits { // steps may have wrapped around
+		return nil
+	}
 	for _, enter := range []func(i int, n int64){
 		func(i int, n int64) { steps[i].Value = n },
 		func(i int, n int64) { steps[i].Time.Recorded = time.Duration(n) },
 		func(_ int, step int64) { steps[step].Unvalued = steps[step].Value == 0 },
 	} {
 		if rest, err = eachNumber(rest, enter); err != nil {
-			return fmt.Errorf("read the steps of %s of %s: %w", one.Type, one.Service, err)
+			return fmt.Errorf("read the steps of %s of %s: %w", row.Type, row.Service, err)
 		}
 	}
 	return nil
@@ -274,28 +284,27 @@ func eachNumber(text []byte, enter func(i int, n int64)) (rest []byte, err error
 }
 
 // parseLosses leaves their values out: ns of one type and bytes of another do not
-// add up.
-func (r *read) parseLosses(lines string) (losses []profile.Loss, err error) {
+// add up. It says whether all numbers fit.
+func parseLosses(lines string) (losses []profile.Loss, fit bool, err error) {
 	if lines == "" {
-		return nil, nil
+		return nil, true, nil
 	}
+	fit = true
 	for line := range strings.SplitSeq(lines, "\n") {
 		var numbers [4]int64
 		for i := range numbers {
 			word, rest, _ := strings.Cut(line, " ")
 			if numbers[i], err = strconv.ParseInt(word, 10, 64); err != nil {
-				return nil, fmt.Errorf("read a loss: %w", err)
+				return nil, false, fmt.Errorf("read a loss: %w", err)
 			}
+			fit, numbers[i] = fit && numbers[i] >= 0, atMost(numbers[i])
 			line = rest
-		}
-		if err := r.checkSums(numbers[:]...); err != nil {
-			return nil, err
 		}
 		losses = append(losses, profile.Loss{
 			Count: numbers[0], Duration: time.Duration(numbers[1]), Bytes: numbers[2], Outcome: profile.Outcome(numbers[3]), Reason: profile.Reason(line),
 		})
 	}
-	return losses, nil
+	return losses, fit, nil
 }
 
 func (one *serviceBoards) enterLosses(t profile.Type, losses []profile.Loss) {

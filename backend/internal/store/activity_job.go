@@ -226,7 +226,7 @@ func spanOf(column string, length int64) string {
 }
 
 // sumServices makes rows of service_activity out of shorter ones or headers. A sum that Int64 does not hold stays
-// at the largest number, which reads refuse, see exact.
+// at the largest number, which is no sum to reads, see exact.
 func sumServices(length int64, rows string, at int64) string {
 	each := func(format string, columns []string) string {
 		list := make([]string, len(columns))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/podflame/podflame/backend/internal/calltree"
 	"github.com/podflame/podflame/backend/internal/store"
@@ -262,13 +263,10 @@ func TestSumsThatPass64Bits(t *testing.T) {
 		t.Fatalf("just below 2^63: %+v, %v", sums, err)
 	}
 	insert(t, s, huge(2, 1))
-	span := store.ServiceFilter{Range: sel.Range}
 	for what, read := range map[string]func() error{
 		"stacks":   func() error { _, err := s.Sums(t.Context(), sel); return err },
 		"coverage": func() error { _, err := s.Coverage(t.Context(), sel); return err },
 		"timeline": func() error { _, _, err := s.Timeline(t.Context(), sel, sel.From, time.Hour); return err },
-		"services": func() error { _, _, _, err := s.Services(t.Context(), span); return err },
-		"overview": func() error { _, err := s.Overview(t.Context(), span, span.From, time.Hour); return err },
 	} {
 		wantClass(t, what, read(), store.SumTooLarge, "narrow the time range")
 	}
@@ -285,6 +283,65 @@ func TestSumsThatPass64Bits(t *testing.T) {
 	sel.Pods = []string{"cart-0", "cart-3"}
 	_, _, err = s.Timeline(t.Context(), sel, sel.From, time.Hour)
 	wantClass(t, "sum of steps", err, store.SumTooLarge, "narrow the time range")
+}
+
+// Windows of one service whose sums pass 64 bits leave its figures out of the lists,
+// which say so, and change nothing of other services: of fresh windows, and of hours
+// that are summed up.
+func TestHugeValuesOfOneServiceKeepNoOtherOutOfTheLists(t *testing.T) {
+	s := storetest.Open(t, noSkew, patient)
+	honest := newMaker("honest", 0)
+	alone, huge := honest.window(today()), []*profile.Window(nil)
+	insert(t, s, alone)
+	span := store.Range{From: today(), To: today().Add(time.Hour)}
+	want := lists(t, s, span, 10*time.Minute)
+	for pod := range 3 {
+		m := newMaker("huge", pod)
+		m.target.Namespace = "other" // first by name, and last
+		m.types = []profile.Type{profile.CPU, profile.Lock}
+		w := m.window(today().Add(time.Duration(pod) * time.Minute))
+		w.Losses = []profile.Loss{{Outcome: profile.Dropped, Reason: profile.SidecarRestarted, Duration: math.MaxInt64 / 2, Bytes: math.MaxInt64 / 2}}
+		set := &w.Sets[0]
+		set.Stacks = set.Stacks[:1]
+		set.Stacks[0].Value, set.Stacks[0].Count = math.MaxInt64/2, 5
+		w.Coverage[0] = profile.Coverage{Type: profile.CPU, Captured: set.Total(), Stored: set.Total()}
+		huge = append(huge, w)
+		insert(t, s, w)
+	}
+	check := func(when string) {
+		t.Helper()
+		got := lists(t, s, span, 10*time.Minute)
+		if len(got.Services) != 2 || len(got.Overview.Services) != 2 {
+			t.Fatalf("%s: the services are %+v and %+v, want two", when, got.Services, got.Overview.Services)
+		}
+		for _, list := range [][]store.Service{got.Services, got.Overview.Services} {
+			if types := list[0].Types; types[0] != (store.TypeTotal{Type: profile.CPU, Stored: profile.Amount{Count: 15}, TooLarge: true}) || types[1].TooLarge || types[1].Stored != merged(profile.Lock, huge...).Total() {
+				t.Errorf("%s: the totals are %+v, want samples of no known value, and those of locks", when, types)
+			}
+		}
+		of := got.Overview.Activity[got.Services[0].ServiceKey]
+		if !of.TooLarge || of.Windows.Stored != 3 || of.Types[profile.CPU].Unvalued != 15 || of.Types[profile.Lock].Unvalued != 0 {
+			t.Errorf("%s: the activity is %+v, cpu %+v", when, of, of.Types[profile.CPU])
+		}
+		for i, step := range of.Types[profile.CPU].Steps {
+			if step.Value != 0 || !step.Unvalued {
+				t.Errorf("%s: step %d is %+v", when, i, step)
+			}
+		}
+		if lost := lossOf(of.Unclaimed, profile.SidecarRestarted); lost.Duration != math.MaxInt64 || lost.Bytes != math.MaxInt64 {
+			t.Errorf("%s: the loss is %+v, want the largest numbers", when, lost)
+		}
+		got.Services, got.Overview.Services = got.Services[1:], got.Overview.Services[1:]
+		delete(got.Overview.Activity, store.ServiceKey{Cluster: "c1", Namespace: "other", Service: "huge"})
+		if d := gocmp.Diff(want, got); d != "" {
+			t.Errorf("%s: of the other service (-alone +beside it):\n%s", when, d)
+		}
+	}
+	check("of headers")
+	if n, err := s.SumActivity(t.Context()); n == 0 || err != nil {
+		t.Fatalf("activity of %d hours summed up, %v", n, err)
+	}
+	check("of what is summed up")
 }
 
 // More targets than are counted make the answer say so.

@@ -21,6 +21,9 @@ const (
 	// maxEvents bounds the counts that wait for ClickHouse, one per minute,
 	// outcome and reason.
 	maxEvents = 10_000
+	// maxOfEvents is where a count that uploads say stays, so that ClickHouse can add
+	// those of a minute.
+	maxOfEvents = 1 << 53
 )
 
 type eventKey struct {
@@ -50,17 +53,17 @@ func (s *Store) Record(e Event) {
 	b := s.events
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	sum, ok := b.waiting[key]
+	all, ok := b.waiting[key]
 	if !ok && len(b.waiting) >= maxEvents {
 		s.metrics.eventsLost.Inc()
 		return
 	}
-	sum.Outcome, sum.Reason = e.Outcome, e.Reason
-	sum.Windows += e.Windows
-	sum.Bytes += e.Bytes
-	sum.Samples += e.Samples
-	b.waiting[key] = sum
+	all.Outcome, all.Reason = e.Outcome, e.Reason
+	all.Windows, all.Bytes, all.Samples = addEvents(all.Windows, e.Windows), addEvents(all.Bytes, e.Bytes), addEvents(all.Samples, e.Samples)
+	b.waiting[key] = all
 }
+
+func addEvents(a, b int64) int64 { return min(sum(a, b), maxOfEvents) }
 
 // take moves what waits into the next batch, unless one is still to be sent.
 func (b *eventBuffer) take() bool {
@@ -137,8 +140,12 @@ func (s *Store) Events(ctx context.Context, r Range, step time.Duration) ([]Even
 	length := int64(step / time.Second)
 	var out []EventCell
 	cost, err := s.reading(ctx, op, func(ctx context.Context, rd *read) error {
-		statement := fmt.Sprintf(`SELECT intDiv(toUnixTimestamp(time) - %d, %d) AS cell, outcome, reason, sum(windows) AS w, sum(bytes) AS b, sum(samples) AS s
-FROM @.ingest_events WHERE %s GROUP BY cell, outcome, reason ORDER BY cell, outcome, reason`, from, length, startsIn("time", seconds{from, to}))
+		most := func(column string) string { // what an upload says stays at the largest number
+			return "toInt64(least(sum(toInt128(" + column + ")), 9223372036854775807))"
+		}
+		statement := fmt.Sprintf(`SELECT intDiv(toUnixTimestamp(time) - %d, %d) AS cell, outcome, reason, %s AS w, %s AS b, %s AS s
+FROM @.ingest_events WHERE %s GROUP BY cell, outcome, reason ORDER BY cell, outcome, reason`,
+			from, length, most("windows"), most("bytes"), most("samples"), startsIn("time", seconds{from, to}))
 		return rowsOf(ctx, rd, statement, nil, func(one *eventRow) error {
 			out = append(out, EventCell{Start: time.Unix(from+one.Cell*length, 0).UTC(), Event: Event{
 				Outcome: EventOutcome(one.Outcome), Reason: profile.Reason(one.Reason), Windows: one.Windows, Bytes: one.Bytes, Samples: one.Samples,

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -91,6 +92,23 @@ func (one *serviceOfType) key() ServiceKey {
 	return ServiceKey{one.Cluster, one.Namespace, one.Service}
 }
 
+// stored is what a row says is stored, and whether that fits. One service whose sums
+// do not must not keep all others out of the list.
+func (one *serviceOfType) stored() (stored profile.Amount, fits bool) {
+	if one.StoredValue < 0 || one.StoredCount < 0 {
+		return profile.Amount{Count: atMost(one.StoredCount)}, false
+	}
+	return profile.Amount{Value: one.StoredValue, Count: one.StoredCount}, true
+}
+
+// atMost is a sum that stays at the largest number if it does not fit, see exact.
+func atMost(sum int64) int64 {
+	if sum < 0 {
+		return math.MaxInt64
+	}
+	return sum
+}
+
 // services reads a row for each service and type; the one of the type ” counts
 // windows, and comes first. It returns the fingerprint of the headers as well. The
 // columns more are for each, which sees every row.
@@ -102,9 +120,6 @@ FROM @(%s) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT %d`,
 		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
 	err = rowsOf(ctx, r, statement, args, func(one *serviceOfType) error {
-		if err := r.checkSums(one.StoredValue, one.StoredCount); err != nil {
-			return err
-		}
 		read += one.Print
 		key := one.key()
 		if one.Type == "" {
@@ -115,9 +130,8 @@ ORDER BY namespace, service, cluster, type LIMIT %d`,
 			return each(one)
 		}
 		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
-			list[n-1].Types = append(list[n-1].Types, TypeTotal{
-				Type: profile.Type(one.Type), Stored: profile.Amount{Value: one.StoredValue, Count: one.StoredCount},
-			})
+			stored, fits := one.stored()
+			list[n-1].Types = append(list[n-1].Types, TypeTotal{Type: profile.Type(one.Type), Stored: stored, TooLarge: !fits})
 		}
 		return each(one)
 	})

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -391,6 +392,7 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	s.Record(store.Event{Outcome: store.Accepted, Windows: 1, Bytes: 10, Samples: 100})
 	s.Record(store.Event{Outcome: store.Accepted, Windows: 1, Bytes: 10, Samples: 100})
 	s.Record(store.Event{Outcome: store.Rejected, Reason: profile.Malformed, Windows: 1})
+	s.Record(store.Event{Outcome: store.Dropped, Reason: profile.StackLimit, Windows: 1, Samples: math.MaxInt64})
 	for range 2 {
 		if err := s.FlushEvents(t.Context()); err != nil {
 			t.Fatal(err)
@@ -400,6 +402,7 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	events, _, err := s.Events(t.Context(), store.Range{From: hour.Add(-time.Hour), To: hour.Add(2 * time.Hour)}, 3*time.Hour)
 	want := []store.EventCell{
 		{Start: hour.Add(-time.Hour), Event: store.Event{Outcome: store.Accepted, Windows: 2, Bytes: 20, Samples: 200}},
+		{Start: hour.Add(-time.Hour), Event: store.Event{Outcome: store.Dropped, Reason: profile.StackLimit, Windows: 1, Samples: 1 << 53}},
 		{Start: hour.Add(-time.Hour), Event: store.Event{Outcome: store.Rejected, Reason: profile.Malformed, Windows: 1}},
 	}
 	if d := cmp.Diff(want, events); d != "" || err != nil {

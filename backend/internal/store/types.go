@@ -61,10 +61,12 @@ type Service struct {
 // MaxVersions bounds Service.Versions.
 const MaxVersions = 100
 
-// TypeTotal is what a service stored of one type.
+// TypeTotal is what a service stored of one type. TooLarge says that the sum is 2^63
+// or more: then the value is left out, and the count is at most the largest number.
 type TypeTotal struct {
-	Type   profile.Type
-	Stored profile.Amount
+	Type     profile.Type
+	Stored   profile.Amount
+	TooLarge bool
 }
 
 // ServiceFilter narrows the list of services. Nil lists do not narrow.

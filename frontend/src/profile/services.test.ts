@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Service } from '../api/types'
-import { lastWindowIsLate } from './services'
+import type { Loss, Service } from '../api/types'
+import { alarming, lastWindowIsLate } from './services'
 
 const end = Date.parse('2026-01-01T12:00:00Z')
 
@@ -26,4 +26,14 @@ describe('the last window of a service is late', () => {
   test('unless there was none', () => {
     expect(lastWindowIsLate(service({ profiled: 1 }, null), end)).toBe(false)
   })
+})
+
+test('what is alarming of a service begins with figures that are left out', () => {
+  const loss = (reason: string, routine = false) => ({ reason, routine }) as Loss
+  const service = {
+    notices: [loss('interval_unknown'), loss('sum_too_large')],
+    losses: [loss('stack_limit'), loss('profiler_skipped', true)],
+    notCaptured: [loss('no_report')],
+  } as Service
+  expect(alarming(service).map(({ reason }) => reason)).toEqual(['sum_too_large', 'stack_limit', 'no_report'])
 })

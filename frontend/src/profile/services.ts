@@ -31,9 +31,10 @@ function trouble(service: Service): number {
   return troubledTargets(service) + missing + (alarming(service).length > 0 ? 0.001 : 0)
 }
 
-/** What is missing and is no part of ordinary running. */
+/** What is missing and is no part of ordinary running; first that figures are, as they do not fit. */
 export function alarming(service: Service): Loss[] {
-  return [...service.losses, ...service.notCaptured].filter(loss => !loss.routine)
+  const untold = service.notices.filter(({ reason }) => reason === 'sum_too_large')
+  return [...untold, ...service.losses, ...service.notCaptured].filter(loss => !loss.routine)
 }
 
 /** A service whose last window is older than this many windows is late. */
