@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,11 +66,16 @@ func (r *Room) shortage(low uint64) Shortage {
 	return NoShortage
 }
 
+// freeing says that files of a day that was given up, by whichever backend, may still
+// be on the disk.
+func (r *Room) freeing(now time.Time) bool {
+	return slices.ContainsFunc(r.GivenUp, func(d GivenUpDay) bool { return now.Sub(d.At) < freedAfter })
+}
+
 // room is the latest that is known of the room.
 type room struct {
 	mu     sync.Mutex
 	latest Room
-	gaveUp time.Time // when a day was
 }
 
 func (r *room) get() Room {
@@ -100,7 +106,7 @@ func (s *Store) makeRoom(ctx context.Context, now time.Time) (gone GivenUpDay, e
 	}
 	s.room.set(have)
 	why := have.shortage(s.lowDisk)
-	if why == NoShortage || why == LowDisk && now.Sub(s.room.gaveUp) < freedAfter {
+	if why == NoShortage || why == LowDisk && have.freeing(now) {
 		return gone, nil
 	}
 	if len(oldest) == 0 || now.Before(oldest[0].day.Add(24*time.Hour+giveUpAfter)) {
@@ -111,7 +117,6 @@ func (s *Store) makeRoom(ctx context.Context, now time.Time) (gone GivenUpDay, e
 	if err := s.bounded(ctx, rollupTimeout, func(ctx context.Context) error { return s.giveUp(ctx, gone) }); err != nil {
 		return GivenUpDay{}, classify("give up the samples of "+gone.Day.Format(time.DateOnly), writing, err)
 	}
-	s.room.gaveUp = now
 	s.metrics.daysGivenUp.Inc()
 	return gone, nil
 }

@@ -89,6 +89,47 @@ func TestOldestDayIsGivenUpForRoom(t *testing.T) {
 	}
 }
 
+// Where the disk is low one day goes at a time, however many backends look: the files
+// of the last one may still be there.
+func TestLowDiskGivesUpOneDayAtATime(t *testing.T) {
+	var cfg store.Config
+	s := storetest.Open(t, func(c *store.Config) {
+		c.LowDisk = 1 << 62 // more than there is
+		cfg = *c
+	})
+	other, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	days := []time.Time{today().Add(-48 * time.Hour), today().Add(-24 * time.Hour)}
+	for _, day := range days {
+		insert(t, s, newMaker("cart", 0).window(day))
+	}
+	now := time.Now()
+	for _, step := range []struct {
+		what string
+		s    *store.Store
+		at   time.Time
+		day  int // -1 for none
+	}{
+		{"at first", s, now, 0},
+		{"again", s, now, -1},
+		{"another backend", other, now, -1},
+		{"another backend, later", other, now.Add(10 * time.Minute), 1},
+	} {
+		gone, err := step.s.MakeRoom(t.Context(), step.at)
+		switch {
+		case err != nil:
+			t.Fatalf("%s: %v", step.what, err)
+		case step.day < 0 && gone != (store.GivenUpDay{}):
+			t.Errorf("%s: %+v was given up, want none", step.what, gone)
+		case step.day >= 0 && (!gone.Day.Equal(days[step.day].Truncate(24*time.Hour)) || gone.Why != store.LowDisk):
+			t.Errorf("%s: %+v was given up, want %s", step.what, gone, days[step.day].Format(time.DateOnly))
+		}
+	}
+}
+
 // The bytes of days and services are all that is on disk, and a service that
 // sends twice as much takes twice as much.
 func TestStorageByDayAndService(t *testing.T) {
