@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -124,6 +126,13 @@ func classifyException(op string, k kind, exception *clickhouse.Exception, err e
 // in it.
 func aboutServer() []int32 {
 	return []int32{60, 81, 159, 164, 193, 198, 201, 202, 209, 210, 225, 236, 242, 243, 252, 279, 285, 319, 394, 497, 516, 774, 999}
+}
+
+// knownCodes are the exceptions that are counted by their code.
+func knownCodes() []int32 {
+	codes := slices.Concat(aboutServer(), slices.Collect(maps.Keys(writeRules())), slices.Collect(maps.Keys(readRules())))
+	slices.Sort(codes)
+	return slices.Compact(codes)
 }
 
 // queryMemory is the exception that a query needs more memory than it may use, or

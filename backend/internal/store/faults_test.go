@@ -122,6 +122,9 @@ func TestEveryWindowOnceWhateverIsWrongWithClickHouse(t *testing.T) {
 			if n := failures(t, registry, f.class); n == 0 || n+queued != 2 {
 				t.Errorf("%v failures of class %s are counted and %v in the queue, want 2", n, f.class, queued)
 			}
+			if n := exceptions(t, registry, f.code); f.code != 0 && n != 2 {
+				t.Errorf("%v exceptions of code %d are counted, want 2", n, f.code)
+			}
 			if n := gathered(t, registry, "podflame_store_isolated_total"); (n > 0) && !f.oneByOne {
 				t.Errorf("%v windows were written one by one, although none of them is at fault", n)
 			}
@@ -152,19 +155,30 @@ func wantFault(t *testing.T, f fault, err error) {
 	}
 }
 
-// failures are the errors of a class that were counted.
-func failures(t *testing.T, registry *prometheus.Registry, class store.Class) (n float64) {
+// failures are the errors of a class that were counted, and exceptions those of a code.
+func failures(t *testing.T, registry *prometheus.Registry, class store.Class) float64 {
+	t.Helper()
+	return counted(t, registry, "podflame_store_errors_total", class.String())
+}
+
+func exceptions(t *testing.T, registry *prometheus.Registry, code int32) float64 {
+	t.Helper()
+	return counted(t, registry, "podflame_store_exceptions_total", fmt.Sprint(code))
+}
+
+// counted is what a metric has counted under its only label.
+func counted(t *testing.T, registry *prometheus.Registry, name, label string) (n float64) {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, family := range families {
-		if family.GetName() != "podflame_store_errors_total" {
+		if family.GetName() != name {
 			continue
 		}
 		for _, m := range family.Metric {
-			if m.Label[0].GetValue() == class.String() {
+			if m.Label[0].GetValue() == label {
 				n += m.GetCounter().GetValue()
 			}
 		}

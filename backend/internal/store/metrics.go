@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +20,8 @@ type metrics struct {
 	blocks           prometheus.Counter
 	isolated         prometheus.Counter
 	strays           prometheus.Counter
-	errors           *prometheus.CounterVec
+	errors           *prometheus.CounterVec // class
+	exceptions       *prometheus.CounterVec // code
 	rollups          prometheus.Counter
 	rollupFailures   prometheus.Counter
 	activityFailures prometheus.Counter
@@ -48,6 +51,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		errors: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "podflame_store_errors_total", Help: "Operations on ClickHouse that failed, by class.",
 		}, []string{"class"}),
+		exceptions: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "podflame_store_exceptions_total", Help: "Operations on ClickHouse that it ended by an exception, by its code: 243 is a full disk, 252 too many parts, 241 no memory, 516 a wrong password.",
+		}, []string{"code"}),
 		rollups:          with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollups_total", Help: "Hours of services that were rolled up."}),
 		rollupFailures:   with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_rollup_failures_total", Help: "Hours of services that could not be rolled up and are tried again; their answers come from samples."}),
 		activityFailures: with.NewCounter(prometheus.CounterOpts{Name: "podflame_store_activity_failures_total", Help: "Hours whose headers could not be summed up for lists and are tried again; lists are read from headers."}),
@@ -59,13 +65,36 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	for class := range classes {
 		m.errors.WithLabelValues(class.String())
 	}
+	for _, code := range append(knownCodes(), otherCode) {
+		m.exceptions.WithLabelValues(labelOf(code))
+	}
 	return m
 }
 
 func (m *metrics) failed(err error) {
-	if e, ok := errors.AsType[*Error](err); ok {
-		m.errors.WithLabelValues(e.Class.String()).Inc()
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return
 	}
+	m.errors.WithLabelValues(e.Class.String()).Inc()
+	if e.Code == 0 {
+		return
+	}
+	code := e.Code
+	if !slices.Contains(knownCodes(), code) {
+		code = otherCode
+	}
+	m.exceptions.WithLabelValues(labelOf(code)).Inc()
+}
+
+// otherCode stands for all exceptions that are not among knownCodes.
+const otherCode = -1
+
+func labelOf(code int32) string {
+	if code == otherCode {
+		return "other"
+	}
+	return strconv.Itoa(int(code))
 }
 
 func (m *metrics) inserted(rows int, took time.Duration) {
