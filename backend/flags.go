@@ -143,7 +143,7 @@ func (c *serveCmd) Validate() error {
 	}
 	for flag, n := range map[string]int{
 		"max-stacks": c.Ingest.MaxStacks, "max-uploads": c.Ingest.MaxUploads, "max-uploads-per-pod": c.Ingest.PerPod, "max-decoding": c.Ingest.MaxDecoding, "query-concurrency": c.Query.Concurrency,
-		"query-stacks": c.Query.Stacks, "max-nodes": c.Query.MaxNodes, "clickhouse-connections": c.ClickHouse.Connections,
+		"query-rows": int(c.Query.Rows), "query-stacks": c.Query.Stacks, "max-nodes": c.Query.MaxNodes, "clickhouse-connections": c.ClickHouse.Connections,
 		"commit-rows": c.ClickHouse.CommitRows, "commit-bytes": int(c.ClickHouse.CommitBytes), "commit-queue": c.ClickHouse.CommitQueue, "commits": c.ClickHouse.Commits,
 		"people-connections": c.Doors.PeopleConnections, "sidecar-connections": c.Doors.SidecarConnections,
 		"people-connections-per-address": c.Doors.PeoplePerAddress, "sidecar-connections-per-address": c.Doors.SidecarPerAddress,
@@ -153,6 +153,17 @@ func (c *serveCmd) Validate() error {
 		if n < 1 {
 			return fmt.Errorf("--%s=%d is below 1", flag, n)
 		}
+	}
+	for flag, d := range map[string]time.Duration{
+		"insert-timeout": c.ClickHouse.InsertTimeout, "migration-timeout": c.ClickHouse.Migration, "body-timeout": c.Ingest.BodyTimeout,
+		"query-timeout": c.Query.Timeout, "drain-timeout": c.Doors.DrainTimeout,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s=%s is not above 0", flag, d)
+		}
+	}
+	if c.Ingest.MaxAhead < 0 {
+		return fmt.Errorf("--max-ahead=%s is below 0", c.Ingest.MaxAhead)
 	}
 	return nil
 }

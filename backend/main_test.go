@@ -5,12 +5,16 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/podflame/podflame/backend/internal/injection"
+	"github.com/podflame/podflame/backend/internal/server"
 	"github.com/podflame/podflame/backend/internal/store/storetest"
+	"github.com/podflame/podflame/backend/profile"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -46,6 +50,30 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 	}
 }
 
+// No limit is 0, which one package might take for none and another for nothing.
+func TestNoLimitIsZero(t *testing.T) {
+	c, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var check func(name string, limits reflect.Value)
+	check = func(name string, limits reflect.Value) {
+		for field, value := range limits.Fields() {
+			if value.Kind() == reflect.Struct {
+				check(name+"."+field.Name, value)
+			} else if value.Int() <= 0 {
+				t.Errorf("%s.%s is %d", name, field.Name, value.Int())
+			}
+		}
+	}
+	for name, limits := range map[string]any{
+		"ingest": c.ingestLimits(), "query": c.queryLimits(), "store": c.storeLimits(), "auth": c.Access.limits(), "regressions": c.regressionLimits(),
+		"server": server.DefaultLimits(), "injection": injection.DefaultLimits(), "profile": profile.DefaultLimits(), "decode": profile.DefaultDecodeLimits(),
+	} {
+		check(name, reflect.ValueOf(limits))
+	}
+}
+
 func TestFlagsFromTheEnvironment(t *testing.T) {
 	t.Setenv("PODFLAME_LISTEN", "127.0.0.1:9999")
 	t.Setenv("PODFLAME_MAX_BODY", "16MiB")
@@ -64,6 +92,13 @@ func TestBadFlags(t *testing.T) {
 		"--retention-days=8":      {"--retention-days=8"},
 		"--max-body=536870912":    {"--max-body=512MiB"},
 		"--query-concurrency=0":   {"--query-concurrency=0"},
+		"--query-rows=0":          {"--query-rows=0"},
+		"--query-timeout=0s":      {"--query-timeout=0"},
+		"--insert-timeout=0s":     {"--insert-timeout=0"},
+		"--body-timeout=-1s":      {"--body-timeout=-1s"},
+		"--drain-timeout=0s":      {"--drain-timeout=0"},
+		"--migration-timeout=0s":  {"--migration-timeout=0"},
+		"--max-ahead=-1s":         {"--max-ahead=-1s"},
 		"--commit-delay=7s":       {"--commit-delay=7s"},
 		"--max-decoded=12582912":  {"--max-decoded=120MiB", "--max-windows-memory=128MiB"},
 		`"8 potatoes" is no siz`:  {"--max-body=8 potatoes"},

@@ -19,7 +19,7 @@ import (
 )
 
 // Limits bound what is remembered of the API server's answers and how often it
-// is asked.
+// is asked. They count as they are: 0 is no default, and not "no limit".
 type Limits struct {
 	RememberToken  time.Duration // that a token is good; at most MaxRememberToken
 	RememberBad    time.Duration // that a token is not

@@ -6,7 +6,8 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Limits bound what ingest accepts.
+// Limits bound what ingest accepts. They count as they are: 0 is no default, and not
+// "no limit".
 type Limits struct {
 	Report        int64         // bytes of a report
 	BytesInFlight int64         // of all bodies that are being received or decoded

@@ -23,7 +23,8 @@ import (
 	"github.com/podflame/podflame/backend/profile"
 )
 
-// Limits bound what is asked and what is believed.
+// Limits bound what is asked and what is believed. They count as they are: 0 is no
+// default, and not "no limit".
 type Limits struct {
 	Keep     time.Duration // an answer, or the lack of one
 	Timeout  time.Duration // for all pages of an audit

@@ -2,7 +2,8 @@ package query
 
 import "time"
 
-// Limits bound what is answered.
+// Limits bound what is answered. They count as they are: 0 is no default, and not "no
+// limit".
 type Limits struct {
 	Retention    time.Duration // longest range
 	Ahead        time.Duration // how far a range may reach into the future

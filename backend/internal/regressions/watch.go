@@ -29,7 +29,8 @@ type Comparer interface {
 	Compare(ctx context.Context, key store.ServiceKey, t profile.Type, span store.Range, warmUp time.Duration) (*api.Changes, error)
 }
 
-// Limits bound the work and what is kept.
+// Limits bound the work and what is kept. They count as they are: 0 is no default, and
+// not "no limit".
 type Limits struct {
 	Every    time.Duration // between two rounds
 	Back     time.Duration // how far back versions are looked for

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Limits bound the connections of a door and what one may cost.
+// Limits bound the connections of a door and what one may cost. None may be 0, which
+// net/http takes for no limit.
 type Limits struct {
 	Connections   int           // at a time; more wait in the backlog
 	PerAddress    int           // connections of one address; more are closed at once

@@ -18,7 +18,8 @@ import (
 	"github.com/podflame/podflame/backend/internal/calltree"
 )
 
-// Limits bound the work of the store. They count as they are: none may be 0.
+// Limits bound the work of the store. They count as they are: 0 is no default, and not
+// "no limit"; none may be 0.
 type Limits struct {
 	InsertTimeout time.Duration // of one window or group of windows, all tables
 	CommitDelay   time.Duration // from one group of windows to the next, unless it is full
