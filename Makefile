@@ -73,7 +73,7 @@ bench: setup setup-tests build ## Measure ratios against peers and limits; state
 	cd frontend && npm run --silent bench
 
 .PHONY: load
-load: setup build ## Measure what a backend bears: throughput, bursts, thousands of pods, an outage, hostile uploads, a soak. LOAD=regexp chooses, LOAD_FLAGS=-load.steady=… sizes.
+load: setup build ## Measure what a backend bears: throughput, bursts, thousands of pods, an outage, a freeze, idle connections, hostile uploads, a soak. LOAD=regexp chooses, LOAD_FLAGS=-load.steady=… sizes.
 	go test -count=1 -timeout 3h -v -run '$(LOAD)' ./sidecar/internal/load -load.backend="$(CURDIR)/$(BUILD)/backend" $(LOAD_FLAGS)
 
 .PHONY: bench-cluster

@@ -13,11 +13,16 @@ import (
 	"github.com/podflame/podflame/sidecar/internal/spool"
 )
 
-const stacksOfFleet = 200 // of a window
+const (
+	stacksOfFleet = 200 // of a window
+	fewRefused    = 0.01
+	probeTimeout  = time.Second // of the kubelet, unless told otherwise
+)
 
 // TestFleetAfterAnOutage: a fleet has saved ten minutes while the backend was away,
-// and has waited for it as sidecars do, each with its own back-off. It must drain
-// without a stampede: the backend stays ready, and refuses few.
+// and has waited for it as sidecars do, each with its own back-off, which spreads them
+// the more the longer it is. It must drain without a stampede: the backend stays ready,
+// and refuses few.
 func TestFleetAfterAnOutage(t *testing.T) {
 	b := startBackend(t, fmt.Sprintf("--max-uploads=%d", 2**pods)) // one source may have three quarters, and all come from this host
 	address := b.doors[sidecars]
@@ -59,7 +64,7 @@ func TestFleetAfterAnOutage(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(90 * time.Second) // of outage, in which the waits grow
+	time.Sleep(*outage) // in which the waits grow
 	b.start(t, address)
 	mu.Lock()
 	returned = time.Now()
@@ -85,4 +90,10 @@ func TestFleetAfterAnOutage(t *testing.T) {
 	close(stop)
 	probes.Wait()
 	b.report(t, *pods*each, *pods*each*stacksOfFleet, fmt.Sprintf("%d sidecars, the last was empty %s after the backend was ready; slowest probe %s", *pods, last.Round(time.Second), slowest.Round(time.Millisecond)))
+	if n := retryable(b.metrics(t)); n > fewRefused*float64(*pods*each) {
+		t.Errorf("%.0f of %d uploads were told to come again", n, *pods*each)
+	}
+	if slowest > probeTimeout {
+		t.Errorf("a probe took %s, longer than %s", slowest, probeTimeout)
+	}
 }

@@ -29,11 +29,13 @@ import (
 
 var (
 	program = flag.String("load.backend", "", "path of the backend to load; empty: none is, and nothing measured")
-	windows = flag.Int("load.windows", 20_000, "windows of TestManyWindows")
+	windows = flag.Int("load.windows", 50_000, "windows of TestManyWindows")
 	soak    = flag.Duration("load.soak", 30*time.Minute, "how long TestSoak runs")
 	pods    = flag.Int("load.pods", 1_000, "sidecars of TestFleetAfterAnOutage")
 	steady  = flag.Int("load.steady", 10_000, "pods of TestManyPods")
 	length  = flag.Duration("load.length", 15*time.Minute, "how long TestManyPods runs")
+	outage  = flag.Duration("load.outage", 90*time.Second, "how long the backend is away in TestFleetAfterAnOutage")
+	freeze  = flag.Duration("load.freeze", time.Minute, "how long ClickHouse is frozen in TestFreeze")
 )
 
 // patience bounds waits for a state.
@@ -187,6 +189,16 @@ func (b *backend) metrics(t *testing.T) map[string]float64 {
 	return values
 }
 
+// retryable are the uploads that were told to come again.
+func retryable(metrics map[string]float64) (n float64) {
+	for name, value := range metrics {
+		if strings.HasPrefix(name, `podflame_ingest_windows_total{outcome="retryable"`) {
+			n += value
+		}
+	}
+	return n
+}
+
 // outcomes are the uploads that were answered, by outcome and reason.
 func outcomes(metrics map[string]float64) string {
 	var parts []string
@@ -263,6 +275,9 @@ func (b *backend) report(t *testing.T, windows, rows int, more string) {
 	t.Logf("%d windows, %d rows in %s: %.0f windows/s, %.0f rows/s; %s; peak memory %d MiB, of ClickHouse %d MiB; %s; %s",
 		windows, rows, took.Round(10*time.Millisecond), float64(windows)/took.Seconds(), float64(rows)/took.Seconds(), cpu.per(rows), ours, theirs, outcomes(b.metrics(t)), more)
 	t.Logf("on %s", machine())
+	if ends := b.health(t).Store.Ended; ends != nil {
+		t.Errorf("ClickHouse ended %d times, the last time by %q", ends.Count, ends.How)
+	}
 }
 
 // per states what a row cost.
@@ -300,6 +315,20 @@ func (b *backend) client(t *testing.T, timeout time.Duration) *push.Client {
 func once(c *push.Client, body []byte) error {
 	_, err := c.Window(context.Background(), body)
 	return err
+}
+
+// untilTaken uploads a window until it is taken.
+func untilTaken(t *testing.T, c *push.Client, body []byte) {
+	for deadline := time.Now().Add(2 * patience); ; time.Sleep(time.Second) {
+		err := once(c, body)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("not taken within %s: %v", 2*patience, err)
+			return
+		}
+	}
 }
 
 func registry() *prometheus.Registry { return prometheus.NewRegistry() }

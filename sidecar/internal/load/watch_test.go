@@ -29,24 +29,41 @@ const (
 	descriptors = "descriptors"
 )
 
-// state is what the backend takes now.
-func (b *backend) state(t *testing.T) map[string]float64 {
+// health is what the backend says of its store.
+type health struct {
+	Store struct {
+		ActiveParts   float64 `json:"activeParts"`
+		DiskUsedBytes float64 `json:"diskUsedBytes"`
+		Ended         *struct {
+			Count int    `json:"count"`
+			How   string `json:"how"`
+		} `json:"ended"`
+	} `json:"store"`
+}
+
+func (b *backend) health(t *testing.T) (h health) {
 	t.Helper()
-	var health struct {
-		Store struct {
-			ActiveParts   float64 `json:"activeParts"`
-			DiskUsedBytes float64 `json:"diskUsedBytes"`
-		} `json:"store"`
-	}
-	response, err := http.Get(b.url(people) + "/api/v1/ingest/health")
+	b.decode(t, "/api/v1/ingest/health", &h)
+	return h
+}
+
+// decode asks at the door of people.
+func (b *backend) decode(t *testing.T, path string, into any) {
+	t.Helper()
+	response, err := http.Get(b.url(people) + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(&health); err != nil {
-		t.Fatal(err)
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s is %s, %v", path, response.Status, err)
 	}
-	m := b.metrics(t)
+}
+
+// state is what the backend takes now.
+func (b *backend) state(t *testing.T) map[string]float64 {
+	t.Helper()
+	health, m := b.health(t), b.metrics(t)
 	values := map[string]float64{
 		parts: health.Store.ActiveParts, disk: health.Store.DiskUsedBytes / (1 << 20),
 		heap: m["go_memstats_heap_inuse_bytes"] / (1 << 20), goroutines: m["go_goroutines"], descriptors: m["process_open_fds"],
