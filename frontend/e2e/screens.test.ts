@@ -194,6 +194,8 @@ describe('why there is nothing to show', () => {
       .locator('main')
       .getByText(/started again 2 times, last 5\sm ago \(signal: aborted\)/)
       .waitFor()
+    await page.locator('.banner').getByText('connection refused').waitFor()
+    await page.locator('main').getByText('Days given up for room').waitFor()
     for (const path of ['/', '/targets', ...SERVICE_SCREENS]) {
       await open(path)
       await page.locator('.banner').getByText('queued in the sidecars').waitFor()
