@@ -85,7 +85,7 @@ func (q question) String() string {
 // activity are those that the headers themselves give.
 func TestActivityEqualsHeaders(t *testing.T) {
 	s := storetest.Open(t, noSkew, patient)
-	from, random := today(), rand.New(rand.NewPCG(7, 9))
+	from, random := today(), rand.New(rand.NewPCG(7+*seed, 9))
 	windows := randomFleet(random, from)
 	random.Shuffle(len(windows), func(i, j int) { windows[i], windows[j] = windows[j], windows[i] })
 	late := len(windows) / 8

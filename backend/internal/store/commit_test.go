@@ -138,20 +138,32 @@ func gathered(t testing.TB, registry *prometheus.Registry, name string) float64 
 
 func TestGroupsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
+	const rows, bytes = 70, 4_000 // of a block: less than a window
 	s := storetest.Open(t, func(c *store.Config) {
 		c.Registry, c.Limits.CommitDelay = registry, time.Hour
-		c.Limits.CommitRows, c.Limits.CommitBytes, c.Limits.BlockBytes = 70, 8_000, 4_000 // less than a window
+		c.Limits.CommitRows, c.Limits.CommitBytes, c.Limits.BlockBytes = rows, 2*bytes, bytes
 	})
 	insert(t, s, newMaker("cart", 0).window(today())) // at once, as nothing came before
 	var all []*profile.Window
+	least := 0 // blocks: of samples, headers and new stacks, which most are
 	for pod := range 5 {
-		all = append(all, newMaker("cart", pod).window(today()))
+		w, packed := newMaker("cart", pod).window(today()), 0
+		for _, stack := range allStacks(w) {
+			packed += 8 * len(stack.Frames)
+		}
+		if all = append(all, w); pod > 0 { // that of the first is stored already
+			least += (len(allStacks(w))+rows-1)/rows + 1 + packed/2/bytes
+		}
 	}
+	before := gathered(t, registry, "podflame_store_blocks_total")
 	// Each is a full group, which does not wait for the delay.
 	if _, errs := insertTogether(s, all); errors.Join(errs...) != nil {
 		t.Fatal(errs)
 	}
 	wantOnce(t, s, "cart", all...)
+	if blocks := gathered(t, registry, "podflame_store_blocks_total") - before; int(blocks) < least {
+		t.Errorf("%d windows were sent in %v blocks, want at least %d: some were larger than they may be", len(all), blocks, least)
+	}
 	if n := gathered(t, registry, "podflame_store_commit_queue_windows"); n != 0 {
 		t.Errorf("%v windows in the queue", n)
 	}

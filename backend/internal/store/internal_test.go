@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,22 @@ func TestWrittenIDsAreBoundedAndNeverInvented(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A disk that is too full for windows is told by readiness before one is refused.
+func TestFullDiskIsNotReady(t *testing.T) {
+	s := &Store{}
+	for free, want := range map[uint64]bool{keepFree - 1: true, keepFree: false} {
+		s.room.set(Room{Free: free, Total: 10 * keepFree})
+		latest := s.room.get()
+		if err := s.writable(&latest); (err != nil) != want {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
+	}
+	s.room.set(Room{Free: 0, Total: 10 * keepFree})
+	if err := s.Ping(t.Context()); !IsRetryable(err) || !strings.Contains(err.Error(), "takes no windows") {
+		t.Errorf("ready with a full disk: %v", err)
+	}
 }
 
 func TestDays(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,21 +49,29 @@ SELECT cluster, namespace, service, type, toStartOfHour(window_start), stack_id,
 // openAt returns a store whose tables are of an earlier version.
 func openAt(t *testing.T, version int64) *store.Store {
 	t.Helper()
+	old := openOn(t, "t_"+strings.ToLower(rand.Text()))
+	if err := old.MigrateTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	return old
+}
+
+// openOn returns a store on a database, as it is.
+func openOn(t *testing.T, database string) *store.Store {
+	t.Helper()
 	server := storetest.Server(t)
 	limits := store.DefaultLimits()
-	limits.QueryTimeout, limits.InsertTimeout = 5*time.Minute, time.Minute // a slow machine is not what is tested
-	old, err := store.Open(store.Config{
-		DSN: server.DSN() + "/t_" + strings.ToLower(rand.Text()), Dial: server.Dial, RetentionDays: store.MaxRetentionDays, ClockSkew: time.Millisecond, Unscoped: true,
+	limits.QueryTimeout, limits.InsertTimeout, limits.Migration = 5*time.Minute, time.Minute, 5*time.Minute // a slow machine is not what is tested
+	limits.CommitDelay = time.Millisecond
+	s, err := store.Open(store.Config{
+		DSN: server.DSN() + "/" + database, Dial: server.Dial, RetentionDays: store.MaxRetentionDays, ClockSkew: time.Millisecond, Unscoped: true,
 		Limits: limits,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = old.Close() })
-	if err := old.MigrateTo(t.Context(), version); err != nil {
-		t.Fatal(err)
-	}
-	return old
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 func exec(t testing.TB, s *store.Store, statement string) {
@@ -94,4 +103,56 @@ func TestDataFromBeforeCommits(t *testing.T) {
 	next := newMaker("cart", 1).window(today())
 	insert(t, old, next)
 	wantOnce(t, old, "cart", w, next)
+}
+
+// Backends may start at the same moment and need not agree on who makes the tables, or
+// who brings those of an earlier version up to date: nobody waits for a lock.
+func TestManyBackendsMigrateAtOnce(t *testing.T) {
+	const backends = 3
+	want := columns(t, storetest.Open(t))
+	for name, version := range map[string]int64{"new tables": 0, "tables of an earlier version": 10} {
+		t.Run(name, func(t *testing.T) {
+			database := "t_" + strings.ToLower(rand.Text())
+			first := openOn(t, database)
+			if version > 0 {
+				if err := first.MigrateTo(t.Context(), version); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all := make([]*store.Store, backends)
+			for i := range all {
+				all[i] = openOn(t, database)
+			}
+			var started sync.WaitGroup
+			for _, s := range all {
+				started.Go(func() {
+					if err := s.MigrateUntil(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			started.Wait()
+			if got := columns(t, first); got != want {
+				t.Errorf("the columns are\n%s\nwant\n%s", got, want)
+			}
+			var windows []*profile.Window
+			for i, s := range all {
+				w := newMaker("cart", i).window(today())
+				insert(t, s, w)
+				windows = append(windows, w)
+			}
+			wantOnce(t, first, "cart", windows...)
+		})
+	}
+}
+
+// columns are those of all tables.
+func columns(t *testing.T, s *store.Store) (list string) {
+	t.Helper()
+	database := strings.TrimSuffix(s.SQL("@."), ".")
+	statement := "SELECT arrayStringConcat(groupArray(concat(table, '.', name, ' ', type)), '\n') FROM (SELECT * FROM system.columns WHERE database = '" + database + "' ORDER BY table, position)"
+	if err := s.Conn().QueryRow(t.Context(), statement).Scan(&list); err != nil || list == "" {
+		t.Fatalf("columns of %s: %q, %v", database, list, err)
+	}
+	return list
 }

@@ -100,7 +100,7 @@ func rollUp(t testing.TB, s *store.Store, day time.Time, want int) {
 // Whatever is selected, by version or in all, the roll-up has what samples have.
 func TestRollupByVersionEqualsSamples(t *testing.T) {
 	s := storetest.Open(t, noSkew)
-	from, random := today(), rand.New(rand.NewPCG(3, 4))
+	from, random := today(), rand.New(rand.NewPCG(3+*seed, 4))
 	const hours, pods = 4, 5
 	for pod := range pods {
 		m := newMaker("cart", pod)

@@ -27,6 +27,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden statements anew")
 
+// seed makes other fleets and questions for the tests that hold roll-ups and activity
+// against what they are made of.
+var seed = flag.Uint64("seed", 0, "of random windows and questions")
+
 // statements is a log that keeps the statements of reads.
 type statements struct {
 	slog.Handler

@@ -105,6 +105,27 @@ func TestWhyAWindowHadNoTurn(t *testing.T) {
 	}
 }
 
+// A group is full by its rows or by the bytes of its new stacks, whichever comes first.
+func TestGroupIsFullByRowsOrBytes(t *testing.T) {
+	b := newBatch(profiletest.Window(profiletest.Options{Start: time.Unix(1_800_000_000, 0), Target: profiletest.Target("cart", "pod"), Stacks: 3}))
+	b.bytes = 1000
+	for _, c := range []struct {
+		rows, bytes int
+		full        bool
+	}{{len(b.stackIDs) + 1, 1001, false}, {len(b.stackIDs), 1001, true}, {len(b.stackIDs) + 1, 1000, true}} {
+		limits := DefaultLimits()
+		limits.CommitRows, limits.CommitBytes = c.rows, c.bytes
+		committer := newCommitter(limits, newMetrics(nil), nil)
+		committer.writers = limits.Commits // nobody takes it
+		if _, _, err := committer.add(b); err != nil {
+			t.Fatal(err)
+		}
+		if committer.isFull() != c.full || committer.isDue() != c.full {
+			t.Errorf("with %d rows of %d and %d bytes of %d: full %t, due %t", len(b.stackIDs), c.rows, b.bytes, c.bytes, committer.isFull(), committer.isDue())
+		}
+	}
+}
+
 // A group that is worth a block goes when all who were announced have come, and not
 // before; one who was announced and does not come holds it up no longer.
 func TestGroupGoesWhenAllHaveCome(t *testing.T) {
