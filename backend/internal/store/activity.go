@@ -92,11 +92,11 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 	if err := r.activeGaps(ctx, f, all, m); err != nil {
 		return nil, fmt.Errorf("read what began before the range: %w", err)
 	}
-	for i := range list {
-		list[i].Targets = all.targetsOf[list[i].ServiceKey]
+	for i, s := range list.services {
+		list.services[i].Targets = all.targetsOf[s.ServiceKey]
 	}
-	limit := r.store.limits.Services
-	out := &Overview{Services: list[:min(len(list), limit)], Activity: map[ServiceKey]*Activity{}, Truncated: len(list) > limit, Uncounted: all.uncounted}
+	shown := list.services[:min(len(list.services), r.store.limits.Services)]
+	out := &Overview{Services: shown, Activity: map[ServiceKey]*Activity{}, Truncated: list.truncated(r.store.limits), Uncounted: all.uncounted}
 	if !same && !out.Truncated && !all.uncounted {
 		return nil, errMoved
 	}
@@ -108,12 +108,12 @@ func (r *read) overview(ctx context.Context, f ServiceFilter, st steps, m moment
 
 // enterActivity enters services and targets, which are read at the same time as what targets
 // reported, and returns the list of services and whether both saw the same windows.
-func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []Service, same bool, err error) {
-	var listed, counted uint64
+func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activities, m moment) (list serviceList, same bool, err error) {
+	var counted uint64
 	var targets []activeTarget
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		list, listed, err = r.services(ctx, f, &all.inside, m, all.columns(), func(one *serviceOfType) error {
+		list, err = r.services(ctx, f, &all.inside, m, all.columns(), func(one *serviceOfType) error {
 			if one.Type == "" && len(all.of) < r.store.limits.Services {
 				all.of[one.key()] = all.boards()
 			}
@@ -134,13 +134,13 @@ func (r *read) enterActivity(ctx context.Context, f ServiceFilter, all *activiti
 		return nil
 	})
 	if err := g.Wait(); err != nil {
-		return nil, false, err
+		return list, false, err
 	}
 	all.uncounted = all.uncounted || len(targets) > r.store.limits.Counted
 	for i := range targets[:min(len(targets), r.store.limits.Counted)] {
 		all.enter(&targets[i], m)
 	}
-	return list, listed == counted, nil
+	return list, list.prints == counted, nil
 }
 
 // activities are an overview while it is being filled.

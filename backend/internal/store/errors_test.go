@@ -308,6 +308,7 @@ func TestHugeValuesOfOneServiceKeepNoOtherOutOfTheLists(t *testing.T) {
 		huge = append(huge, w)
 		insert(t, s, w)
 	}
+	locks := merged(profile.Lock, huge...)
 	check := func(when string) {
 		t.Helper()
 		got := lists(t, s, span, 10*time.Minute)
@@ -315,7 +316,7 @@ func TestHugeValuesOfOneServiceKeepNoOtherOutOfTheLists(t *testing.T) {
 			t.Fatalf("%s: the services are %+v and %+v, want two", when, got.Services, got.Overview.Services)
 		}
 		for _, list := range [][]store.Service{got.Services, got.Overview.Services} {
-			if types := list[0].Types; types[0] != (store.TypeTotal{Type: profile.CPU, Stored: profile.Amount{Count: 15}, TooLarge: true}) || types[1].TooLarge || types[1].Stored != merged(profile.Lock, huge...).Total() {
+			if types := list[0].Types; types[0] != (store.TypeTotal{Type: profile.CPU, Stored: profile.Amount{Count: 15}, TooLarge: true}) || types[1].TooLarge || types[1].Stored != locks.Total() {
 				t.Errorf("%s: the totals are %+v, want samples of no known value, and those of locks", when, types)
 			}
 		}
@@ -342,6 +343,49 @@ func TestHugeValuesOfOneServiceKeepNoOtherOutOfTheLists(t *testing.T) {
 		t.Fatalf("activity of %d hours summed up, %v", n, err)
 	}
 	check("of what is summed up")
+}
+
+// A namespace that names as many services and targets as it can leaves room in lists for
+// those of the others, and the lists say that they are cut.
+func TestOneNamespaceLeavesRoomInLists(t *testing.T) {
+	const limit, noisy = 4, 6
+	for _, types := range []int{1, len(profile.Types())} {
+		s := storetest.Open(t, patient, func(c *store.Config) { c.Limits.Services, c.Limits.Targets = limit, limit })
+		quiet := newMaker("quiet", 0)
+		makers := []*maker{quiet} // which reports first, and is last by its name
+		for i := range noisy {
+			m := newMaker(fmt.Sprint("noisy-", i), i)
+			m.target.Namespace = "a"
+			makers = append(makers, m)
+		}
+		for _, m := range makers {
+			m.types = m.types[:types]
+			insert(t, s, m.window(today()))
+			if err := s.PutTargets(t.Context(), []store.TargetStatus{{Target: m.target, State: "owned"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		span := store.Range{From: today(), To: today().Add(time.Hour)}
+		for _, test := range []struct {
+			namespaces []string
+			shown      int
+			quiet      bool
+		}{{nil, limit, true}, {[]string{"a", "shop"}, limit, true}, {[]string{"a"}, limit, false}, {[]string{"shop"}, 1, true}} {
+			truncated := test.shown == limit
+			list, cut, _, err := s.Services(t.Context(), store.ServiceFilter{Range: span, Namespaces: test.namespaces})
+			if err != nil || len(list) != test.shown || cut != truncated || test.quiet != (list[len(list)-1].Service == "quiet") || len(list[len(list)-1].Types) != types {
+				t.Errorf("services in %q: %+v, truncated %t, %v", test.namespaces, list, cut, err)
+			}
+			all, err := s.Overview(t.Context(), store.ServiceFilter{Range: span, Namespaces: test.namespaces}, span.From, time.Hour)
+			if err != nil || len(all.Services) != test.shown || len(all.Activity) != test.shown || all.Truncated != truncated || all.Activity[all.Services[test.shown-1].ServiceKey].Windows.Stored != 1 {
+				t.Errorf("overview of %q: %+v, %v", test.namespaces, all, err)
+			}
+			targets, cut, _, err := s.Targets(t.Context(), store.TargetFilter{Namespaces: test.namespaces})
+			if err != nil || len(targets) != test.shown || cut != truncated || test.quiet != (targets[len(targets)-1].Service == "quiet") {
+				t.Errorf("targets in %q: %+v, truncated %t, %v", test.namespaces, targets, cut, err)
+			}
+		}
+	}
 }
 
 // More targets than are counted make the answer say so.

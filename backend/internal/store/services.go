@@ -12,13 +12,13 @@ import (
 
 // Services lists the services that sent windows in a range, sorted by
 // namespace, service and cluster, and whether there are more than
-// Limits.Services.
+// Limits.Services, or of one namespace more than three quarters of that.
 func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, truncated bool, cost Cost, err error) {
 	const op = "list services"
 	if err := s.checkRange(op, f.Range); err != nil {
 		return nil, false, Cost{}, err
 	}
-	var all []Service // not a result: a read that was given up may still write it
+	var all serviceList // not a result: a read that was given up may still write it
 	cost, err = s.reading(ctx, op, func(ctx context.Context, r *read) (err error) {
 		return r.atOneMoment(ctx, r.clock, func(m moment) (err error) {
 			all, err = r.servicesWithTargets(ctx, f, m)
@@ -28,25 +28,58 @@ func (s *Store) Services(ctx context.Context, f ServiceFilter) (list []Service, 
 	if err != nil {
 		return nil, false, cost, err
 	}
-	return all[:min(len(all), s.limits.Services)], len(all) > s.limits.Services, cost, nil
+	return all.services[:min(len(all.services), s.limits.Services)], all.truncated(s.limits), cost, nil
+}
+
+// serviceList is a list of services while it is being read.
+type serviceList struct {
+	services []Service
+	prints   uint64            // of their headers
+	of       map[[2]string]int // services of a cluster and namespace
+	cut      bool              // one of these has more than its part
+}
+
+func (l *serviceList) truncated(limits Limits) bool {
+	return l.cut || len(l.services) > limits.Services
+}
+
+// ofNamespace is how much of a list one namespace may take, unless it alone is asked
+// for: one that names as many as it can must not keep the others out.
+func ofNamespace(limit int, asked []string) int {
+	if len(asked) == 1 {
+		return limit
+	}
+	return max(limit*3/4, 1)
+}
+
+// enter adds a service, unless its namespace has its part.
+func (l *serviceList) enter(s Service, most int) {
+	where := [2]string{s.Cluster, s.Namespace}
+	if l.of[where]++; l.of[where] > most {
+		l.cut = true
+		return
+	}
+	l.services = append(l.services, s)
 }
 
 // servicesWithTargets lists services, with the number of their targets.
-func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m moment) ([]Service, error) {
+func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m moment) (all serviceList, err error) {
 	from, to := f.seconds()
 	span := seconds{from, to}
 	have, err := r.stale(ctx, span)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	source := have.divide(span, steps{from, to - from})
-	list, listed, err := r.services(ctx, f, &source, m, "", func(*serviceOfType) error { return nil })
+	all, err = r.services(ctx, f, &source, m, "", func(*serviceOfType) error { return nil })
 	if err != nil {
-		return nil, err
+		return all, err
 	}
+	limits := r.store.limits
 	targets, counted := map[ServiceKey]int{}, uint64(0)
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
-	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id) AS targets, sum(prints) AS print FROM @(%s) GROUP BY cluster, namespace, service", source.targets(m, narrow))
+	statement := fmt.Sprintf("SELECT cluster, namespace, service, uniqExact(series_id) AS targets, sum(prints) AS print FROM @(%s) GROUP BY cluster, namespace, service ORDER BY namespace, service, cluster LIMIT %d BY cluster, namespace LIMIT %d",
+		source.targets(m, narrow), ofNamespace(limits.Services, f.Namespaces)+1, limits.Services+1)
 	err = rowsOf(ctx, r, statement, args, func(one *targetsOfService) error {
 		targets[ServiceKey{one.Cluster, one.Namespace, one.Service}] = int(one.Targets)
 		counted += one.Print
@@ -54,14 +87,14 @@ func (r *read) servicesWithTargets(ctx context.Context, f ServiceFilter, m momen
 	})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("count targets: %w", err)
-	case listed != counted && len(list) <= r.store.limits.Services:
-		return nil, errMoved
+		return all, fmt.Errorf("count targets: %w", err)
+	case all.prints != counted && !all.truncated(limits):
+		return all, errMoved
 	}
-	for i := range list {
-		list[i].Targets = targets[list[i].ServiceKey]
+	for i := range all.services {
+		all.services[i].Targets = targets[all.services[i].ServiceKey]
 	}
-	return list, nil
+	return all, nil
 }
 
 // targetsOfService is the number of a service's targets.
@@ -110,32 +143,37 @@ func atMost(sum int64) int64 {
 }
 
 // services reads a row for each service and type; the one of the type ” counts
-// windows, and comes first. It returns the fingerprint of the headers as well. The
-// columns more are for each, which sees every row.
-func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment, more string, each func(*serviceOfType) error) (list []Service, read uint64, err error) {
+// windows, and comes first. The columns more are for each, which sees every row of the
+// services that are listed.
+func (r *read) services(ctx context.Context, f ServiceFilter, from *sources, m moment, more string, each func(*serviceOfType) error) (all serviceList, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
+	part, rows := ofNamespace(r.store.limits.Services, f.Namespaces), len(profile.Types())+1
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(%d)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, max(last) AS last_end, `+
 		exact("sum(toInt128(stored_value))")+` AS sv, `+exact("sum(toInt128(stored_count))")+` AS sc%s
 FROM @(%s) GROUP BY cluster, namespace, service, type
-ORDER BY namespace, service, cluster, type LIMIT %d`,
-		MaxVersions, more, from.services(m, narrow), (r.store.limits.Services+1)*(len(profile.Types())+1))
+ORDER BY namespace, service, cluster, type LIMIT %d BY cluster, namespace LIMIT %d`,
+		MaxVersions, more, from.services(m, narrow), part*rows+1, (r.store.limits.Services+1)*rows)
+	all.of = map[[2]string]int{}
 	err = rowsOf(ctx, r, statement, args, func(one *serviceOfType) error {
-		read += one.Print
+		all.prints += one.Print
 		key := one.key()
 		if one.Type == "" {
 			slices.Sort(one.Versions)
-			list = append(list, Service{
+			all.enter(Service{
 				ServiceKey: key, Versions: one.Versions, Windows: int64(one.Windows), LastEnd: time.Unix(one.Last, 0).UTC(),
-			})
-			return each(one)
+			}, part)
 		}
-		if n := len(list); n > 0 && list[n-1].ServiceKey == key {
+		last := len(all.services) - 1
+		if last < 0 || all.services[last].ServiceKey != key {
+			return nil
+		}
+		if one.Type != "" {
 			stored, fits := one.stored()
-			list[n-1].Types = append(list[n-1].Types, TypeTotal{Type: profile.Type(one.Type), Stored: stored, TooLarge: !fits})
+			all.services[last].Types = append(all.services[last].Types, TypeTotal{Type: profile.Type(one.Type), Stored: stored, TooLarge: !fits})
 		}
 		return each(one)
 	})
-	return list, read, err
+	return all, err
 }
 
 // oneOf is the condition that narrows by cluster and namespace, starting with

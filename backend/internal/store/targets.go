@@ -57,19 +57,28 @@ func typeNames(types []profile.Type) []string {
 }
 
 // Targets lists what is known of targets, latest report first, and whether
-// there are more than Limits.Targets.
+// there are more than Limits.Targets, or of one namespace more than three quarters of
+// that.
 func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatus, truncated bool, cost Cost, err error) {
 	limit := s.limits.Targets
-	var all []TargetStatus // not a result: a read that was given up may still write it
+	var all []TargetStatus // not results: a read that was given up may still write them
+	cut := false
 	cost, err = s.reading(ctx, "list targets", func(ctx context.Context, r *read) error {
 		narrow, args := oneOf(f.Clusters, f.Namespaces)
 		args = args.with("since", storable(f.Since).UnixMilli())
 		if f.Service != "" {
 			narrow, args = narrow+" AND service = {service:String}", args.with("service", f.Service)
 		}
+		part := ofNamespace(limit, f.Namespaces)
+		of := map[[2]string]int{}
 		statement := "SELECT " + targetColumns + ", reported_at FROM @.targets FINAL WHERE reported_at >= fromUnixTimestamp64Milli({since:Int64})" + narrow +
-			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d", limit+1)
+			fmt.Sprintf(" ORDER BY reported_at DESC, series_id LIMIT %d BY cluster, namespace LIMIT %d", part+1, limit+1)
 		return rowsOf(ctx, r, statement, args, func(one *storedTarget) error {
+			where := [2]string{one.Cluster, one.Namespace}
+			if of[where]++; of[where] > part {
+				cut = true
+				return nil
+			}
 			all = append(all, one.status())
 			return nil
 		})
@@ -77,7 +86,7 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 	if err != nil {
 		return nil, false, cost, err
 	}
-	return all[:min(len(all), limit)], len(all) > limit, cost, nil
+	return all[:min(len(all), limit)], cut || len(all) > limit, cost, nil
 }
 
 // WindowLength is the longest window that the targets of a service report; 0 if
