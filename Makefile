@@ -107,7 +107,7 @@ push-images: setup sbom ## Push the images of both architectures to IMAGE_PREFIX
 .PHONY: acceptance
 acceptance: setup setup-tests setup-cluster images ## Install, run and injure Podflame on a real node (root), or with KUBECONFIG=… what is harmless there.
 	ACCEPTANCE=$(ACCEPTANCE) ACCEPTANCE_CLAIMS='$(ACCEPTANCE_CLAIMS)' ACCEPTANCE_REPORT="$(ACCEPTANCE_REPORT)" CGO_ENABLED=0 \
-		go test -count=1 -timeout 100m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance $(ACCEPTANCE_FLAGS) | grep --line-buffered -v '^=== '
+		go test -count=1 -timeout 120m -run '^TestAcceptance$$' -v ./tests/cluster/acceptance $(ACCEPTANCE_FLAGS) | grep --line-buffered -v '^=== '
 
 .PHONY: workload-images
 workload-images: setup setup-tests setup-cluster ## Write the images of acceptance's workloads to build/workload-images, for a cluster of yours.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -65,13 +66,14 @@ type (
 	coverage struct {
 		Windows                              struct{ Expected, Stored, Lost int }
 		Captured, Stored, Truncated, Dropped amount
-		Losses                               []loss
+		Losses, NotCaptured                  []loss // after samples were taken, and where none were
 	}
 
 	loss struct {
 		Outcome, Reason string
 		Value, Count    int64
 		DurationNs      int64
+		Routine         bool // it belongs to ordinary running
 	}
 
 	top struct {
@@ -89,11 +91,17 @@ type (
 		State    struct {
 			State, Reason, Detail, Session string
 			Adopted                        bool
+			LastWindowEnd                  time.Time
 		}
 		Spool  struct{ Windows, DroppedWindows int }
 		Silent bool
 	}
 )
+
+// told is what the ledger tells to be missing, but for what always is.
+func (c coverage) told() []loss {
+	return slices.DeleteFunc(slices.Concat(c.Losses, c.NotCaptured), func(l loss) bool { return l.Routine })
+}
 
 func (t top) total(name string) amount {
 	for _, function := range t.Functions {

@@ -31,21 +31,22 @@ func faults(t *testing.T) {
 		!require(t, stepLimit, group, "a service to injure is profiled", startVictim) {
 		return
 	}
-	claim(t, group, "the agent killed twelve times in a row: the pod stays ready and in its endpoints throughout", killAgent)
+	claimWithin(t, 8*time.Minute, group, fmt.Sprintf("the agent killed %d times in a row: the pod stays ready and in its endpoints throughout, the session goes on, and no window is missing", kills), killAgent)
+	claimWithin(t, 5*time.Minute, group, "the sidecar's first process killed: the kubelet starts it again, the session goes on, and no window is missing", func(s *step) { s.nothingMissing(func() { killSidecar(s) }) })
 	claim(t, group, "the sidecar frozen for 15 s: the application does not notice", freezeSidecar)
-	claim(t, group, "the JVM killed: it comes back and is profiled again", killJVM)
+	claimWithin(t, 5*time.Minute, group, "the JVM killed: it comes back and is profiled again, and for how long nothing is known of the first is told", killJVM)
 	claim(t, group, "ClickHouse killed: no window is missing", func(s *step) { s.nothingMissing(func() { killClickHouse(s) }) })
 	claim(t, group, "the backend's pod deleted: no window is missing", func(s *step) { s.nothingMissing(func() { deleteBackend(s) }) })
-	claim(t, group, "the backend down for a minute: no window is missing", func(s *step) { s.nothingMissing(func() { backendDown(s) }) })
+	claimWithin(t, 6*time.Minute, group, "the backend down for two minutes: no window is missing", func(s *step) { s.nothingMissing(func() { backendDown(s) }) })
 	claim(t, group, "the backend's certificate replaced: no window is missing", func(s *step) { s.nothingMissing(func() { replaceCertificate(s) }) })
 	claimWithin(t, 5*time.Minute, group, "the CA replaced: sidecars come to trust the new one before it is used, and no window is missing", func(s *step) { s.nothingMissing(func() { replaceAuthority(s) }) })
 	claim(t, group, "the sidecar's memory at its limit: the kernel ends a process of it, the pod stays ready, and no time is unaccounted for", outOfMemory)
 	claimWithin(t, 5*time.Minute, group, "the volume of ClickHouse full for a minute: it is said, and no window is missing", volumeFull)
 	claimWithin(t, 12*time.Minute, group, "a spool at its limit: the oldest windows go and are told, the volume stays below its limit, and the pod is not evicted", spoolFull)
 	claimWithin(t, 6*time.Minute, group, "the volume of recordings over its limit: the pod is evicted, its successor is profiled, and no window goes without a reason", recordingsFull)
-	claim(t, group, "the victim evicted as by a drain: its last window is delivered", evictVictim)
+	claimWithin(t, 5*time.Minute, group, "the victim evicted as by a drain: no window is missing, and its last report says that it has exited, with an empty spool", evictVictim)
 	claim(t, group, "the webhook down during a rollout: pods start, and the audit lists exactly them", webhookDown)
-	claim(t, group, "LimitRange and quota: every pod of the rollout comes up", quota)
+	claim(t, group, "LimitRange and quota: every pod of the rollout comes up, with a fitted sidecar where there is room, else without one and with the reason", quota)
 	claimWithin(t, 12*time.Minute, group, "NetworkPolicies enforced: windows and audit pass, and a stranger's pod reaches neither audit nor metrics", policiesEnforced)
 	claimWithin(t, 12*time.Minute, group, "the ServiceAccount token expired: the sidecar writes with the next", tokenRotated)
 }
@@ -78,10 +79,11 @@ func (s *step) samplesOf(namespace, service string, from time.Time) {
 
 // kills is how often the agent is killed: the first process waits twice as long
 // each time, ten seconds at most.
-const kills = 12
+const kills = 20
 
 func killAgent(s *step) {
 	pod := shared.victim(s)
+	before := s.profiled(pod)
 	began := time.Now()
 	watch := s.watchReady(pod.Name, "victim")
 	for range kills {
@@ -97,6 +99,34 @@ func killAgent(s *step) {
 	watch.finish(s)
 	s.measure("%d kills in %.0f s", kills, took.Seconds())
 	s.restarts(pod.Name, map[string]int32{"app": 0, contract.ContainerName: 0})
+	s.goesOn(pod, before)
+	s.everyWindow(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
+}
+
+// goesOn demands that the session of before is continued by another sidecar.
+func (s *step) goesOn(pod *corev1.Pod, before target) {
+	s.Helper()
+	if now := s.profiled(pod); now.State.Session != before.State.Session || !now.State.Adopted {
+		s.Errorf("the session of pod %s was %s and is %s; adopted %t", pod.Name, before.State.Session, now.State.Session, now.State.Adopted)
+	}
+}
+
+// killSidecar kills the container's first process, and with it the container.
+func killSidecar(s *step) {
+	pod := shared.victim(s)
+	before, counts := s.profiled(pod), restartsOf(pod)
+	first := parentOf(shared.agent(s, pod))
+	s.must(syscall.Kill(first, syscall.SIGKILL))
+	killed := time.Now()
+	s.until("the kubelet has started the sidecar again", func() (bool, string) {
+		now, err := shared.Client.CoreV1().Pods(faultNamespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
+		s.must(err)
+		return restartsOf(now)[contract.ContainerName] == counts[contract.ContainerName]+1 && isReady(now), trouble(now)
+	})
+	s.measure("ready again after %.1f s", time.Since(killed).Seconds())
+	s.samplesSince(killed)
+	s.restarts(pod.Name, map[string]int32{"app": counts["app"]})
+	s.goesOn(pod, before)
 }
 
 func freezeSidecar(s *step) {
@@ -109,11 +139,22 @@ func freezeSidecar(s *step) {
 	thawed := time.Now()
 	s.samplesSince(thawed)
 	watch.finish(s)
-	s.restarts(pod.Name, map[string]int32{"app": 0})
+	s.restarts(pod.Name, restartsOf(pod))
 }
 
 func killJVM(s *step) {
+	began := time.Now()
+	s.samplesSince(began)
 	pod := shared.victim(s)
+	// What is recorded after the end of the last window dies with the JVM. The report
+	// may be of an earlier one: they end every ten seconds.
+	reported := s.profiled(pod).State.LastWindowEnd
+	var last time.Time
+	s.until("the last window ended some seconds ago, and the next has not", func() (bool, string) {
+		age := time.Since(reported) % (10 * time.Second)
+		last = time.Now().Add(-age)
+		return age > 4*time.Second && age < 7*time.Second, age.String()
+	})
 	before := restartsOf(pod)
 	jvm := shared.processes(pod, "java")
 	if len(jvm) != 1 {
@@ -127,6 +168,18 @@ func killJVM(s *step) {
 	})
 	s.samplesSince(killed)
 	s.restarts(pod.Name, map[string]int32{"app": before["app"] + 1, contract.ContainerName: before[contract.ContainerName]})
+	got := s.accounted(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
+	var told time.Duration
+	for _, lost := range got.Coverage.told() {
+		if lost.Reason == "chunk_unfinished" {
+			told += time.Duration(lost.DurationNs)
+		}
+	}
+	s.measure("killed %.1f s after the last window, of which %.1f s are told as chunk_unfinished", killed.Sub(last).Seconds(), told.Seconds())
+	if difference := (told - killed.Sub(last)).Abs(); difference > 3*time.Second {
+		s.Errorf("%s are told as chunk_unfinished, the JVM died %s after the last window: %+v", told, killed.Sub(last), got.Coverage.told())
+	}
+	s.ledgerAddsUp("victim", got)
 }
 
 // killClickHouse kills what the backend runs besides itself.
@@ -146,7 +199,7 @@ func deleteBackend(s *step) {
 
 func backendDown(s *step) {
 	back := s.withoutBackend()
-	sleep(s.ctx, time.Minute) // the length of the outage is the fault
+	sleep(s.ctx, 2*time.Minute) // the length of the outage is the fault
 	back()
 }
 
@@ -184,16 +237,19 @@ func replaceCertificate(s *step) {
 	s.serves(certificate)
 }
 
-// nothingMissing injures the backend and then demands every window of the
-// victim from before the fault until after it, each once.
+// aftermath is how long after a fault windows are still looked at.
+const aftermath = 20 * time.Second
+
+// nothingMissing injures something and then demands every window of the victim
+// from before the fault until after it, each once.
 func (s *step) nothingMissing(injure func()) {
 	s.Helper()
 	began := time.Now()
 	s.samplesSince(began) // an earlier fault is over
 	injure()
 	injured := time.Now()
-	s.samplesSince(injured)
-	s.everyWindow(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
+	s.samplesSince(injured.Add(aftermath))
+	s.everyWindow(faultNamespace, "victim", began.Add(10*time.Second), injured.Add(aftermath))
 }
 
 // everyWindow demands that each window of a span is stored, and that its ledger
@@ -203,11 +259,14 @@ func (s *step) everyWindow(namespace, service string, from, to time.Time) {
 	got := s.accounted(namespace, service, from, to)
 	windows := got.Coverage.Windows
 	if windows.Lost > 0 || windows.Stored != windows.Expected {
-		s.Errorf("%s: %d windows expected, %d stored, %d lost: %+v", service, windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+		s.Errorf("%s: %d windows expected, %d stored, %d lost: %+v", service, windows.Expected, windows.Stored, windows.Lost, got.Coverage.told())
 	}
-	// A window that leaves the spool without its stacks is stored, too.
-	if got.Coverage.Dropped.Count > 0 {
-		s.Errorf("%s: %d samples were dropped: %+v", service, got.Coverage.Dropped.Count, got.Coverage.Losses)
+	// A window that leaves the spool without its stacks is stored, too. What the
+	// profiler skips while it writes has nothing to do with a fault.
+	for _, lost := range got.Coverage.Losses {
+		if lost.Outcome == "dropped" && lost.Count > 0 && lost.Reason != "profiler_skipped" {
+			s.Errorf("%s: %d samples were dropped: %s", service, lost.Count, lost.Reason)
+		}
 	}
 	s.measure("%s: %d windows expected, %d stored, over %.0f s", service, windows.Expected, windows.Stored, to.Sub(from).Seconds())
 	s.ledgerAddsUp(service, got)
@@ -227,21 +286,17 @@ func (s *step) accounted(namespace, service string, from, to time.Time) (got top
 }
 
 func evictVictim(s *step) {
+	began := time.Now()
+	s.samplesSince(began)
 	pod := shared.victim(s)
+	series := s.profiled(pod).Series
 	shared.shell(s, "kubectl drain --ignore-daemonsets --delete-emptydir-data --force --pod-selector app=victim --timeout=90s "+pod.Spec.NodeName)
 	evicted := time.Now()
 	shared.shell(s, "kubectl uncordon "+pod.Spec.NodeName)
 	shared.readyPods(s, faultNamespace, victimSelector, 1)
-	s.within(time.Minute, "the evicted pod has nothing left in its spool", func() (bool, string) {
-		targets, err := shared.backend.targets(s.ctx, faultNamespace)
-		for _, t := range targets {
-			if t.Identity.Pod == pod.Name {
-				return t.State.State == "gone" && t.Spool.Windows == 0, fmt.Sprintf("%+v", t)
-			}
-		}
-		return false, fmt.Sprint("no such target", err)
-	})
+	s.exitedInOrder(pod, s.endOf(pod, series))
 	s.samplesSince(evicted)
+	s.everyWindow(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
 }
 
 func webhookDown(s *step) {
@@ -293,16 +348,33 @@ kind: ResourceQuota
 metadata: {name: narrow, namespace: acceptance-quota}
 spec: {hard: {limits.cpu: "4", limits.memory: 4Gi, requests.cpu: "2", requests.memory: 2Gi}}
 `)
-	for name, container := range map[string]string{
-		"fits":    "requests: {cpu: 50m, memory: 64Mi}, limits: {cpu: 500m, memory: 256Mi}",
-		"no-room": "requests: {cpu: 60m, memory: 64Mi}, limits: {cpu: 600m, memory: 512Mi}",
-	} {
+	rollOut := func(name, container string) (pods []corev1.Pod) {
 		w := workload{name: name, namespace: "acceptance-quota", spec: knownUser +
 			containers("- {name: app, image: "+images.BusyboxName+", command: [sleep, \"86400\"], resources: {"+container+"}}\n")}
 		shared.applyText(s, strings.Replace(w.manifest(), "replicas: 1", "replicas: 2", 1))
-		for _, pod := range shared.readyPods(s, w.namespace, "app="+name, 2) {
-			s.measure("%s: injected %t, status %s", pod.Name, sidecarOf(&pod) != nil, pod.Annotations[contract.Status])
+		pods = shared.readyPods(s, w.namespace, "app="+name, 2)
+		for i := range pods {
+			s.measure("%s: injected %t, status %s", pods[i].Name, sidecarOf(&pods[i]) != nil, pods[i].Annotations[contract.Status])
 		}
+		return pods
+	}
+	for _, pod := range rollOut("fits", "requests: {cpu: 50m, memory: 64Mi}, limits: {cpu: 500m, memory: 256Mi}") {
+		if sidecarOf(&pod) == nil || !strings.Contains(pod.Annotations[contract.Status], `"resources_fitted"`) {
+			s.Errorf("pod %s has no sidecar that was fitted, although there is room", pod.Name)
+		}
+	}
+	// Beside the first two there is room for these, and for one sidecar.
+	without := 0
+	for _, pod := range rollOut("no-room", "requests: {cpu: 60m, memory: 64Mi}, limits: {cpu: 600m, memory: 512Mi}") {
+		if sidecarOf(&pod) == nil {
+			without++
+			if !strings.Contains(pod.Annotations[contract.Status], `"reason":"quota_exceeded"`) {
+				s.Errorf("pod %s has no sidecar, and its status does not say that it is the quota's", pod.Name)
+			}
+		}
+	}
+	if without == 0 {
+		s.Errorf("both pods have a sidecar, although the quota has no room for two")
 	}
 	s.must(shared.Client.CoreV1().Namespaces().Delete(s.ctx, "acceptance-quota", metav1.DeleteOptions{}))
 }

@@ -78,10 +78,11 @@ func outOfMemory(s *step) {
 	s.restarts(pod.Name, map[string]int32{"app": restartsOf(pod)["app"]}) // an earlier fault may have killed it
 	got := s.accounted(faultNamespace, "victim", began.Add(-10*time.Second), time.Now().Add(-20*time.Second))
 	windows := got.Coverage.Windows
-	if windows.Lost > 0 && len(got.Coverage.Losses) == 0 {
+	if windows.Lost > 0 && len(got.Coverage.told()) == 0 {
 		s.Errorf("%d windows are lost without a reason", windows.Lost)
 	}
-	s.measure("windows expected %d, stored %d, lost %d; losses %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+	s.measure("windows expected %d, stored %d, lost %d; losses %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.told())
+	s.ledgerAddsUp("victim", got)
 }
 
 // volumeFull leaves nothing of the volume, for a minute.
@@ -175,13 +176,23 @@ func spoolFull(s *step) {
 	s.must(shared.Client.CoreV1().Pods(faultNamespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{}))
 }
 
-// withSpool makes a pod as the webhook does, but for the size of its spool, which
-// no annotation changes: without the one that opts in, the webhook leaves it.
+// withSpool makes a pod whose spool has another size, which no annotation changes.
 func (s *step) withSpool(mebibytes int) *corev1.Pod {
 	s.Helper()
 	w := workload{name: "spooling", namespace: faultNamespace, kind: "Pod", annotations: manySamples,
 		// As many paths as the profiler's memory for stacks holds until the spool is full.
 		spec: knownUser + containers(java("app", images.JavaName("17"), `{name: DEPTH, value: "8"}`, ready, "  command: [java, -Xmx64m, -cp, /app, Storm]\n"))}
+	made := s.crafted(w, func(sidecar *corev1.Container) {
+		sidecar.Env = append(sidecar.Env, corev1.EnvVar{Name: "PODFLAME_SPOOL_BYTES", Value: strconv.Itoa(mebibytes)})
+	})
+	shared.readyPods(s, w.namespace, "app="+w.name, 1)
+	return made
+}
+
+// crafted makes a pod as the webhook does, but for what is changed of its sidecar:
+// without the annotation that opts in, the webhook leaves it as it is.
+func (s *step) crafted(w workload, change func(sidecar *corev1.Container)) *corev1.Pod {
+	s.Helper()
 	out, _, err := shared.Kubectl(s.ctx, strings.NewReader(w.manifest()), "create", "--dry-run=server", "-o", "json", "-f", "-")
 	s.must(err)
 	var pod corev1.Pod
@@ -190,15 +201,14 @@ func (s *step) withSpool(mebibytes int) *corev1.Pod {
 	if sidecar == nil {
 		s.Fatalf("the pod would not be injected; status %q", pod.Annotations[contract.Status])
 	}
-	sidecar.Env = append(sidecar.Env, corev1.EnvVar{Name: "PODFLAME_SPOOL_BYTES", Value: strconv.Itoa(mebibytes)})
+	change(sidecar)
 	delete(pod.Annotations, contract.Enabled)
 	pod.ObjectMeta = metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, Labels: pod.Labels, Annotations: pod.Annotations}
-	made, err := shared.Client.CoreV1().Pods(faultNamespace).Create(s.ctx, &pod, metav1.CreateOptions{})
+	made, err := shared.Client.CoreV1().Pods(w.namespace).Create(s.ctx, &pod, metav1.CreateOptions{})
 	s.must(err)
 	s.Cleanup(func() {
-		_ = shared.Client.CoreV1().Pods(faultNamespace).Delete(context.Background(), made.Name, metav1.DeleteOptions{}) // gone as a rule
+		_ = shared.Client.CoreV1().Pods(w.namespace).Delete(context.Background(), made.Name, metav1.DeleteOptions{}) // gone as a rule
 	})
-	shared.readyPods(s, faultNamespace, "app="+w.name, 1)
 	return made
 }
 
@@ -258,10 +268,10 @@ func recordingsFull(s *step) {
 	s.samplesSince(time.Now()) // of its successor
 	got := s.accounted(faultNamespace, "victim", began.Add(10*time.Second), time.Now().Add(-20*time.Second))
 	windows := got.Coverage.Windows
-	if windows.Lost > 0 && len(got.Coverage.Losses) == 0 {
+	if windows.Lost > 0 && len(got.Coverage.told()) == 0 {
 		s.Errorf("%d windows are lost without a reason", windows.Lost)
 	}
-	s.measure("windows expected %d, stored %d, lost %d; losses %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.Losses)
+	s.measure("windows expected %d, stored %d, lost %d; losses %+v", windows.Expected, windows.Stored, windows.Lost, got.Coverage.told())
 	s.ledgerAddsUp("victim", got)
 }
 

@@ -251,7 +251,7 @@ type step struct {
 // what is left when that is over fails at once.
 const (
 	stepLimit = 3 * time.Minute
-	runLimit  = 75 * time.Minute
+	runLimit  = 90 * time.Minute
 )
 
 func earlier(a, b time.Time) time.Time {

@@ -10,6 +10,7 @@ import (
 var known = map[string][2]string{
 	"cpu":   {"Work.price", "Work.discount"},
 	"alloc": {"Work.render", "Work.pack"},
+	"lock":  {"Work.reserve", "Work.bill"},
 }
 
 // heavyShare is the heavy function's part of both.

@@ -48,7 +48,10 @@ func highVolume(t *testing.T) {
 		got := s.accounted(volumeNamespace, "storm", to.Add(-min(*volumeLength, 30*time.Minute)), to)
 		windows := got.Coverage.Windows
 		s.measure("windows expected %d, stored %d, lost %d; %d samples captured, %d stored; losses %+v",
-			windows.Expected, windows.Stored, windows.Lost, got.Coverage.Captured.Count, got.Coverage.Stored.Count, got.Coverage.Losses)
+			windows.Expected, windows.Stored, windows.Lost, got.Coverage.Captured.Count, got.Coverage.Stored.Count, got.Coverage.told())
+		if windows.Lost > 0 && len(got.Coverage.told()) == 0 {
+			s.Errorf("%d windows are lost without a reason", windows.Lost)
+		}
 		s.ledgerAddsUp("storm", got)
 		s.must(shared.Client.CoreV1().Namespaces().Delete(s.ctx, volumeNamespace, metav1.DeleteOptions{}))
 	})

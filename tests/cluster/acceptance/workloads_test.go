@@ -1,10 +1,13 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,14 +69,15 @@ func allWorkloads() []workload {
 	var all []workload
 	for _, version := range images.JavaVersions() {
 		all = append(all, workload{
-			name: "java" + version, claim: "Java " + version + " as a known user that is not root", namespace: annotatedNamespace, samples: strictly,
-			spec: knownUser + containers(java("app", images.JavaName(version), busy, ready)), check: everyType,
+			name: "java" + version, claim: "Java " + version + " as a known user that is not root: CPU, allocations and lock waits", namespace: annotatedNamespace, samples: strictly,
+			annotations: contract.LockThreshold + ": 1ms\n", // each wait is a sample
+			spec:        knownUser + containers(java("app", images.JavaName(version), busy, ready)), check: everyType,
 		})
 	}
 	return append(all,
-		workload{name: "image-user", claim: "a user that only the image knows", namespace: baselineNamespace, samples: loosely,
+		workload{name: "image-user", claim: "a user that only the image knows, where Pod Security baseline is enforced", namespace: baselineNamespace, samples: loosely,
 			spec: someUser + containers(java("app", images.JavaUserName("17"), busy, ready))},
-		workload{name: "root", claim: "root", namespace: baselineNamespace, samples: loosely,
+		workload{name: "root", claim: "root, where Pod Security baseline is enforced", namespace: baselineNamespace, samples: loosely,
 			spec: someUser + containers(java("app", java17, busy, ready))},
 		workload{name: "read-only", claim: "a read-only root file system without a /tmp", namespace: annotatedNamespace, samples: loosely,
 			spec: knownUser + containers(java("app", java17, busy, ready, "  securityContext: {readOnlyRootFilesystem: true}\n"))},
@@ -82,7 +86,7 @@ func allWorkloads() []workload {
 				java("one", java17, busy, ready, "  securityContext: {runAsUser: 10001, runAsGroup: 10001}\n"),
 				java("other", java17, busy+`, {name: PORT, value: "8081"}`, "  securityContext: {runAsUser: 10002, runAsGroup: 10002}\n")),
 			check: oneOfTwo},
-		workload{name: "both", claim: "two Java containers, one as root, one as another user: both are profiled", namespace: baselineNamespace, samples: loosely,
+		workload{name: "both", claim: "two Java containers, one as root, one as another user: both are profiled, and none can change the library or reach the recordings of the other", namespace: baselineNamespace, samples: loosely,
 			spec: someUser + containers(
 				java("one", java17, busy, ready),
 				java("other", java17, busy+`, {name: PORT, value: "8081"}`, "  securityContext: {runAsUser: 10002, runAsGroup: 10002}\n")),
@@ -109,8 +113,8 @@ func allWorkloads() []workload {
 			spec: knownUser + containers(java("app", java17, busy, "  readinessProbe: {exec: {command: [java, -Xmx16m, -version]}, periodSeconds: 5, timeoutSeconds: 20}\n"))},
 		workload{name: "port", claim: "an application on the port that our metrics had", namespace: annotatedNamespace, samples: loosely,
 			spec: knownUser + containers(java("app", java17, busy+`, {name: PORT, value: "9467"}`, strings.ReplaceAll(ready, "8080", "9467")))},
-		workload{name: "no-java", claim: "a pod without Java", namespace: annotatedNamespace,
-			spec: knownUser + "containers: [{name: app, image: " + images.BusyboxName + ", command: [sleep, \"86400\"]}]\n"},
+		workload{name: "no-java", claim: "a pod without Java: that there is none is said", namespace: annotatedNamespace,
+			spec: knownUser + "containers: [{name: app, image: " + images.BusyboxName + ", command: [sleep, \"86400\"]}]\n", check: saidToHaveNoJVM},
 	)
 }
 
@@ -144,9 +148,11 @@ func workloads(t *testing.T) {
 			}
 		}
 	}
-	claim(t, group, "a Job ends, and its windows are kept", func(s *step) { runToItsEnd(s, "Job", "job") })
-	claim(t, group, "a CronJob's runs are one service, and each ends", func(s *step) { runToItsEnd(s, "CronJob", "nightly") })
-	claim(t, group, "an application that crash-loops: the sidecar stays up and does not delay it", crashLoops)
+	claim(t, group, "a Job ends, none of its windows is missing, and its end is told as an exit", func(s *step) { runToItsEnd(s, "Job", "job", 1, time.Minute) })
+	claimWithin(t, 6*time.Minute, group, "a CronJob's runs are one service, and each ends", func(s *step) { runToItsEnd(s, "CronJob", "nightly", 2, 30*time.Second) })
+	claimWithin(t, 5*time.Minute, group, "an application that crash-loops: the sidecar stays up, tells exits and no crash, and its pod goes when it is deleted", crashLoops)
+	claim(t, group, "the API lists a pod that is not injected and one that waits for the sidecar's image, with the reason", withoutProfile)
+	claim(t, group, "of every pod that is gone it is told that its JVMs are", goneAreTold)
 }
 
 // holds checks a workload: its pod is ready, in the state that it should be in,
@@ -203,17 +209,31 @@ func (w workload) judge(s *step, pod *corev1.Pod) {
 	}
 	if w.samples > 0 {
 		s.shares(w.namespace, w.name, "cpu", known["cpu"][0], known["cpu"][1], w.samples)
+		s.profiled(pod)
 	}
+}
+
+// profiled waits until a JVM of a pod is told to be profiled, without a reservation.
+func (s *step) profiled(pod *corev1.Pod) (found target) {
+	s.Helper()
+	s.until("a JVM of pod "+pod.Name+" is told to be profiled", func() (bool, string) {
+		targets, err := shared.backend.targets(s.ctx, pod.Namespace)
+		for _, target := range targets {
+			if target.Identity.Pod == pod.Name && target.State.State == "profiled" && target.State.Reason == "" && !target.Silent {
+				found = target
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%+v %v", targets, err)
+	})
+	return found
 }
 
 func everyType(s *step, pod *corev1.Pod) {
 	service := pod.Labels["app"]
-	s.shares(pod.Namespace, service, "alloc", known["alloc"][0], known["alloc"][1], loosely)
-	s.until("lock waits in Work.book", func() (bool, string) {
-		var got top
-		err := shared.backend.get(s.ctx, "/api/v1/top", scope(pod.Namespace, service, "lock"), &got)
-		return err == nil && got.total("Work.book").Count > 0, fmt.Sprintf("%+v %v", got.Total, err)
-	})
+	for _, kind := range []string{"alloc", "lock"} {
+		s.shares(pod.Namespace, service, kind, known[kind][0], known[kind][1], strictly)
+	}
 }
 
 // oneOfTwo demands that the status and the targets say which of two containers is
@@ -235,7 +255,8 @@ func oneOfTwo(s *step, pod *corev1.Pod) {
 	})
 }
 
-// bothOfTwo demands that both containers of a pod are profiled, each by its name.
+// bothOfTwo demands that both containers of a pod are profiled, each by its name,
+// and that neither can do the other harm through what the sidecar shares with it.
 func bothOfTwo(s *step, pod *corev1.Pod) {
 	s.until("both containers are profiled", func() (bool, string) {
 		states := map[string]string{}
@@ -246,6 +267,47 @@ func bothOfTwo(s *step, pod *corev1.Pod) {
 			}
 		}
 		return states["one"] == "profiled" && states["other"] == "profiled", fmt.Sprint(states, err)
+	})
+	if shared.node != nil { // its processes are seen from here
+		keptApart(s, pod)
+	}
+}
+
+// keptApart looks at the volumes from where each JVM does, as root: nobody there
+// can write to the library that JVMs load, or sees another container's recordings.
+func keptApart(s *step, pod *corev1.Pod) {
+	jvms := shared.processes(pod, "java")
+	if len(jvms) != len(pod.Spec.Containers) {
+		s.Fatalf("pod %s has JVMs %v", pod.Name, jvms)
+	}
+	seen := map[string]bool{}
+	for _, jvm := range jvms {
+		root := fmt.Sprintf("/proc/%d/root", jvm)
+		libraries, err := filepath.Glob(filepath.Join(root, contract.LibraryPath, contract.LibraryDirectory, contract.LibraryPrefix+"*"))
+		s.must(err)
+		if len(libraries) == 0 {
+			s.Errorf("JVM %d sees no library below %s", jvm, contract.LibraryPath)
+		}
+		for _, path := range append(libraries, filepath.Join(root, contract.LibraryPath, "new")) {
+			if file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600); !errors.Is(err, syscall.EROFS) {
+				s.Errorf("JVM %d could write %s: %v", jvm, path, err)
+				file.Close()
+			}
+		}
+		recordings, err := os.ReadDir(filepath.Join(root, contract.RecordingsPath))
+		s.must(err)
+		if len(recordings) != 1 || seen[recordings[0].Name()] {
+			s.Errorf("JVM %d sees the recordings of %v, others those of %v", jvm, recordings, seen)
+			continue
+		}
+		seen[recordings[0].Name()] = true
+	}
+}
+
+func saidToHaveNoJVM(s *step, pod *corev1.Pod) {
+	s.until("the API says that there is no JVM", func() (bool, string) {
+		text := shared.targetsText(s, pod.Namespace)
+		return strings.Contains(text, pod.Name+"/ skipped no_jvm"), text
 	})
 }
 
@@ -292,10 +354,13 @@ func (w workload) output() string {
 	case "no-java":
 		return ""
 	case "foreign":
-		return "Profiling started\nwork: ready\n" // of its own profiler
+		return "Profiling started\n" + ownOutput // of its own profiler
 	}
-	return "work: ready\n"
+	return ownOutput
 }
+
+// ownOutput is what the workloads print.
+const ownOutput = "work: ready\n"
 
 // onlyOwnOutput demands that the log of each container is what the workload
 // prints.
@@ -310,11 +375,16 @@ func (s *step) onlyOwnOutput(w workload) {
 			}
 		}
 		for _, container := range pod.Spec.Containers {
-			content, err := shared.Client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name}).DoRaw(s.ctx)
-			s.must(err)
-			if want := w.output(); string(content) != want {
+			if content, want := s.outputOf(&pod, container.Name), w.output(); content != want {
 				s.Errorf("%s/%s: container %s printed %q, want %q", pod.Namespace, pod.Name, container.Name, content, want)
 			}
 		}
 	}
+}
+
+func (s *step) outputOf(pod *corev1.Pod, container string) string {
+	s.Helper()
+	content, err := shared.Client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container}).DoRaw(s.ctx)
+	s.must(err)
+	return string(content)
 }

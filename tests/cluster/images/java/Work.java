@@ -9,14 +9,16 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * A service whose profile is known: two threads spend three quarters of their
  * CPU time in price() and one quarter in discount(), allocate three quarters of
- * their bytes in render() and one quarter in pack(), and wait for each other in
- * book(). It answers HTTP on PORT (8080) with its process id. LOAD is the work
- * of a round, in thousands of steps; EXIT_AFTER and CRASH_AFTER end it after so
- * many seconds, in order or by a halt.
+ * their bytes in render() and one quarter in pack(), and wait for each other three
+ * quarters of that time in reserve() and one quarter in bill(). It answers HTTP on
+ * PORT (8080) with its process id. LOAD is the work of a round, in thousands of
+ * steps; EXIT_AFTER and CRASH_AFTER end it after so many seconds, in order or by a
+ * halt.
  */
 public class Work {
     private static final int LOAD = 1000 * setting("LOAD", 200);
-    private static final ReentrantLock STOCK = new ReentrantLock();
+    private static final ReentrantLock STOCK = new ReentrantLock(true); // the two take turns
+    private static final int BOOKINGS = 5; // in a round: no multiple of 4, so that each place in it is a bill at times
     static volatile long sink;
     static volatile byte[] kept;
 
@@ -71,12 +73,12 @@ public class Work {
     }
 
     static void work() {
-        while (true) {
+        for (int booking = 0; ; booking += BOOKINGS) {
             price();
             discount();
             render();
             pack();
-            book();
+            book(booking);
         }
     }
 
@@ -110,10 +112,28 @@ public class Work {
         }
     }
 
-    static void book() {
+    static void book(int first) {
+        for (int i = 0; i < BOOKINGS; i++) {
+            if ((first + i & 3) == 3) {
+                bill();
+            } else {
+                reserve();
+            }
+        }
+    }
+
+    static void reserve() {
+        hold();
+    }
+
+    static void bill() {
+        hold();
+    }
+
+    static void hold() {
         STOCK.lock();
         try {
-            pause(20);
+            pause(4);
         } finally {
             STOCK.unlock();
         }
