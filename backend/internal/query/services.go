@@ -67,9 +67,6 @@ func describe(out *api.Service, s store.Service, a *store.Activity) {
 	out.WindowSeconds = cmp.Or(out.WindowSeconds, int(a.WindowLength/time.Second))
 	for _, t := range s.Types {
 		of := a.Types[t.Type]
-		if of == nil {
-			continue // of a later version, see profile.Types
-		}
 		out.Types = append(out.Types, api.ServiceType{Type: t.Type, Unit: t.Type.Unit(), Total: t.Stored, Unvalued: of.Unvalued, Mean: mean(of.Time, t.Stored), Spark: spark(of.Steps)})
 	}
 	slices.SortFunc(out.Types, func(a, b api.ServiceType) int {

@@ -236,7 +236,7 @@ func (one *serviceBoards) enterSteps(row *serviceOfType) error {
 	stored, storedFits := row.stored()
 	fits := storedFits && row.RecordedNs >= 0
 	one.tooLarge = one.tooLarge || !fits || !lossesFit
-	if !slices.Contains(profile.Types(), profile.Type(row.Type)) {
+	if !row.known() {
 		return nil
 	}
 	of := one.of(profile.Type(row.Type))

@@ -92,6 +92,32 @@ func withoutValues(w *profile.Window) *profile.Window {
 	return w
 }
 
+// A type that a later version stored is in no list: nothing here knows its unit.
+func TestActivityLeavesOutTypesOfLaterVersions(t *testing.T) {
+	s := storetest.Open(t, patient)
+	w := newMaker("cart", 0).window(today())
+	insert(t, s, w)
+	span := store.Range{From: today(), To: today().Add(time.Hour)}
+	before, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, s, "INSERT INTO @.profiles SELECT * REPLACE ('later' AS type) FROM @.profiles WHERE type = 'cpu'")
+	after, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after.Services) != 1 || len(after.Services[0].Types) == 0 {
+		t.Fatalf("services %+v", after.Services)
+	}
+	if diff := cmp.Diff(before.Services, after.Services); diff != "" {
+		t.Errorf("services with a later type: %s", diff)
+	}
+	if diff := cmp.Diff(before.Activity, after.Activity); diff != "" {
+		t.Errorf("activity with a later type: %s", diff)
+	}
+}
+
 func TestActivityRefusesTooManySteps(t *testing.T) {
 	s := storetest.Open(t)
 	span := store.Range{From: today(), To: today().Add(24 * time.Hour)}

@@ -406,3 +406,23 @@ func TestUncountedTargetsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// Reports beyond those that are counted make the list of services say so, as one of
+// them may be that of a target that sent windows.
+func TestUncountedReportsAreTold(t *testing.T) {
+	for _, limit := range []int{4, 3} {
+		s := storetest.Open(t, func(c *store.Config) { c.Limits.Counted = limit })
+		insert(t, s, newMaker("cart", 0).window(today()))
+		for pod := range 4 {
+			status := store.TargetStatus{Target: newMaker("cart", pod).target, State: "owned"}
+			if err := s.PutTargets(t.Context(), []store.TargetStatus{status}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		span := store.Range{From: today(), To: today().Add(time.Hour)}
+		all, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, time.Hour)
+		if err != nil || all.Uncounted != (limit < 4) || len(all.Services) != 1 || all.Services[0].Targets != 1 {
+			t.Errorf("limit of %d: %+v, %v", limit, all, err)
+		}
+	}
+}

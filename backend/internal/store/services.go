@@ -142,6 +142,11 @@ func atMost(sum int64) int64 {
 	return sum
 }
 
+// known is false if a later version stored the type.
+func (one *serviceOfType) known() bool {
+	return slices.Contains(profile.Types(), profile.Type(one.Type))
+}
+
 // services reads a row for each service and type; the one of the type ” counts
 // windows, and comes first. The columns more are for each, which sees every row of the
 // services that are listed.
@@ -167,7 +172,7 @@ ORDER BY namespace, service, cluster, type LIMIT %d BY cluster, namespace LIMIT 
 		if last < 0 || all.services[last].ServiceKey != key {
 			return nil
 		}
-		if one.Type != "" {
+		if one.known() {
 			stored, fits := one.stored()
 			all.services[last].Types = append(all.services[last].Types, TypeTotal{Type: profile.Type(one.Type), Stored: stored, TooLarge: !fits})
 		}
