@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -349,6 +350,9 @@ type activeTarget struct {
 	Length    int64    `ch:"length"`
 	Born      int64    `ch:"born"`
 	Stored    int64    `ch:"stored"`
+	StoredS   int64    `ch:"stored_s"` // of windows whose length is known
+	Unsized   int64    `ch:"unsized"`  // stored windows whose length is not known
+	Reach     int64    `ch:"reach"`    // end of the stored windows that began before the range
 	Lost      int64    `ch:"lost"`
 	LostS     int64    `ch:"lost_s"`
 	Prints    uint64   `ch:"prints"`
@@ -364,10 +368,11 @@ func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activiti
 	within := fmt.Sprintf("start >= toDateTime(%d, 'UTC')", all.span.from)
 	statement := fmt.Sprintf(`SELECT * FROM @(SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
   if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
-  groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
+  groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, %s) AS stored, sumIf(rows.stored_s, %s) AS stored_s, sumIf(rows.stored, rows.stored_s = 0 AND %s) AS unsized,
+  maxIf(rows.stored_last, NOT %s) AS reach, sumIf(rows.lost, %s) AS lost, sumIf(rows.lost_s, %s) AS lost_s,
   sumIf(rows.prints, %s) AS prints, countIf(rows.lost > 0 AND rows.last > %d AND NOT %s) AS gaps
 FROM (%s) AS rows GROUP BY cluster, namespace, service, series_id) ORDER BY series_id LIMIT %d`,
-		within, within, within, within, all.span.from, within, from.targets(m, narrow), r.store.limits.Counted+1)
+		within, within, within, within, within, within, within, all.span.from, within, from.targets(m, narrow), r.store.limits.Counted+1)
 	err = rowsOf(ctx, r, statement, args, func(one *activeTarget) error {
 		read += one.Prints
 		list = append(list, *one)
@@ -391,6 +396,7 @@ type reportRow struct {
 	At        time.Time `ch:"reported_at"`
 	Since     time.Time `ch:"since"`
 	Last      time.Time `ch:"last_window"`
+	Length    uint32    `ch:"window_s"`
 	Reason    string    `ch:"reason"`
 	Events    []string  `ch:"events"`
 }
@@ -404,12 +410,12 @@ const reportsBefore = int64(24 * time.Hour / time.Second)
 func (r *read) reportsOf(ctx context.Context, f ServiceFilter, span seconds) (of map[seriesOf]report, more bool, err error) {
 	narrow, args := oneOf(f.Clusters, f.Namespaces)
 	limit := r.store.limits.Counted
-	statement := fmt.Sprintf(`SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, events
+	statement := fmt.Sprintf(`SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, window_s, events
 FROM @.targets FINAL WHERE reported_at >= toDateTime64(%d, 3, 'UTC')%s ORDER BY reported_at DESC, series_id LIMIT %d`, max(span.from-reportsBefore, 0), narrow, limit+1)
 	of = map[seriesOf]report{}
 	err = rowsOf(ctx, r, statement, args, func(row *reportRow) error {
 		if more = len(of) == limit; !more {
-			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = reportOf(row.Reason, row.At, row.Since, row.Last, row.Events)
+			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = reportOf(row.Reason, row.At, row.Since, row.Last, row.Length, row.Events)
 		}
 		return nil
 	})
@@ -427,13 +433,15 @@ func (a *activities) enter(one *activeTarget, m moment) {
 		a.targetsOf[key]++
 	}
 	if boards := a.of[key]; boards != nil {
-		boards.any.count(one.Stored, one.Lost, one.LostS)
 		known, kinds := a.reports[seriesOf{key, one.Series}], one.Kinds
+		length := cmp.Or(known.length, one.Length)
+		boards.any.count(one.Stored, one.Lost, one.LostS)
+		boards.any.cells[0].met += (one.StoredS+length-1)/length + one.Unsized + starts(a.span.from, one.Reach, length)
 		if len(kinds) == 0 {
 			kinds = known.records
 		}
 		boards.enter(life{
-			now: m.at / 1000, first: one.First, last: one.Last, length: one.Length, born: one.Born, until: known.until, gone: known.gone,
+			now: m.at / 1000, first: one.First, last: one.Last, length: length, born: one.Born, until: known.until, gone: known.gone,
 		}, kinds)
 	}
 }

@@ -61,8 +61,8 @@ func fleetActivity(b *testing.B, s *store.Store, services int, from, to time.Tim
 SELECT %[1]d, start, cluster, namespace, service, arrayJoin(['', 'cpu', 'alloc', 'lock']), ['v1'], %[2]d, prints, toUnixTimestamp(start), toUnixTimestamp(start) + %[1]d, v, 100, v, 100,
   %[2]d, %[1]d * 1000000000, [1], ['profiler_skipped'], [0], [3], [0], [0], now64(3) FROM (SELECT number, %[3]s FROM numbers(%[4]d)) SETTINGS max_memory_usage = 2000000000`,
 		int(length.Seconds()), minutes, rows, services*spans))
-	exec(b, s, fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, first, last, recorded_length, any_length, born, kinds, stored, lost, lost_s, prints, rolled_at)
-SELECT %[1]d, start, cluster, namespace, service, cityHash64(service), toUnixTimestamp(start), toUnixTimestamp(start) + %[1]d, 60, 60, 1700000000, ['cpu', 'alloc', 'lock'], %[2]d, 0, 0, prints, now64(3)
+	exec(b, s, fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, first, last, recorded_length, any_length, born, kinds, stored, stored_s, stored_last, lost, lost_s, prints, rolled_at)
+SELECT %[1]d, start, cluster, namespace, service, cityHash64(service), toUnixTimestamp(start), toUnixTimestamp(start) + %[1]d, 60, 60, 1700000000, ['cpu', 'alloc', 'lock'], %[2]d, %[2]d * 60, toUnixTimestamp(start) + %[1]d, 0, 0, prints, now64(3)
 FROM (SELECT number, %[3]s FROM numbers(%[4]d)) SETTINGS max_memory_usage = 2000000000`, int(length.Seconds()), minutes, rows, services*spans))
 }
 

@@ -254,7 +254,7 @@ SELECT %d, start, cluster, namespace, service, type, groupUniqArrayArray(%d)(ver
 func sumTargets(length int64, rows string, at int64) string {
 	return fmt.Sprintf(`INSERT INTO @.target_activity (step_s, start, cluster, namespace, service, series_id, %s, rolled_at)
 SELECT %d, %s AS span, cluster, namespace, service, series_id, min(first), max(last), minIf(recorded_length, recorded_length > 0), min(any_length), min(born),
-  groupUniqArrayArray(kinds), sum(stored), sum(lost), sum(lost_s), sum(prints), fromUnixTimestamp64Milli(%d, 'UTC')
+  groupUniqArrayArray(kinds), sum(stored), if(countIf(stored > 0 AND stored_s = 0) > 0, 0, sum(stored_s)), max(stored_last), sum(lost), sum(lost_s), sum(prints), fromUnixTimestamp64Milli(%d, 'UTC')
 FROM @(%s) AS h GROUP BY span, cluster, namespace, service, series_id`,
 		targetActivityColumns, length, spanOf("h.start", length), at, rows)
 }

@@ -247,13 +247,13 @@ func (s *sources) services(m moment, narrow string) string {
 	return strings.Join(list, " UNION ALL ")
 }
 
-const targetActivityColumns = "first, last, recorded_length, any_length, born, kinds, stored, lost, lost_s, prints"
+const targetActivityColumns = "first, last, recorded_length, any_length, born, kinds, stored, stored_s, stored_last, lost, lost_s, prints"
 
 // headersOfTargets are windows, which may be of several headers, in the form of
 // target_activity.
 func headersOfTargets(condition string) string {
 	return `SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
-  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, if(has, length_s, 0) AS stored_s, if(has, last, 0) AS stored_last, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
   SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
     CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(` + fingerprint + `) AS prints, max(notEmpty(types) AND ` + recorded + `) AS has
   FROM @.profiles FINAL WHERE type = '' AND ` + condition + ` GROUP BY cluster, namespace, service, series_id, window_start)`

@@ -21,7 +21,7 @@ import (
 const fleetLives = 12 * time.Hour
 
 // randomFleet are windows of some services over that time: whole, without
-// samples, of two sessions, of two lengths, and missing ones.
+// samples, of two sessions, of two lengths, cut late or early, and missing ones.
 func randomFleet(random *rand.Rand, from time.Time) (windows []*profile.Window) {
 	for i, service := range []string{"cart", "cart", "login", "search"} {
 		m := newMaker(service, i)
@@ -30,7 +30,7 @@ func randomFleet(random *rand.Rand, from time.Time) (windows []*profile.Window) 
 		m.target.Namespace = []string{"shop", "bank"}[i/3]
 		for at := from.Add(time.Duration(random.IntN(90)) * time.Minute); at.Before(from.Add(fleetLives)); at = at.Add(m.length) {
 			m.target.Version = fmt.Sprintf("v%d", random.IntN(3))
-			switch random.IntN(8) {
+			switch random.IntN(10) {
 			case 0: // never comes
 			case 1:
 				windows = append(windows, m.withoutSamples(at, profile.SidecarRestarted))
@@ -43,6 +43,11 @@ func randomFleet(random *rand.Rand, from time.Time) (windows []*profile.Window) 
 				long := m.withoutSamples(at, profile.JVMStarting)
 				long.End = at.Add(70 * time.Minute)
 				windows = append(windows, long)
+			case 4: // cut late
+				windows = append(windows, m.lasting(at, 2*m.length))
+				at = at.Add(m.length)
+			case 5: // cut early
+				windows = append(windows, m.lasting(at, m.length/4), m.lasting(at.Add(m.length/4), m.length-m.length/4))
 			default:
 				windows = append(windows, m.window(at))
 			}

@@ -25,6 +25,7 @@ type board struct {
 type boardCell struct {
 	Account
 	expected    int64 // windows, while targets are being entered
+	met         int64 // of these, by stored windows
 	lostSeconds int64 // that windows without a recording stand for
 }
 
@@ -140,6 +141,19 @@ func starts(lo, hi, length int64) int64 {
 	return max((hi+length-1)/length-(lo+length-1)/length, 0)
 }
 
+// meet enters a stored window. It may be shorter than usual, as the first of a session
+// is, or longer, if it was cut late: it is those of the expected windows that begin in it.
+func (b *board) meet(window seconds, length int64) {
+	from := max(window.from, b.span.from)
+	for i := b.cellOf(from); i < len(b.cells); i++ {
+		cell := b.cell(i)
+		if cell.from >= window.to {
+			return
+		}
+		b.cells[i].met += starts(max(cell.from, from), min(cell.to, window.to), length)
+	}
+}
+
 // settle works out what is missing, once all targets are entered, and returns
 // the account of the whole range.
 func (b *board) settle(op string) (Account, error) {
@@ -148,7 +162,7 @@ func (b *board) settle(op string) (Account, error) {
 	var whole boardCell
 	for i := range b.cells {
 		whole.Account = whole.add(&b.cells[i].Account)
-		whole.expected += b.cells[i].expected
+		whole.expected, whole.met = whole.expected+b.cells[i].expected, whole.met+b.cells[i].met
 		if whole.overflows() {
 			return Account{}, &Error{Class: SumTooLarge, Op: op, Hint: narrow, Err: errors.New("a sum is 2^63 or more")}
 		}
@@ -175,7 +189,7 @@ func (b *board) spread() {
 			continue
 		}
 		last := i == len(b.cells)-1 // what is left over is of the time after the range
-		c.Windows.Lost = min(windows, max(c.expected-c.Windows.Stored, c.Windows.Lost))
+		c.Windows.Lost = min(windows, max(c.expected-c.met, c.Windows.Lost))
 		windows -= c.Windows.Lost
 		pool := profile.AddLosses(losses, c.Losses...)
 		c.Losses, losses = nil, nil
@@ -202,7 +216,7 @@ func durations(losses []profile.Loss) (sum time.Duration) {
 
 func (c *boardCell) settle(length int64) {
 	w := &c.Windows
-	w.Missing = max(c.expected-w.Stored-w.Lost, 0)
+	w.Missing = max(c.expected-c.met-w.Lost, 0)
 	w.Expected = w.Stored + w.Lost + w.Missing
 	w.Pending = min(w.Pending, w.Missing)
 	if w.Missing == 0 {
@@ -213,7 +227,7 @@ func (c *boardCell) settle(length int64) {
 	// charged with a minute.
 	share := float64(c.Time.Lived) / float64(c.expected)
 	open := c.Time.Lived - c.Time.Recorded - time.Duration(w.Lost*length)*time.Second
-	share = min(share, float64(max(open, 0))/float64(w.Missing))
+	share = min(share, float64(max(open, 0))/float64(w.Missing), float64(length)*float64(time.Second))
 	missed := func(r profile.Reason, windows int64) profile.Loss {
 		return profile.Loss{Outcome: profile.Dropped, Reason: r, Duration: time.Duration(share * float64(windows)).Round(time.Second)}
 	}

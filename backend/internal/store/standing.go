@@ -27,15 +27,17 @@ type reports struct {
 // report is what the last report of a target says of its life.
 type report struct {
 	until   int64 // Unix s; up to when its windows are expected: the report, or when it was seen to be gone
+	length  int64 // s, of a window, as it is set; 0 if not known
 	gone    bool
 	records []string // types; empty if not known
 }
 
-func reportOf(reason string, at, since, lastWindow time.Time, events []string) report {
-	if reason == string(profile.JVMExited) {
-		return report{seenGone(since, lastWindow), true, events}
+func reportOf(reason string, at, since, lastWindow time.Time, length uint32, events []string) report {
+	out := report{until: at.Unix(), length: int64(length), records: events}
+	if out.gone = reason == string(profile.JVMExited); out.gone {
+		out.until = seenGone(since, lastWindow)
 	}
-	return report{at.Unix(), false, events}
+	return out
 }
 
 // rolledHour is an hour whose roll-up has what had come at a time.
@@ -60,6 +62,7 @@ type standingRow struct {
 	Since  time.Time `ch:"since"`
 	Last   time.Time `ch:"last_window"`
 	Reason string    `ch:"reason"`
+	Length uint32    `ch:"window_s"`
 	Events []string  `ch:"events"`
 }
 
@@ -67,10 +70,10 @@ type standingRow struct {
 // as they are: what ClickHouse works out of them costs more to plan.
 func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spans []seconds) (*standing, error) {
 	limit := r.store.limits.Counted
-	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events\n"+
-		"UNION ALL SELECT %d, series_id, reported_at, since, last_window, reason, events FROM @.targets FINAL WHERE %s LIMIT %d", rowOfClock, rowOfTarget, scoped, limit+1)
+	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events\n"+
+		"UNION ALL SELECT %d, series_id, reported_at, since, last_window, reason, window_s, events FROM @.targets FINAL WHERE %s LIMIT %d", rowOfClock, rowOfTarget, scoped, limit+1)
 	if whole := wholeHours(spans); len(whole) > 0 {
-		statement += fmt.Sprintf("\nUNION ALL SELECT %d, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', [] FROM @.rolled_hours FINAL WHERE %s AND %s",
+		statement += fmt.Sprintf("\nUNION ALL SELECT %d, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', 0, [] FROM @.rolled_hours FINAL WHERE %s AND %s",
 			rowOfHour, scoped, inAny("hour", whole))
 	}
 	out := &standing{reports: reports{of: map[uint64]report{}}}
@@ -83,7 +86,7 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 		case len(out.reports.of) == limit:
 			out.reports.more = true
 		default:
-			out.reports.of[one.ID] = reportOf(one.Reason, one.At, one.Since, one.Last, one.Events)
+			out.reports.of[one.ID] = reportOf(one.Reason, one.At, one.Since, one.Last, one.Length, one.Events)
 			out.reports.unrecorded = out.reports.unrecorded || len(one.Events) > 0 && !slices.Contains(one.Events, string(t))
 		}
 		return nil

@@ -67,6 +67,13 @@ func (m *maker) window(start time.Time) *profile.Window {
 	return w
 }
 
+// lasting is a window of another length than usual.
+func (m *maker) lasting(start time.Time, length time.Duration) *profile.Window {
+	w := m.window(start)
+	w.End, w.Recorded.End = start.Add(length), start.Add(length)
+	return w
+}
+
 func (m *maker) set(t profile.Type) (profile.StackSet, profile.Coverage) {
 	b := profile.NewBuilder(t, profile.DefaultLimits())
 	for range m.stacks {

@@ -101,8 +101,10 @@ func statusOf(a *Account) CellStatus {
 		}
 	}
 	switch {
-	case w.Expected == 0:
+	case w.Expected == 0 && a.Time.Lived == 0:
 		return CellNone
+	case w.Expected == 0 && !lost: // a window that began before is longer than a cell
+		return CellOK
 	case w.Stored == 0 && w.Pending == w.Expected:
 		return CellPending
 	case w.Stored == 0:

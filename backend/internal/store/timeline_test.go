@@ -269,6 +269,84 @@ func TestRangesMayBeginInAGap(t *testing.T) {
 	}
 }
 
+// The first window of a session is shorter than the others, and one that was cut late is
+// longer: what they hold is not missing, in no answer, and what is missing is.
+func TestWindowsOfUnusualLengths(t *testing.T) {
+	const usual = time.Minute
+	at := func(seconds int) time.Time { return today().Add(time.Duration(seconds) * time.Second) }
+	s := storetest.Open(t, noSkew, patient)
+	tests := map[string]struct {
+		ends   []int // of windows that follow each other, s
+		lacks  int   // the start of one that did not come; -1 for none
+		want   store.WindowCount
+		silent bool // its sidecar has never reported
+	}{
+		"the first is short":                      {[]int{10, 60, 120, 180, 240, 300}, -1, store.WindowCount{Expected: 6, Stored: 6}, false},
+		"one was cut late":                        {[]int{60, 120, 240, 300}, -1, store.WindowCount{Expected: 4, Stored: 4}, false},
+		"both":                                    {[]int{25, 60, 240, 300}, -1, store.WindowCount{Expected: 4, Stored: 4}, false},
+		"the first is short and one is missing":   {[]int{10, 60, 120, 180, 240, 300}, 120, store.WindowCount{Expected: 6, Stored: 5, Missing: 1}, false},
+		"one was cut late and one is missing":     {[]int{60, 180, 240, 300}, 180, store.WindowCount{Expected: 4, Stored: 3, Missing: 1}, false},
+		"the first is short, and nobody reported": {[]int{10, 60, 120, 180, 240, 300}, -1, store.WindowCount{Expected: 6, Stored: 6}, true},
+		"one was cut late, and nobody reported":   {[]int{60, 120, 240, 300}, -1, store.WindowCount{Expected: 4, Stored: 4}, true},
+		"one is missing, and nobody reported":     {[]int{60, 120, 180, 240, 300}, 120, store.WindowCount{Expected: 5, Stored: 4, Missing: 1}, true},
+	}
+	for name, test := range tests {
+		m, from := newMaker(name, 0), 0
+		m.target.JVMStart = at(3)
+		for _, to := range test.ends {
+			if from != test.lacks {
+				insert(t, s, m.lasting(at(from), time.Duration(to-from)*time.Second))
+			}
+			from = to
+		}
+		if test.silent {
+			continue
+		}
+		status := store.TargetStatus{Target: m.target, State: "gone", Reason: profile.JVMExited, Since: at(300), WindowLength: usual}
+		if err := s.PutTargets(t.Context(), []store.TargetStatus{status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// From within a window on as well: what began before the range reaches into it.
+	for _, from := range []time.Time{at(0), at(130)} {
+		span := store.Range{From: from, To: at(600)}
+		counts := map[string]store.WindowCount{}
+		for name, test := range tests {
+			cells, whole, err := s.Timeline(t.Context(), selection(name, profile.CPU, from, at(600).Sub(from)), from, usual)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts[name] = whole.Windows
+			if from == at(0) && whole.Windows != test.want {
+				t.Errorf("%s: %+v, want %+v", name, whole, test.want)
+			}
+			for i, c := range cells {
+				here := store.Range{From: c.Start, To: c.Start.Add(usual)}
+				lacks := test.lacks >= 0 && !at(test.lacks).Before(here.From) && at(test.lacks).Before(here.To)
+				if none := !here.From.Before(at(300)); lacks != (c.Windows.Missing > 0) || none != (c.Status == store.CellNone) {
+					t.Errorf("%s: cell %d from %s on is %+v", name, i, here.From.Format(time.TimeOnly), c)
+				}
+			}
+		}
+		for _, source := range []string{"headers", "activity"} {
+			all, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, from, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range counts {
+				got := all.Activity[selection(name, "", from, 0).ServiceKey]
+				if got == nil || got.Windows != want || sumOf(got.Unclaimed) > time.Duration(want.Missing)*usual {
+					t.Errorf("%s: the list of services out of %s from %s on says %+v, want %+v", name, source, from.Format(time.TimeOnly), got, want)
+				}
+			}
+			if _, err := s.SumActivity(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec(t, s, "TRUNCATE TABLE @.activity_known") // now headers are read again
+	}
+}
+
 // A target that is known not to record a type owes no window of it, and what it
 // lost is no loss of the type.
 func TestTypesThatAreNotRecordedAreNotExpected(t *testing.T) {

@@ -166,7 +166,9 @@ type Kernel struct {
 
 // WindowCount counts windows. Expected = Stored + Lost + Missing, where
 // expected is what the targets should have sent between their first and their
-// last window of the range, or until now if they still report.
+// last window of the range, or until now if they still report. Windows that came count as
+// they are, also those that are shorter or longer than usual; those that are missing are of
+// the length that the target reports.
 type WindowCount struct {
 	Expected int64
 	Stored   int64 // arrived with a ledger for the type, perhaps without any sample

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -104,10 +105,11 @@ type windowCount struct {
 
 // targetWindows are those of a target. All times are Unix s.
 type targetWindows struct {
-	first, last int64 // start of the first, end of the last
-	recorded    int64 // s, length of the shortest with a recording; 0 if there is none
-	shortest    int64 // s
-	born        int64 // JVM start
+	first, last int64     // start of the first, end of the last
+	recorded    int64     // s, length of the shortest with a recording; 0 if there is none
+	shortest    int64     // s
+	born        int64     // JVM start
+	stored      []seconds // windows of a target whose length no report tells
 }
 
 // window is the latest window. lost says that one of its parts is without a
@@ -156,6 +158,9 @@ func (c *windowCount) add(h *windowHeader) {
 // settle enters the latest window, of which all headers have come.
 func (c *windowCount) settle() {
 	w := &c.last
+	if w.has {
+		c.enterStored(w)
+	}
 	if w.start < c.board.span.from || !w.has && !w.lost {
 		return
 	}
@@ -166,6 +171,20 @@ func (c *windowCount) settle() {
 	}
 	cell.Windows.Lost++
 	cell.lostSeconds += w.length
+}
+
+// enterStored enters a window, which may have begun before the range and reach into it, for
+// the windows that are expected of its target; one that is not counted has none.
+func (c *windowCount) enterStored(w *window) {
+	t, span := c.targets[w.series], seconds{w.start, w.start + w.length}
+	if t == nil || span.to <= c.board.span.from {
+		return
+	}
+	if length := c.board.reports.of[w.series].length; length > 0 {
+		c.board.meet(span, length)
+	} else {
+		t.stored = append(t.stored, span)
+	}
 }
 
 func (c *windowCount) enterTarget(h *windowHeader, start, length int64) {
@@ -210,9 +229,9 @@ func (c *windowCount) end(m moment) {
 	c.settle()
 	for series, t := range c.targets {
 		last := c.board.reports.of[series]
-		length := t.recorded
-		if length == 0 {
-			length = t.shortest
+		length := cmp.Or(last.length, t.recorded, t.shortest)
+		for _, span := range t.stored {
+			c.board.meet(span, length)
 		}
 		c.board.enter(life{first: t.first, last: t.last, length: length, born: t.born, until: last.until, gone: last.gone, now: m.at / 1000})
 	}

@@ -373,6 +373,16 @@ ALTER TABLE podflame_shard.samples ON CLUSTER 'main'
 ALTER TABLE podflame_shard.samples_1h_by_version ON CLUSTER 'main'
   MODIFY COLUMN value CODEC(GCD, T64, ZSTD(1));
 
+---- 00018_stored_seconds.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- stored_s: how long the windows are that a target stored, in s: the first one of a
+-- session is shorter than the others, and one that was cut late is longer. 0 in rows with
+-- stored windows: not known, from before there was the column. stored_last: their end.
+ALTER TABLE podflame_shard.target_activity ON CLUSTER 'main'
+  ADD COLUMN IF NOT EXISTS stored_s Int64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER stored,
+  ADD COLUMN IF NOT EXISTS stored_last Int64 DEFAULT 0 CODEC(ZSTD(1)) AFTER stored_s;
+
 ---- tables of all shards
 CREATE TABLE IF NOT EXISTS podflame_shard.goose_db_version ON CLUSTER 'main' (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}') ORDER BY version_id;
 CREATE OR REPLACE TABLE podflame.activity_known ON CLUSTER 'main' AS podflame_shard.activity_known ENGINE = Distributed('main', 'podflame_shard', 'activity_known', toUInt32(upto));

@@ -30,8 +30,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -42,17 +42,18 @@ FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(s
 ---- Overview
 SELECT * FROM (SELECT cluster, namespace, service, series_id, min(rows.first) AS first, max(rows.last) AS last,
   if(minIf(recorded_length, recorded_length > 0) > 0, minIf(recorded_length, recorded_length > 0), min(any_length)) AS length, min(rows.born) AS born,
-  groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, start >= toDateTime(<time>, 'UTC')) AS stored, sumIf(rows.lost, start >= toDateTime(<time>, 'UTC')) AS lost, sumIf(rows.lost_s, start >= toDateTime(<time>, 'UTC')) AS lost_s,
+  groupUniqArrayArray(rows.kinds) AS kinds, sumIf(rows.stored, start >= toDateTime(<time>, 'UTC')) AS stored, sumIf(rows.stored_s, start >= toDateTime(<time>, 'UTC')) AS stored_s, sumIf(rows.stored, rows.stored_s = 0 AND start >= toDateTime(<time>, 'UTC')) AS unsized,
+  maxIf(rows.stored_last, NOT start >= toDateTime(<time>, 'UTC')) AS reach, sumIf(rows.lost, start >= toDateTime(<time>, 'UTC')) AS lost, sumIf(rows.lost_s, start >= toDateTime(<time>, 'UTC')) AS lost_s,
   sumIf(rows.prints, start >= toDateTime(<time>, 'UTC')) AS prints, countIf(rows.lost > 0 AND rows.last > <time> AND NOT start >= toDateTime(<time>, 'UTC')) AS gaps
 FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
-  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, if(has, length_s, 0) AS stored_s, if(has, last, 0) AS stored_last, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
   SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
     CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') OR window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) AS rows GROUP BY cluster, namespace, service, series_id) ORDER BY series_id LIMIT 100001;
 
 SELECT cluster, namespace, service, n, e, least(toInt64(toUnixTimestamp(window_start)) + duration_s, <time>) - <time> AS inside_s, toInt64(toInt128(d) * inside_s / duration_s) AS lost_ns FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE type = '' AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') AND NOT (notEmpty(types) AND (recorded_end_ns > 0)) AND toUnixTimestamp(window_start) + duration_s > <time> AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') AND service IN {gaps:Array(String)};
 
-SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, events
+SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, window_s, events
 FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE reported_at >= toDateTime64(<time>, 3, 'UTC') ORDER BY reported_at DESC, series_id LIMIT 100001;
 
 SELECT cluster, namespace, service, type, groupUniqArrayArrayIf(100)(versions, type = '') AS all_versions, sum(windows) AS number, sumIf(prints, type = '') AS print, max(last) AS last_end, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, if(type = '', '', formatRow('RowBinary', sumResample(0, 180, 1)(stored_value, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0)), sumResample(0, 180, 1)(recorded_ns, greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0)), groupUniqArrayIf(greatest(intDiv(toInt64(toUnixTimestamp(start)) - <time>, 60), 0), stored_value = 0 AND stored_count > 0))) AS steps, if(sum(toInt128(recorded_ns)) >= 9223372036854775807, -1, toInt64(sum(toInt128(recorded_ns)))) AS ns,
@@ -91,8 +92,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, uniqExactIf((series_id, window_start), has) AS windows
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, pod AS name, stored_value, stored_count, series_id, window_start, p.type != '' AND (recorded_end_ns > 0) AS has FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p  WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -132,8 +133,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -155,7 +156,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY namespace, service, cluster, type LIMIT 30001 BY cluster, namespace LIMIT 40008;
 
 SELECT cluster, namespace, service, uniqExact(series_id) AS targets, sum(prints) AS print FROM (SELECT cluster, namespace, service, series_id, start, toInt64(toUnixTimestamp(start)) AS first, first + length_s AS last,
-  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
+  if(has, length_s, 0) AS recorded_length, length_s AS any_length, born, kinds, toInt64(has) AS stored, if(has, length_s, 0) AS stored_s, if(has, last, 0) AS stored_last, toInt64(NOT has) AS lost, if(has, 0, length_s) AS lost_s, prints FROM (
   SELECT cluster, namespace, service, series_id, window_start AS start, toInt64(max(duration_s)) AS length_s, toInt64(toUnixTimestamp(min(jvm_start))) AS born,
     CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) GROUP BY cluster, namespace, service ORDER BY namespace, service, cluster LIMIT 3751 BY cluster, namespace LIMIT 5001;
@@ -186,9 +187,9 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001
-UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', [] FROM (SELECT * FROM @.rolled_hours FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC'));
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001
+UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', 0, [] FROM (SELECT * FROM @.rolled_hours FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC'));
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -222,8 +223,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -257,8 +258,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT toInt64(0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
@@ -296,8 +297,8 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, CAST([], 'Array(LowCardinality(String))') AS events
-UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
 FROM (SELECT greatest(intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 3600), 0) AS cell, p.type AS of, o, e, n, v, c, d, y, cityHash64(series_id, window_start, received_at) AS print FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) AS p LEFT ARRAY JOIN loss_outcome AS o, loss_reason AS e, loss_value AS v, loss_count AS c, loss_duration_ns AS d, loss_bytes AS y, arrayEnumerate(loss_outcome) AS n WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND p.type IN ('', {type:String})
