@@ -317,7 +317,7 @@ func TestWindowsOfUnusualLengths(t *testing.T) {
 				t.Fatal(err)
 			}
 			counts[name] = whole.Windows
-			if from == at(0) && whole.Windows != test.want {
+			if from.Equal(at(0)) && whole.Windows != test.want {
 				t.Errorf("%s: %+v, want %+v", name, whole, test.want)
 			}
 			for i, c := range cells {
