@@ -30,7 +30,7 @@ import (
 var (
 	program = flag.String("load.backend", "", "path of the backend to load; empty: none is, and nothing measured")
 	windows = flag.Int("load.windows", 50_000, "windows of TestManyWindows")
-	soak    = flag.Duration("load.soak", 30*time.Minute, "how long TestSoak runs")
+	soak    = flag.Duration("load.soak", 45*time.Minute, "how long TestSoak runs")
 	pods    = flag.Int("load.pods", 1_000, "sidecars of TestFleetAfterAnOutage")
 	steady  = flag.Int("load.steady", 10_000, "pods of TestManyPods")
 	length  = flag.Duration("load.length", 15*time.Minute, "how long TestManyPods runs")

@@ -113,11 +113,19 @@ func watch(t *testing.T, ctx context.Context, read func(*testing.T) map[string]f
 	}
 }
 
-// flat says how each of some readings changed over the last two thirds of the time,
-// and fails if one grew by more than can be chance.
-func flat(t *testing.T, all []reading, names ...string) {
+// since are the readings from a time on.
+func since(all []reading, at time.Duration) []reading {
+	first := slices.IndexFunc(all, func(r reading) bool { return r.at >= at })
+	if first < 0 {
+		return nil
+	}
+	return all[first:]
+}
+
+// flat says how each of some readings changed, and fails if one grew by more than can be
+// chance. They begin when what is read has settled.
+func flat(t *testing.T, settled []reading, names ...string) {
 	t.Helper()
-	settled := all[len(all)/3:]
 	if len(settled) < minReadings {
 		t.Fatalf("%d readings are too few to see a slope in: let it run for longer", len(settled))
 	}
