@@ -55,6 +55,35 @@ test('the table alone has its names, and a notice its place, at 390 px', async (
 
 const CHECKOUT = 'cluster=prod-eu&namespace=shop&service=checkout&range=1h'
 
+/** By a pixel or two nobody means to scroll, but bars come, which take room and make more come. */
+test.each([390, 1440])('nothing scrolls by a few pixels at %d px', async width => {
+  await page.setViewportSize({ width, height: 900 })
+  for (const path of [
+    '/?range=1h',
+    `/profile?${CHECKOUT}`,
+    `/changes?${CHECKOUT}`,
+    `/compare?${CHECKOUT}`,
+    '/functions?range=1h',
+    '/targets',
+    '/ingest',
+  ]) {
+    await open(path)
+    const few = await page.locator('.app *').evaluateAll(all =>
+      all
+        .filter(e => {
+          const { overflowX, overflowY } = getComputedStyle(e)
+          const scrolls = (how: string, over: number) => /auto|scroll/.test(how) && over > 0 && over < 8
+          return (
+            scrolls(overflowY, e.scrollHeight - e.clientHeight) ||
+            scrolls(overflowX, e.scrollWidth - e.clientWidth)
+          )
+        })
+        .map(e => e.outerHTML.slice(0, 120)),
+    )
+    expect([path, ...few]).toEqual([path])
+  }
+})
+
 /** Three lines at most; names that wrap and what is in trouble take more. */
 test.each([
   ['/?range=1h', '.services-list tbody tr:not(:has(.loss-line, .verdict-link, .badge + .badge))'],
