@@ -360,6 +360,12 @@ type activeTarget struct {
 	Kinds     []string `ch:"kinds"`
 }
 
+// met is how many windows of a length its stored ones are, of those that are expected of
+// it from a time on.
+func (one *activeTarget) met(from, length int64) int64 {
+	return (one.StoredS+length-1)/length + one.Unsized + starts(from, one.Reach, length)
+}
+
 // activeTargets counts the windows of each target as the timeline does, of one more
 // than Limits.Counted if there are so many.
 func (r *read) activeTargets(ctx context.Context, f ServiceFilter, all *activities, m moment) (list []activeTarget, read uint64, err error) {
@@ -436,7 +442,7 @@ func (a *activities) enter(one *activeTarget, m moment) {
 		known, kinds := a.reports[seriesOf{key, one.Series}], one.Kinds
 		length := cmp.Or(known.length, one.Length)
 		boards.any.count(one.Stored, one.Lost, one.LostS)
-		boards.any.cells[0].met += (one.StoredS+length-1)/length + one.Unsized + starts(a.span.from, one.Reach, length)
+		boards.any.cells[0].met += one.met(a.span.from, length)
 		if len(kinds) == 0 {
 			kinds = known.records
 		}
