@@ -393,18 +393,13 @@ type seriesOf struct {
 	series uint64
 }
 
-// reportRow is the last report of a target.
-type reportRow struct {
-	Cluster   string    `ch:"cluster"`
-	Namespace string    `ch:"namespace"`
-	Service   string    `ch:"service"`
-	Series    uint64    `ch:"series_id"`
-	At        time.Time `ch:"reported_at"`
-	Since     time.Time `ch:"since"`
-	Last      time.Time `ch:"last_window"`
-	Length    uint32    `ch:"window_s"`
-	Reason    string    `ch:"reason"`
-	Events    []string  `ch:"events"`
+// targetReport is the last report of a target.
+type targetReport struct {
+	Cluster   string `ch:"cluster"`
+	Namespace string `ch:"namespace"`
+	Service   string `ch:"service"`
+	Series    uint64 `ch:"series_id"`
+	reportRow
 }
 
 // reportsBefore is how long before a range the last report of a target may be that has
@@ -419,9 +414,9 @@ func (r *read) reportsOf(ctx context.Context, f ServiceFilter, span seconds) (of
 	statement := fmt.Sprintf(`SELECT cluster, namespace, service, series_id, reported_at, since, last_window, reason, window_s, events
 FROM @.targets FINAL WHERE reported_at >= toDateTime64(%d, 3, 'UTC')%s ORDER BY reported_at DESC, series_id LIMIT %d`, max(span.from-reportsBefore, 0), narrow, limit+1)
 	of = map[seriesOf]report{}
-	err = rowsOf(ctx, r, statement, args, func(row *reportRow) error {
+	err = rowsOf(ctx, r, statement, args, func(row *targetReport) error {
 		if more = len(of) == limit; !more {
-			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = reportOf(row.Reason, row.At, row.Since, row.Last, row.Length, row.Events)
+			of[seriesOf{ServiceKey{row.Cluster, row.Namespace, row.Service}, row.Series}] = row.report()
 		}
 		return nil
 	})

@@ -32,10 +32,20 @@ type report struct {
 	records []string // types; empty if not known
 }
 
-func reportOf(reason string, at, since, lastWindow time.Time, length uint32, events []string) report {
-	out := report{until: at.Unix(), length: int64(length), records: events}
-	if out.gone = reason == string(profile.JVMExited); out.gone {
-		out.until = seenGone(since, lastWindow)
+// reportRow is what a row holds of the last report of a target.
+type reportRow struct {
+	At     time.Time `ch:"reported_at"`
+	Since  time.Time `ch:"since"`
+	Last   time.Time `ch:"last_window"`
+	Reason string    `ch:"reason"`
+	Length uint32    `ch:"window_s"`
+	Events []string  `ch:"events"`
+}
+
+func (row *reportRow) report() report {
+	out := report{until: row.At.Unix(), length: int64(row.Length), records: row.Events}
+	if out.gone = row.Reason == string(profile.JVMExited); out.gone {
+		out.until = seenGone(row.Since, row.Last)
 	}
 	return out
 }
@@ -53,24 +63,19 @@ const (
 	rowOfHour
 )
 
-// standingRow is a row of a standing: of the clock, of a target by its series or of an
-// hour by its Unix s.
+// standingRow is a row of a standing: of a target by its series, or of the clock or an
+// hour by its Unix s, which have a time in the place of a report's.
 type standingRow struct {
-	Row    uint8     `ch:"row"`
-	ID     uint64    `ch:"id"`
-	At     time.Time `ch:"at"`
-	Since  time.Time `ch:"since"`
-	Last   time.Time `ch:"last_window"`
-	Reason string    `ch:"reason"`
-	Length uint32    `ch:"window_s"`
-	Events []string  `ch:"events"`
+	Row uint8  `ch:"row"`
+	ID  uint64 `ch:"id"`
+	reportRow
 }
 
 // standing of a service and a type; hours are looked for within spans. Rows are read
 // as they are: what ClickHouse works out of them costs more to plan.
 func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spans []seconds) (*standing, error) {
 	limit := r.store.limits.Counted
-	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events\n"+
+	statement := fmt.Sprintf("SELECT %d AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events\n"+
 		"UNION ALL SELECT %d, series_id, reported_at, since, last_window, reason, window_s, events FROM @.targets FINAL WHERE %s LIMIT %d", rowOfClock, rowOfTarget, scoped, limit+1)
 	if whole := wholeHours(spans); len(whole) > 0 {
 		statement += fmt.Sprintf("\nUNION ALL SELECT %d, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', 0, [] FROM @.rolled_hours FINAL WHERE %s AND %s",
@@ -86,7 +91,7 @@ func (r *read) standing(ctx context.Context, key ServiceKey, t profile.Type, spa
 		case len(out.reports.of) == limit:
 			out.reports.more = true
 		default:
-			out.reports.of[one.ID] = reportOf(one.Reason, one.At, one.Since, one.Last, one.Length, one.Events)
+			out.reports.of[one.ID] = one.report()
 			out.reports.unrecorded = out.reports.unrecorded || len(one.Events) > 0 && !slices.Contains(one.Events, string(t))
 		}
 		return nil

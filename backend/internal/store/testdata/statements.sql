@@ -30,7 +30,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
@@ -92,7 +92,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, name, if(sum(toInt128(stored_value)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_value)))) AS sv, if(sum(toInt128(stored_count)) >= 9223372036854775807, -1, toInt64(sum(toInt128(stored_count)))) AS sc, uniqExactIf((series_id, window_start), has) AS windows
@@ -133,7 +133,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
@@ -187,7 +187,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001
 UNION ALL SELECT 2, toUInt64(toUnixTimestamp(hour)), rolled_at, rolled_at, rolled_at, '', 0, [] FROM (SELECT * FROM @.rolled_hours FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND (hour >= toDateTime(<time>, 'UTC') AND hour < toDateTime(<time>, 'UTC'));
 
@@ -223,7 +223,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
@@ -258,7 +258,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
@@ -297,7 +297,7 @@ FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}
 ORDER BY window_start, series_id
 SETTINGS compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;
 
-SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS at, at AS since, at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
+SELECT 0 AS row, toUInt64(0) AS id, now64(3, 'UTC') AS reported_at, reported_at AS since, reported_at AS last_window, '' AS reason, toUInt32(0) AS window_s, CAST([], 'Array(LowCardinality(String))') AS events
 UNION ALL SELECT 1, series_id, reported_at, since, last_window, reason, window_s, events FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} LIMIT 100001;
 
 SELECT cell, of, o, e, any(n > 0) AS has_loss, sumIf(print, n <= 1) AS prints, if(sum(toInt128(v)) >= 9223372036854775807, -1, toInt64(sum(toInt128(v)))) AS lost_value, if(sum(toInt128(c)) >= 9223372036854775807, -1, toInt64(sum(toInt128(c)))) AS lost_count, if(sum(toInt128(d)) >= 9223372036854775807, -1, toInt64(sum(toInt128(d)))) AS lost_ns, if(sum(toInt128(y)) >= 9223372036854775807, -1, toInt64(sum(toInt128(y)))) AS lost_bytes
