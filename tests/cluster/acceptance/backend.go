@@ -63,8 +63,10 @@ func (b *backend) get(ctx context.Context, path string, query url.Values, out an
 type (
 	amount struct{ Value, Count int64 }
 
+	windowCount struct{ Expected, Stored, Lost int }
+
 	coverage struct {
-		Windows                              struct{ Expected, Stored, Lost int }
+		Windows                              windowCount
 		Captured, Stored, Truncated, Dropped amount
 		Losses, NotCaptured                  []loss // after samples were taken, and where none were
 	}

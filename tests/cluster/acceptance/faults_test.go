@@ -254,7 +254,7 @@ func (s *step) nothingMissing(injure func()) {
 
 // everyWindow demands that each window of a span is stored, and that its ledger
 // adds up.
-func (s *step) everyWindow(namespace, service string, from, to time.Time) {
+func (s *step) everyWindow(namespace, service string, from, to time.Time) windowCount {
 	s.Helper()
 	got := s.accounted(namespace, service, from, to)
 	windows := got.Coverage.Windows
@@ -270,6 +270,7 @@ func (s *step) everyWindow(namespace, service string, from, to time.Time) {
 	}
 	s.measure("%s: %d windows expected, %d stored, over %.0f s", service, windows.Expected, windows.Stored, to.Sub(from).Seconds())
 	s.ledgerAddsUp(service, got)
+	return windows
 }
 
 // accounted waits until each window of a span is stored or told to be lost.

@@ -9,9 +9,12 @@ import (
 
 // manifest is the workload as YAML: what a person would write.
 func (w workload) manifest() string {
-	annotations := fmt.Sprintf("profiling.io/window: 10s\n%s: 4ms\n%s: \"true\"\n", contract.CPUInterval, contract.Enabled)
-	if w.namespace == labelledNamespace {
-		annotations = fmt.Sprintf("profiling.io/window: 10s\n%s: 4ms\n", contract.CPUInterval)
+	var annotations string
+	if !w.defaults {
+		annotations += fmt.Sprintf("%s: 10s\n%s: 4ms\n", contract.Window, contract.CPUInterval)
+	}
+	if w.namespace != labelledNamespace {
+		annotations += contract.Enabled + ": \"true\"\n"
 	}
 	annotations += w.annotations
 	metadata := fmt.Sprintf("metadata:\n  labels: {app: %s}\n  annotations:\n%s", w.name, indent(annotations, 4))

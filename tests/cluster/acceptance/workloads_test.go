@@ -33,6 +33,7 @@ type workload struct {
 	kind        string // Deployment unless given
 	spec        string // of the pod, in YAML
 	annotations string // besides the one that opts in
+	defaults    bool   // it asks for no window and no interval
 	samples     int64  // how many CPU samples its shares are judged by; 0: it is not profiled
 	reason      string // why it is not injected, as its status says; empty where it is
 	check       func(s *step, pod *corev1.Pod)
@@ -75,6 +76,8 @@ func allWorkloads() []workload {
 		})
 	}
 	return append(all,
+		workload{name: "defaults", claim: "a pod that asks for nothing but to be profiled: windows of a minute, and none is missing", namespace: annotatedNamespace, samples: loosely,
+			defaults: true, spec: knownUser + containers(java("app", java17, busy, ready)), check: wholeMinutes},
 		workload{name: "image-user", claim: "a user that only the image knows, where Pod Security baseline is enforced", namespace: baselineNamespace, samples: loosely,
 			spec: someUser + containers(java("app", images.JavaUserName("17"), busy, ready))},
 		workload{name: "root", claim: "root, where Pod Security baseline is enforced", namespace: baselineNamespace, samples: loosely,
@@ -227,6 +230,22 @@ func (s *step) profiled(pod *corev1.Pod) (found target) {
 		return false, fmt.Sprintf("%+v %v", targets, err)
 	})
 	return found
+}
+
+// wholeMinutes demands windows of the length that is the default. The first one
+// begins when the profiler does, and is shorter.
+func wholeMinutes(s *step, pod *corev1.Pod) {
+	const minutes = 3
+	begin := pod.Status.StartTime.Time
+	var end time.Time
+	s.until("some windows of a minute", func() (bool, string) {
+		end = s.profiled(pod).State.LastWindowEnd
+		return end.After(begin.Add(minutes * time.Minute)), fmt.Sprintf("until %s, the pod began at %s", end, begin)
+	})
+	got := s.everyWindow(pod.Namespace, pod.Labels["app"], begin, end)
+	if span := end.Sub(begin).Minutes(); float64(got.Expected) > span+1 {
+		s.Errorf("%d windows in %.1f minutes", got.Expected, span)
+	}
 }
 
 func everyType(s *step, pod *corev1.Pod) {
