@@ -37,7 +37,7 @@ func (q *Query) changes(ctx context.Context, r request) (any, error) {
 	out := api.Changes{
 		Type: r.sel.Type, Unit: r.sel.Type.Unit(), CountUnit: r.sel.Type.CountUnit(),
 		Base: sides[0].answer, Head: sides[1].answer,
-		Enough: result.Enough, Level: changes.Level, Tested: result.Tested, Changes: []api.Change{},
+		Enough: result.Enough && !r.cold && !r.base.cold, Level: changes.Level, Tested: result.Tested, Changes: []api.Change{},
 		Scanned: q.scanned(sides[0].cost, sides[1].cost),
 	}
 	for _, c := range result.Changes[:min(len(result.Changes), r.functions)] {
@@ -51,7 +51,8 @@ func (q *Query) changes(ctx context.Context, r request) (any, error) {
 }
 
 // Compare compares the newest version of a service in a span to the one before,
-// without the first minutes of each: a JVM that still compiles has other shares.
+// without the first minutes of each: a JVM that still compiles has other shares, and
+// where there are no others there is not enough to compare.
 // It takes its turn among the requests of people. The versions of the sides are
 // empty if there is only one.
 func (q *Query) Compare(ctx context.Context, key store.ServiceKey, t profile.Type, span store.Range, warmUp time.Duration) (*api.Changes, error) {
@@ -89,12 +90,15 @@ func (q *Query) withBase(ctx context.Context, r request) (request, error) {
 }
 
 // narrow leaves of a request a version and the time in which it sent windows:
-// blocks are cut out of that, and a short one needs enough of them as well.
+// blocks are cut out of that, and a short one needs enough of them as well. One that
+// has not been there for longer than the warm-up is not judged.
 func (r *request) narrow(v store.VersionSpan) {
 	r.sel.Versions = []string{v.Version}
 	r.rng = api.Range{From: v.First.UTC(), To: v.Last.UTC().Add(time.Second)}
 	if warm := r.rng.From.Add(r.warmUp); warm.Before(v.Last) {
 		r.rng.From = warm
+	} else {
+		r.cold = r.warmUp > 0
 	}
 	r.sel.Range = store.Range{From: r.rng.From, To: r.rng.To}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/api/apitest"
+	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
 )
@@ -44,6 +45,28 @@ func withSamples(w *profile.Window, random *rand.Rand, factor float64) *profile.
 	set, coverage := b.Build()
 	w.Sets, w.Coverage, w.Losses = []profile.StackSet{set}, []profile.Coverage{coverage}, nil
 	return w
+}
+
+// A version that is still warming up is not judged by how it does so, however many pods
+// it has, nor is another one by such a version.
+func TestNoVerdictOnAWarmUp(t *testing.T) {
+	from := now.Truncate(time.Minute).Add(-2*time.Hour - time.Minute)
+	key := store.ServiceKey{Cluster: "c1", Namespace: "shop", Service: "checkout"}
+	for _, c := range []struct {
+		first, last int // minutes of the roll-out, of which 2 begins in the middle
+		enough      bool
+	}{{0, 120, true}, {0, 69, false}, {0, 70, false}, {51, 120, false}, {0, 80, true}} {
+		h := newHarness(t, nil)
+		h.store.windows = rollout(from, 1.3)[2*c.first : 2*c.last]
+		key.Cluster = h.store.windows[0].Target.Cluster
+		got, err := h.query.Compare(t.Context(), key, profile.CPU, store.Range{From: from, To: now}, 10*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Enough != c.enough || got.Base.Blocks < 8 || got.Head.Blocks < 8 {
+			t.Errorf("minutes %d to %d: enough is %t of %d and %d blocks, want %t", c.first, c.last, got.Enough, got.Base.Blocks, got.Head.Blocks, c.enough)
+		}
+	}
 }
 
 func TestChangesNameTheSlowerMethod(t *testing.T) {

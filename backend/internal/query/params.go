@@ -61,6 +61,7 @@ type request struct {
 	byCount   bool          // the numbers of collapsed stacks
 	base      *request      // what the selection is compared to, if that is said
 	warmUp    time.Duration // of each version that is left out, where nothing says what the base is
+	cold      bool          // the version has windows of its warm-up only
 }
 
 // base is what a selection is compared to: the same, but for what is given; nil
