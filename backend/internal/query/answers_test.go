@@ -306,6 +306,19 @@ func TestServiceWithSumsThatAreTooLarge(t *testing.T) {
 	}
 }
 
+// lately is a profiled target with windows of some length that reported a while ago.
+func lately(t *testing.T, pod string, window, ago time.Duration) store.TargetStatus {
+	t.Helper()
+	target := profiletest.Target("checkout", pod)
+	extra, err := profile.EncodeReport(&profile.Report{Instance: "i", ReportedAt: now, Targets: []profile.TargetReport{
+		{Identity: target, State: profile.TargetState{State: profile.StateProfiled, WindowSeconds: int(window / time.Second)}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.TargetStatus{Target: target, State: "profiled", Extra: string(extra), ReportedAt: now.Add(-ago)}
+}
+
 func TestTargetsTellsTheSilentOnes(t *testing.T) {
 	h := newHarness(t, nil)
 	h.store.list = []store.TargetStatus{
@@ -313,12 +326,16 @@ func TestTargetsTellsTheSilentOnes(t *testing.T) {
 		{Target: profiletest.Target("checkout", "b"), State: "profiled", ReportedAt: now.Add(-time.Hour)},
 		{Target: profiletest.Target("checkout", "c"), State: "gone", ReportedAt: now.Add(-time.Hour)},
 		{Target: profiletest.Target("other", "d"), State: "profiled", ReportedAt: now},
+		lately(t, "e", time.Minute, 3*time.Minute),
+		lately(t, "f", time.Minute, 4*time.Minute),
+		lately(t, "g", 10*time.Second, time.Minute),
+		lately(t, "h", 10*time.Minute, 4*time.Minute), // it reports as often as others
 	}
 	got := apitest.Decode[api.Targets](t, h.Get(t, "/api/v1/targets?service=checkout&namespace=shop"))
-	if len(got.Targets) != 3 {
+	if len(got.Targets) != 7 {
 		t.Fatalf("targets are %+v", got.Targets)
 	}
-	for i, silent := range []bool{false, true, false} {
+	for i, silent := range []bool{false, true, false, false, true, true, true} {
 		if got.Targets[i].Silent != silent {
 			t.Errorf("silent of target %d is %v", i, got.Targets[i].Silent)
 		}

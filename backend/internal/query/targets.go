@@ -47,12 +47,12 @@ func (q *Query) target(t store.TargetStatus) api.Target {
 		text := profile.Explain(out.State.Reason)
 		out.Reason = &text
 	}
-	out.Silent = out.State.State != profile.StateGone && q.Now().Sub(t.ReportedAt) > patience(out.State.WindowSeconds)
+	out.Silent = out.State.State != profile.StateGone && q.Now().Sub(t.ReportedAt) > patience(min(out.State.WindowSeconds, defaultWindowSeconds))
 	return out
 }
 
-// patience is how long after a report, or after the end of a window, nothing
-// need have arrived: several windows.
+// patience is how long after the end of a window nothing need have arrived: several
+// windows. Reports come several times in a minute, however long windows are.
 func patience(windowSeconds int) time.Duration {
 	return 3*time.Duration(max(windowSeconds, 10))*time.Second + 15*time.Second
 }

@@ -602,7 +602,7 @@ export interface components {
             sidecarVersion: string;
             /** Format: date-time */
             reportedAt: string;
-            /** @description has not reported for several windows */
+            /** @description has not reported for several windows, or for some minutes */
             silent: boolean;
         };
         Targets: {
