@@ -19,7 +19,7 @@ type Limits struct {
 	Answer        time.Duration // from the end of a window's body to its answer; the rest of it is for the insert
 	BodyTimeout   time.Duration // to receive one body
 	Retention     time.Duration // older windows are refused
-	Ahead         time.Duration // windows that end later than this from now are refused
+	Ahead         time.Duration // windows with anything later than this from now are refused
 	RetryAfter    time.Duration // proposed to uploads that are turned away
 	Decode        profile.DecodeLimits
 }

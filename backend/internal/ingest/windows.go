@@ -170,9 +170,9 @@ func (in *Ingest) acceptable(w *profile.Window) error {
 		return api.Errorf(profile.OutsideRetention, "the window starts at %s, data is kept since %s",
 			w.Start.Format(time.RFC3339), oldest.UTC().Format(time.RFC3339))
 	}
-	if latest := now.Add(in.Limits.Ahead); w.End.After(latest) {
-		return api.Errorf(profile.InFuture, "the window ends at %s, more than %s after the backend's %s",
-			w.End.Format(time.RFC3339), in.Limits.Ahead, now.UTC().Format(time.RFC3339))
+	if latest, at := now.Add(in.Limits.Ahead), lastMoment(w); at.After(latest) {
+		return api.Errorf(profile.InFuture, "the window is of %s, more than %s after the backend's %s",
+			at.Format(time.RFC3339), in.Limits.Ahead, now.UTC().Format(time.RFC3339))
 	}
 	t := &w.Target
 	if t.Service == "" {
@@ -187,6 +187,15 @@ func (in *Ingest) acceptable(w *profile.Window) error {
 		}
 	}
 	return nil
+}
+
+// lastMoment is up to when a window knows anything. The last one of a JVM ends where
+// windows do, which may be long after the JVM has ended.
+func lastMoment(w *profile.Window) time.Time {
+	if w.Recorded.End.After(w.Start) {
+		return w.Recorded.End
+	}
+	return w.Start
 }
 
 // insert stores a window. It goes on when the sender hangs up: the retry finds the

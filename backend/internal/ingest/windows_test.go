@@ -16,6 +16,7 @@ import (
 	"github.com/podflame/podflame/backend/api/apitest"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
+	"github.com/podflame/podflame/backend/profile/profiletest"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -85,6 +86,30 @@ func TestReceiptComesOnlyAfterTheInsert(t *testing.T) {
 	apitest.Decode[api.Receipt](t, <-answered)
 	if h.store.windows[w.ID] == nil {
 		t.Error("receipt without a stored window")
+	}
+}
+
+// The last window of a JVM ends where windows do, however soon after its begin the JVM
+// has ended, and also where the sidecar's clock is a little ahead.
+func TestLastOfLongWindowsIsNoneOfTheFuture(t *testing.T) {
+	h := newHarness(t, nil)
+	for i, c := range []struct {
+		start, until time.Duration // of the recording, from now
+		code         int
+	}{
+		{15 * time.Second, 20 * time.Second, 200},
+		{15 * time.Second, h.ingest.Limits.Ahead + time.Second, 422},
+		{h.ingest.Limits.Ahead, h.ingest.Limits.Ahead, 200},
+		{h.ingest.Limits.Ahead + time.Second, 0, 422}, // it says only why there is nothing
+	} {
+		w := profiletest.Window(profiletest.Options{Seed: uint64(i), Start: now.Add(c.start), Length: 10 * time.Minute})
+		w.Recorded.End = now.Add(c.until)
+		if c.until < c.start {
+			w = profiletest.Lost(profiletest.Options{Seed: uint64(i), Start: now.Add(c.start), Length: 10 * time.Minute}, profile.JVMExited)
+		}
+		if code, answer := h.put(t, encode(t, w)); code != c.code {
+			t.Errorf("a window recorded from %s to %s from now on: %d %s, want %d", c.start, c.until, code, answer, c.code)
+		}
 	}
 }
 

@@ -181,7 +181,7 @@ func Targets(a *api.Targets, now time.Time, limit int, s Style) string {
 func targetRow(t api.Target, now time.Time) []cell {
 	last := "never"
 	if t.State.LastWindowEnd != nil {
-		last = ago(now.Sub(*t.State.LastWindowEnd))
+		last = ago(max(now.Sub(*t.State.LastWindowEnd), 0)) // that of a JVM which has ended ends where windows do
 	}
 	spool := "-"
 	if t.Spool.Windows > 0 {

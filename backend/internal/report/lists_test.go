@@ -52,6 +52,15 @@ func targets() *api.Targets {
 	return &api.Targets{Targets: list, Truncated: true}
 }
 
+// The last window of a JVM that has ended ends where windows do, which is still to come.
+func TestLastWindowIsNeverAhead(t *testing.T) {
+	end := noon.Add(35 * time.Second)
+	one := api.Target{State: profile.TargetState{State: profile.StateGone, LastWindowEnd: &end}}
+	if got := Targets(&api.Targets{Targets: []api.Target{one}}, noon, 1, Style{}); !strings.Contains(got, " 0s ago ") {
+		t.Errorf("the last window ends in 35 s, and the list says:\n%s", got)
+	}
+}
+
 func fleetTop() *api.FleetTop {
 	perSecond := 2e9
 	return &api.FleetTop{
