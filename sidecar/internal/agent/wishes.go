@@ -99,7 +99,7 @@ func (w *worker) followWish() {
 		w.log.Warn("what is asked for is not followed", "reason", profile.AnnotationRefused, "detail", wish.refused)
 	}
 	since := w.clock.Elapsed() - w.changed
-	if sameSettings(wish.settings, w.settings) || w.changed > 0 && since < w.config.Limits.ChangeInterval {
+	if sameSettings(wish.settings, w.settings) || w.changed > 0 && since+w.settings.Window/2 < w.config.Limits.ChangeInterval { // borders come a little early or late
 		return
 	}
 	w.log.Info("settings change by annotation", "events", strings.Join(wish.settings.Events, ","), "window", wish.settings.Window, "threads", wish.settings.Threads, "capture", wish.capture)

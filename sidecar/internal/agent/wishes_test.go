@@ -163,6 +163,33 @@ func TestAnnotationsChangeWhileTheJVMRuns(t *testing.T) {
 	}
 }
 
+// With windows of a minute, as long as changes are apart, the border after a change is
+// the next one that may bring another, whichever of them comes some moments late.
+func TestChangesComeAtTheNextBorder(t *testing.T) {
+	v := newWorld(t.TempDir(), t.Fatalf)
+	pod := podDirectory{dir: t.TempDir()}
+	v.config.Annotations, v.config.Settings.Window = pod.file(), contract.DefaultSettings().Window
+	v.config.Limits.ChangeInterval = DefaultLimits().ChangeInterval
+	v.lead(15)
+	v.clock.pass(2 * time.Minute)
+	for _, step := range []struct {
+		after  time.Duration
+		events string
+		want   string
+	}{
+		{0, "cpu,wall", "cpu,wall"}, {time.Minute - 20*time.Millisecond, "cpu", "cpu"}, {time.Minute + 20*time.Millisecond, "wall", "wall"}, {20 * time.Second, "cpu", "wall"},
+	} {
+		if err := pod.write(map[string]string{contract.Events: step.events}); err != nil {
+			t.Fatal(err)
+		}
+		v.clock.pass(step.after)
+		v.w.followWish()
+		if got := strings.Join(v.w.settings.Events, ","); got != step.want {
+			t.Errorf("%s after the change before, %s are recorded, want %s", step.after, got, step.want)
+		}
+	}
+}
+
 // The same in a real JVM: it gets wall samples, and goes on without them.
 func TestCaptureInAJVM(t *testing.T) {
 	t.Parallel()
