@@ -72,7 +72,8 @@ func (s *Store) apply(ctx context.Context, version int64, noted bool) ([]*goose.
 	db := sql.OpenDB(s.migrates())
 	defer func() { _ = db.Close() }()
 	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files, goose.WithTableName(s.cluster.all+"."+versionTable),
-		goose.WithDisableVersioning(!noted), goose.WithDisableGlobalRegistry(true))
+		goose.WithDisableVersioning(!noted), goose.WithDisableGlobalRegistry(true),
+		goose.WithIsolateDDL(true)) // else what ClickHouse refuses there is told as a closed connection
 	if err != nil {
 		return nil, err
 	}
