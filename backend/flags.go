@@ -93,7 +93,7 @@ type ingestFlags struct {
 	PerPod      int           `name:"max-uploads-per-pod" default:"4" env:"PODFLAME_MAX_UPLOADS_PER_POD" help:"Most uploads of one pod at a time."`
 	MaxDecoding int           `default:"4" env:"PODFLAME_MAX_DECODING" help:"Most windows that are decoded at a time; more wait."`
 	BodyTimeout time.Duration `default:"10s" env:"PODFLAME_BODY_TIMEOUT" help:"Time to receive one upload."`
-	PausedFile  string        `type:"path" env:"PODFLAME_PAUSED_FILE" help:"File of what sidecars must not profile, one CLUSTER/NAMESPACE/SERVICE and a reason in each line, * for all; read again when it changes."`
+	PausedFile  string        `type:"path" env:"PODFLAME_PAUSED_FILE" help:"File of what sidecars must not profile, one CLUSTER/NAMESPACE/SERVICE and a reason in each line, * for all; read again when it changes. Without the file nothing is paused."`
 	MaxAhead    time.Duration `default:"10m" env:"PODFLAME_MAX_AHEAD" help:"How far a sidecar's clock may be ahead of ours."`
 }
 

@@ -3,8 +3,10 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -19,7 +21,8 @@ import (
 //	CLUSTER/NAMESPACE/SERVICE  why
 //
 // where "*" stands for all. Empty lines and those that begin with "#" are left
-// out.
+// out. A file that is not there pauses nothing: it may be that of an optional
+// ConfigMap, made when it is needed and deleted to lift the pauses.
 type Pauses struct {
 	path string
 
@@ -40,8 +43,8 @@ const (
 	maxPauseWhy   = 200
 )
 
-// NewPauses reads the file; an empty path is that of no file. A file that cannot
-// be read is an error now, and later leaves what was read before.
+// NewPauses reads the file; an empty path is that of no file. A file that is there
+// and cannot be read is an error now, and later leaves what was read before.
 func NewPauses(path string) (*Pauses, error) {
 	p := &Pauses{path: path}
 	return p, p.read()
@@ -74,6 +77,10 @@ func (p *Pauses) read() error {
 	info, err := os.Stat(p.path)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) {
+		p.changed, p.lines, p.err = time.Time{}, nil, nil
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("look at the file of pauses: %w", err)
 	}

@@ -54,13 +54,42 @@ func TestPauses(t *testing.T) {
 	if why, err := p.Why(reported("prod", "shop", "checkout")); err != nil || why != "" {
 		t.Errorf("lifted: %q %v", why, err)
 	}
-	if _, err := NewPauses(filepath.Join(t.TempDir(), "absent")); err == nil {
-		t.Error("a file that is missing is no error")
+	if _, err := NewPauses(t.TempDir()); err == nil {
+		t.Error("a directory is read as a file")
 	}
 	if none, err := NewPauses(""); err != nil {
 		t.Error(err)
 	} else if why, err := none.Why(reported("a", "b", "c")); why != "" || err != nil {
 		t.Errorf("without a file: %q %v", why, err)
+	}
+}
+
+// A file that is made later pauses, and lifts the pauses when it is gone, each time.
+func TestPausesOfAFileThatComesAndGoes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "paused")
+	p, err := NewPauses(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want string) {
+		t.Helper()
+		if why, err := p.Why(reported("prod", "shop", "checkout")); err != nil || why != want {
+			t.Errorf("%q %v, want %q", why, err, want)
+		}
+	}
+	want("")
+	for range 2 {
+		if err := os.WriteFile(path, []byte("*/*/* incident 7"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)); err != nil { // the same file again
+			t.Fatal(err)
+		}
+		want("incident 7")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		want("")
 	}
 }
 
