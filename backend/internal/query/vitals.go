@@ -52,8 +52,8 @@ func NewVitals(q *Query, registry prometheus.Registerer) *Vitals {
 		targets: prometheus.NewDesc("podflame_targets", "Targets that reported within the last hour, by state.", []string{"state"}, nil),
 		oldest: prometheus.NewDesc("podflame_spool_oldest_seconds",
 			"Age of the oldest window that waits in the spool of a sidecar which still reports; 0 if none waits.", nil, nil),
-		free:  prometheus.NewDesc("podflame_store_disk_free_bytes", "Space left on the disk of ClickHouse that has most.", nil, nil),
-		total: prometheus.NewDesc("podflame_store_disk_bytes", "Size of that disk.", nil, nil),
+		free:  prometheus.NewDesc("podflame_store_disk_free_bytes", "Space left on the disk of ClickHouse that has most of it; of a cluster, on the shard that has least.", nil, nil),
+		total: prometheus.NewDesc("podflame_store_disk_bytes", "Size of the disk of ClickHouse that has most space left; of a cluster, on the shard that has least.", nil, nil),
 	}
 	registry.MustRegister(v)
 	return v

@@ -59,10 +59,10 @@ func TestVitals(t *testing.T) {
 podflame_spool_oldest_seconds 1200
 `
 	disk := `
-# HELP podflame_store_disk_bytes Size of that disk.
+# HELP podflame_store_disk_bytes Size of the disk of ClickHouse that has most space left; of a cluster, on the shard that has least.
 # TYPE podflame_store_disk_bytes gauge
 podflame_store_disk_bytes 100
-# HELP podflame_store_disk_free_bytes Space left on the disk of ClickHouse that has most.
+# HELP podflame_store_disk_free_bytes Space left on the disk of ClickHouse that has most of it; of a cluster, on the shard that has least.
 # TYPE podflame_store_disk_free_bytes gauge
 podflame_store_disk_free_bytes 10
 `
