@@ -41,7 +41,10 @@ func TestTroubleshootingIsTheTableOfReasons(t *testing.T) {
 func troubleshooting() string {
 	var page strings.Builder
 	page.WriteString("# Troubleshooting\n\nWritten from the table of reasons (package `reason`) by `make golden`; do not edit.\n\n" +
-		"A reason code is the same in log, metric label, API, annotation, Event and UI:\nsearch for it where you see it.\n")
+		"A reason code is the same in log, metric label, API, annotation, Event and UI:\nsearch for it where you see it.\n\n" +
+		"Flags (`--max-stacks`) are set by environment variables, as `--help` of each program says:\n" +
+		"those of the sidecar for all pods in\n[`PODFLAME_SIDECAR_SETTINGS`](../manifests/README.md#for-all-pods) of the webhook, those of backend\n" +
+		"and webhook in their [settings](../manifests/README.md#install).\n")
 	for _, part := range []struct {
 		title string
 		texts []reason.Text

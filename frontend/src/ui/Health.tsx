@@ -204,7 +204,7 @@ export function StoreBanner() {
   return (
     <div className="banner" role="alert">
       <strong>The store is unavailable.</strong> Data is queued in the sidecars and will appear here when
-      ClickHouse is back. {data.store.message}
+      ClickHouse takes it again. {data.store.message}
     </div>
   )
 }

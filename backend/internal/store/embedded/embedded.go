@@ -202,7 +202,7 @@ func lockDir(dir string) (*os.File, error) {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = ErrInUse
 		}
-		return nil, fmt.Errorf("lock %s: %w; stop it, or choose another directory with --clickhouse-dir", path, err)
+		return nil, fmt.Errorf("lock %s: %w; stop it, or choose another directory with --data-dir", path, err)
 	}
 	return file, nil
 }

@@ -65,6 +65,17 @@ describe('completeness', () => {
   test('without a store nothing else matters', () => {
     const verdict = verdictOf(healthOf(NOW, false), services, targets, missingOf(services))
     expect(verdict.tone).toBe('bad')
-    expect(verdict.text).toMatch(/^Nothing can be stored.* wait in \d+ sidecars/)
+    expect(verdict.text).toMatch(
+      /^Nothing can be stored: ClickHouse does not answer\. .* wait in \d+ sidecars/,
+    )
+    expect(verdict.todo).toMatch(/^Bring ClickHouse back\. Sidecars keep windows/)
+  })
+
+  test('a store that answers and takes nothing is told by what it says', () => {
+    const away = healthOf(NOW, false)
+    const full = { ...away, store: { ...away.store, version: '26.5.1', message: 'the disk is full' } }
+    const verdict = verdictOf(full, services, targets, missingOf(services))
+    expect(verdict.text).toMatch(/^Nothing can be stored: ClickHouse takes no windows\. /)
+    expect(verdict.todo).toMatch(/^Mend what it says: the disk is full\. Sidecars keep windows/)
   })
 })

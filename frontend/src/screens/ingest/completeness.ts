@@ -81,10 +81,13 @@ export function verdictOf(
 ): Verdict {
   const queue = queueOf(targets)
   if (health && !health.store.available) {
+    // Only who answers has a version: the others are full, or refuse what is written.
+    const answers = health.store.version !== ''
+    const what = answers ? 'ClickHouse takes no windows' : 'ClickHouse does not answer'
     return {
       tone: 'bad',
-      text: `Nothing can be stored: ClickHouse does not answer.${queueText(queue)}`,
-      todo: 'Bring ClickHouse back. Sidecars keep windows until their spools are full or too old, and send them then.',
+      text: `Nothing can be stored: ${what}.${queueText(queue)}`,
+      todo: `${answers ? `Mend what it says: ${health.store.message}` : 'Bring ClickHouse back'}. Sidecars keep windows until their spools are full or too old, and send them then.`,
     }
   }
   const silent = targets.filter(t => shownState(t) === 'silent').length
