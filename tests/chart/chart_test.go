@@ -322,6 +322,28 @@ networkPolicies: {egress: [{ports: [{port: 8443}]}]}
 	}
 }
 
+// What a container sets itself beats its settings, so that is only what nobody may
+// choose.
+func TestSettingsHold(t *testing.T) {
+	fixed := map[string]bool{"PODFLAME_NAMESPACE": true, "PODFLAME_CERTS": true, "GOMEMLIMIT": true}
+	for _, values := range []string{"", "clickhouse: {mode: external}", "people: {enabled: true}", "certificates: cert-manager"} {
+		found := mustRender(t, "podflame", "podflame-system", values)
+		if variables := at(found["Deployment podflame-backend"], "spec", "template", "spec", "containers", 0, "env"); variables != nil {
+			t.Errorf("with %q the backend has %v beside its settings", values, variables)
+		}
+		variables, _ := at(found["Deployment podflame-webhook"], "spec", "template", "spec", "containers", 0, "env").([]any)
+		for i := range variables {
+			if name, _ := at(variables[i], "name").(string); !fixed[name] {
+				t.Errorf("with %q the webhook has %s beside its settings", values, name)
+			}
+		}
+	}
+	found := mustRender(t, "podflame", "podflame-system", "backend: {settings: {PODFLAME_CLICKHOUSE_MEMORY: 2GB}}")
+	if memory := settingsOf(t, found, "podflame-backend")["PODFLAME_CLICKHOUSE_MEMORY"]; memory != "2GB" {
+		t.Errorf("the memory of ClickHouse is %v", memory)
+	}
+}
+
 // TestSettingsRestart: pods are replaced when their settings change, by an
 // annotation, as the name of the ConfigMap stays.
 func TestSettingsRestart(t *testing.T) {
