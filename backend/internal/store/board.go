@@ -26,6 +26,7 @@ type boardCell struct {
 	Account
 	expected    int64 // windows, while targets are being entered
 	met         int64 // of these, by stored windows
+	underway    bool  // a target that lives records a window in it that has not ended, or ended just now
 	lostSeconds int64 // that windows without a recording stand for
 }
 
@@ -73,13 +74,27 @@ type life struct {
 }
 
 // alive is the time in which windows of the target are expected. A JVM that
-// still lives owes whole windows only.
+// still lives owes whole windows only. The last window of one that has ended ends
+// where windows do, however early in it the JVM did.
 func (l life) alive() seconds {
-	until := l.until
-	if !l.gone {
+	last, until := l.last, l.until
+	switch {
+	case !l.gone:
 		until = until / l.length * l.length
+	case until > 0 && last-until <= l.length:
+		last = min(last, until+1) // the second in which it ended
 	}
-	return seconds{max(l.first, min(l.born, l.last)), max(l.last, until)}
+	return seconds{max(l.first, min(l.born, last)), max(last, until)}
+}
+
+// underway is the time of which no window need have come yet, if the target still
+// lives by its last report.
+func (l life) underway() seconds {
+	from := l.alive().to
+	if l.gone || l.until == 0 || from <= l.now-2*l.length-arrival {
+		return seconds{}
+	}
+	return seconds{from, min(l.until+l.length, l.now+1)} // with the second that it is now
 }
 
 // count enters windows of a target into a board of one cell.
@@ -102,6 +117,14 @@ func (b *board) enter(l life) {
 		b.lives = append(b.lives, part)
 		b.live(part, b.time)
 		b.expect(part, l.length, l.now)
+	}
+	b.mark(l.underway())
+}
+
+// mark marks the cells in which a window is under way.
+func (b *board) mark(underway seconds) {
+	for i := b.cellOf(underway.from); i < len(b.cells) && b.cell(i).from < underway.to; i++ {
+		b.cells[i].underway = b.cells[i].underway || overlap(b.cell(i), underway) > 0
 	}
 }
 

@@ -149,3 +149,24 @@ func TestFieldsAreFoundByTheNamesOfColumns(t *testing.T) {
 		t.Error("a column without a field is not told")
 	}
 }
+
+// What a window that is under way covers, by the last report of its target.
+func TestWindowsUnderWay(t *testing.T) {
+	const now = 6_000_000 // a whole minute
+	for name, one := range map[string]struct {
+		life life
+		want seconds
+	}{
+		"just begun":           {life{until: now}, seconds{now, now + 1}},
+		"reported in it":       {life{until: now - 5}, seconds{now - 60, now + 1}},
+		"the one before is on": {life{until: now - 65}, seconds{now - 120, now - 5}},
+		"silent for long":      {life{until: now - 200}, seconds{}},
+		"gone":                 {life{until: now - 5, gone: true}, seconds{}},
+		"has never reported":   {life{}, seconds{}},
+	} {
+		one.life.first, one.life.last, one.life.length, one.life.now = now-600, now-300, 60, now
+		if got := one.life.underway(); got != one.want {
+			t.Errorf("%s: %+v, want %+v", name, got, one.want)
+		}
+	}
+}

@@ -43,7 +43,9 @@ func (s *Store) timeline(ctx context.Context, sel Selection, first time.Time, st
 	out := make([]Cell, len(b.cells))
 	for i, c := range b.cells {
 		out[i] = Cell{Start: time.Unix(b.steps.first+int64(i)*b.steps.length, 0).UTC(), Account: c.Account}
-		out[i].Status = statusOf(&out[i].Account)
+		if out[i].Status = statusOf(&out[i].Account); out[i].Status == CellNone && c.underway {
+			out[i].Status = CellPending
+		}
 	}
 	coverage := b.coverage()
 	coverage.Cost = cost

@@ -172,6 +172,69 @@ func TestTargetIsChargedForItsOwnLife(t *testing.T) {
 	}
 }
 
+// A pod that ends early in a long window has not lived to its end: else two pods seem to
+// run where one takes over from the other.
+func TestTargetEndsWithinItsLastWindow(t *testing.T) {
+	s := storetest.Open(t, noSkew)
+	old, next := newMaker("cart", 0), newMaker("cart", 1)
+	end := today().Add(65 * time.Second)
+	next.target.JVMStart = end
+	for _, m := range []*maker{old, next} {
+		m.types = []profile.Type{profile.CPU}
+		insert(t, s, m.window(today().Add(time.Minute)))
+		status := store.TargetStatus{Target: m.target, Reason: profile.JVMExited, Since: today().Add(2 * time.Minute), WindowLength: time.Minute}
+		if m == old {
+			insert(t, s, m.window(today()))
+			status.Since = end.Add(-400 * time.Millisecond)
+		}
+		if err := s.PutTargets(t.Context(), []store.TargetStatus{status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sel := selection("cart", profile.CPU, today(), time.Hour)
+	whole, err := s.Coverage(t.Context(), sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Overview(t.Context(), store.ServiceFilter{Range: sel.Range}, sel.From, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lived, windows := 2*time.Minute, store.WindowCount{Expected: 3, Stored: 3}
+	of := all.Activity[sel.ServiceKey]
+	for name, got := range map[string]store.Time{"coverage": whole.Time, "the list of services": of.Types[profile.CPU].Time} {
+		if got.Lived != lived || got.Covered != lived {
+			t.Errorf("%s says %+v, want one target at a time for %s", name, got, lived)
+		}
+	}
+	if whole.Windows != windows || of.Windows != windows {
+		t.Errorf("windows are %+v, in the list %+v, want %+v", whole.Windows, of.Windows, windows)
+	}
+}
+
+// The window that is being recorded is no time without a target.
+func TestWindowUnderWayIsPending(t *testing.T) {
+	const length = 10 * time.Minute // the longest
+	s := storetest.Open(t, noSkew)
+	m := newMaker("cart", 0)
+	m.length, m.types = length, []profile.Type{profile.CPU}
+	begun := time.Now().UTC().Truncate(length)
+	m.target.JVMStart = begun.Add(-length)
+	insert(t, s, m.window(begun.Add(-length)))
+	if err := s.PutTargets(t.Context(), []store.TargetStatus{{Target: m.target, State: "profiled", WindowLength: length}}); err != nil {
+		t.Fatal(err)
+	}
+	cells, _, err := s.Timeline(t.Context(), selection("cart", profile.CPU, begun.Add(-2*length), 6*length), begun.Add(-2*length), length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range map[int]store.CellStatus{0: store.CellNone, 2: store.CellPending, 5: store.CellNone} {
+		if cells[i].Status != want {
+			t.Errorf("cell %d is %+v, want %s", i, cells[i], want)
+		}
+	}
+}
+
 func sumOf(losses []profile.Loss) (sum time.Duration) {
 	for _, l := range losses {
 		sum += l.Duration
