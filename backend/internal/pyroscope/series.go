@@ -16,7 +16,7 @@ import (
 )
 
 // maxSteps bounds the points of a series, as Prometheus does; mostPoints is what
-// Podflame's API is asked for, whose points are coarser.
+// Podflame's API is asked for, whose points are no finer than windows.
 const (
 	maxSteps   = 11_000
 	mostPoints = 1_000
@@ -138,7 +138,7 @@ func timelinesOf(ctx context.Context, from client.API, ask seriesRequest, t prof
 	if err != nil {
 		return nil, "", err
 	}
-	one.query.Set("points", strconv.Itoa(max(min(ask.steps(), mostPoints), 1)))
+	one.query.Set("points", strconv.Itoa(mostPoints))
 	if by != "" {
 		one.query.Set("by", by)
 		if ask.limit > 0 {
@@ -190,19 +190,28 @@ func split(answer *api.Series, ask seriesRequest, t profileType, fixed labels, b
 }
 
 // spread brings a timeline to other steps: what is in a step of ours is spread
-// evenly over it, so that neither a sum nor a rate changes.
+// evenly over it, so that neither a sum nor a rate changes; but of a window that goes
+// on after the range, what it has there is left out, or its rate would seem higher.
 func spread(answer *api.Series, ask seriesRequest, ours func(i int) cell) []cell {
 	out := make([]cell, ask.steps())
-	length := time.Duration(answer.StepSeconds) * time.Second
+	length, whole := time.Duration(answer.StepSeconds)*time.Second, ask.span.to.Sub(ask.span.from)
 	for i, p := range answer.Points {
 		c := ours(i)
 		begin := p.Start.Sub(ask.span.from)
-		end := min(begin+length, ask.span.to.Sub(ask.span.from))
-		for step := max(begin, 0) / ask.step; step < time.Duration(len(out)) && step*ask.step < end; step++ {
-			share := float64(min(end, (step+1)*ask.step)-max(begin, step*ask.step)) / float64(end-begin)
+		end := begin + length
+		if severalWindows(whole, length) { // those that begin within the range
+			end = min(end, whole)
+		}
+		for step := max(begin, 0) / ask.step; step < time.Duration(len(out)) && step*ask.step < min(end, whole); step++ {
+			share := float64(min(end, whole, (step+1)*ask.step)-max(begin, step*ask.step)) / float64(end-begin)
 			out[step].amount += c.amount * share
 			out[step].windows += c.windows * share
 		}
 	}
 	return out
 }
+
+// severalWindows says whether a step of an answer may be longer than a window: the API
+// makes it the shortest multiple with which a range has at most mostPoints, so there are
+// more than half as many then.
+func severalWindows(whole, length time.Duration) bool { return whole > length*mostPoints/2 }
