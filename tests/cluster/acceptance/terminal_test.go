@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/tests/cluster/images"
 )
@@ -49,6 +51,7 @@ func terminal(t *testing.T) {
 		s.measure("%s", strings.SplitN(shared.plugin(s, "top", "deploy/asked", "-n", annotatedNamespace, "--since", "1h", "--limit", "3"), "\n", 2)[0])
 	})
 	claim(t, group, "kubectl podflame capture makes a running pod record wall samples, without a restart", captureWall)
+	claimWithin(t, 8*time.Minute, group, "a ConfigMap stops profiling and lets it go on, and no pod is restarted", pauses)
 	claim(t, group, "a capture of a pod without a sidecar is refused, with the reason", func(s *step) {
 		output, err := shared.tryPlugin(s, "capture", "deploy/left-out", "-n", labelledNamespace, "--for", "30s")
 		if err == nil || !strings.Contains(output, "has no sidecar") || !strings.Contains(output, "opted_out") {
@@ -81,9 +84,36 @@ func captureWall(s *step) {
 		return err == nil && got.Total.Count > 0, fmt.Sprintf("%+v %v; targets: %s", got.Total, err, shared.targetsText(s, annotatedNamespace))
 	})
 	s.measure("wall samples %.0f s after the command", time.Since(begin).Seconds())
+	goesOn(s, &pod)
+}
+
+// pauses waits for the kubelet, which shows a ConfigMap to the backend within a minute
+// or two, also one that was not there when the backend's pod began.
+func pauses(s *step) {
+	pod := shared.readyPods(s, annotatedNamespace, "app=asked", 1)[0]
+	const why = "incident 7"
+	turns := func(command, state, detail string) {
+		s.Helper()
+		begin := time.Now()
+		shared.shell(s, command)
+		want := fmt.Sprintf("%s/app %s", pod.Name, state)
+		s.until(want, func() (bool, string) {
+			text := shared.targetsText(s, annotatedNamespace)
+			return strings.Contains(text, want) && strings.Contains(text, detail), text
+		})
+		s.measure("%s %.0f s after the command", state, time.Since(begin).Seconds())
+	}
+	turns("kubectl -n podflame-system create configmap podflame-paused --from-literal=paused='*/"+annotatedNamespace+"/asked  "+why+"'", "skipped paused", why)
+	turns("kubectl -n podflame-system delete configmap podflame-paused", "profiled", "")
+	goesOn(s, &pod)
+}
+
+// goesOn demands that the pod of the service that is asked for is as it was.
+func goesOn(s *step, pod *corev1.Pod) {
+	s.Helper()
 	now := shared.readyPods(s, annotatedNamespace, "app=asked", 1)[0]
-	if now.UID != pod.UID || !maps.Equal(restartsOf(&now), restartsOf(&pod)) {
-		s.Errorf("pod %s has restarts %v, then pod %s %v", pod.Name, restartsOf(&pod), now.Name, restartsOf(&now))
+	if now.UID != pod.UID || !maps.Equal(restartsOf(&now), restartsOf(pod)) {
+		s.Errorf("pod %s has restarts %v, then pod %s %v", pod.Name, restartsOf(pod), now.Name, restartsOf(&now))
 	}
 }
 
