@@ -34,11 +34,11 @@ type RunCmd struct {
 
 	NativeSidecar bool `env:"PODFLAME_NATIVE_SIDECAR" help:"Kubernetes ends this sidecar when the containers of its pod have ended."`
 
-	Cluster    string   `env:"PODFLAME_CLUSTER"`
-	Namespace  string   `env:"PODFLAME_NAMESPACE"`
-	Pod        string   `env:"PODFLAME_POD"`
-	PodUID     string   `env:"PODFLAME_POD_UID"`
-	Node       string   `env:"PODFLAME_NODE"`
+	Cluster    string   `env:"PODFLAME_CLUSTER" help:"Name of the cluster."`
+	Namespace  string   `env:"PODFLAME_NAMESPACE" help:"Namespace of the pod."`
+	Pod        string   `env:"PODFLAME_POD" help:"Name of the pod."`
+	PodUID     string   `env:"PODFLAME_POD_UID" help:"Uid of the pod."`
+	Node       string   `env:"PODFLAME_NODE" help:"Name of the pod's node."`
 	Service    string   `env:"PODFLAME_SERVICE" help:"Name of the service. Default: the main class."`
 	Version    string   `name:"service-version" env:"PODFLAME_VERSION" help:"Version of the service."`
 	Containers []string `env:"PODFLAME_CONTAINERS" help:"Profile the JVMs of these containers only."`
@@ -54,7 +54,7 @@ type RunCmd struct {
 
 	Threads bool `env:"PODFLAME_THREADS" default:"true" negatable:"" help:"Keep the name of each sample's thread group, such as http-nio-8080-exec-#. Names of threads may hold data of users."`
 
-	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals, threshold and threads while the pod runs."`
+	Annotations string `env:"PODFLAME_ANNOTATIONS_FILE" type:"path" help:"File with the pod's annotations, which change events, window, intervals, threshold, sample rate and threads while the pod runs, and ask for captures."`
 
 	SignalLaunchers bool `env:"PODFLAME_SIGNAL_LAUNCHERS" help:"Send the SIGQUIT that starts the attach listener also to JVMs that another program than java has started. It may take the signal for something else."`
 
