@@ -12,7 +12,7 @@ import (
 )
 
 // MetricsCmd prints the metrics of a running sidecar, whose image holds no other
-// HTTP client: kubectl exec POD -c podflame -- sidecar metrics.
+// HTTP client: kubectl exec POD -c podflame -- /usr/local/bin/sidecar metrics.
 type MetricsCmd struct {
 	Listen string `env:"PODFLAME_METRICS" default:"unix:${socket}" help:"Where the sidecar serves them: host:port, or unix:PATH."`
 }

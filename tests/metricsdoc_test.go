@@ -53,7 +53,7 @@ func metricsPage(t *testing.T) string {
 		{"Backend", "Port 8081, `/metrics`.", []string{"backend"}},
 		{"Webhook", "Port 8080, `/metrics`.", []string{"webhook", "certs/rotate"}},
 		{"Backend and webhook: certificates", "", []string{"certs"}},
-		{"Sidecar", "`kubectl exec POD -c podflame -- sidecar metrics`; on a port only with the annotation\n`profiling.io/metrics-port`. The backend tells what matters of all sidecars.", []string{"sidecar"}},
+		{"Sidecar", "`kubectl exec POD -c podflame -- /usr/local/bin/sidecar metrics`; on a port only with the annotation\n`profiling.io/metrics-port`. The backend tells what matters of all sidecars.", []string{"sidecar"}},
 	} {
 		fmt.Fprintf(&page, "\n## %s\n\n", part.title)
 		if part.where != "" {
