@@ -108,7 +108,7 @@ func (w *worker) followClock() bool {
 	}
 	w.log.Warn("the clock was set", "by", step.By)
 	w.line.Shift(step.By)
-	w.retry, w.suspect.at = w.retry.Add(step.By), w.suspect.at.Add(step.By)
+	w.retry, w.suspect.at, w.p.Start = w.retry.Add(step.By), w.suspect.at.Add(step.By), w.p.Start.Add(step.By)
 	w.marker.ClockSet(step)
 	return true
 }

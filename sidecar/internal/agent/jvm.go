@@ -42,6 +42,13 @@ type process struct {
 	watch    *ending.Watch
 }
 
+// now is the process with its start by the clock as it is set now: files and other
+// processes know no other one.
+func (p process) now() target.Process {
+	p.Start = p.procs.StartAt(p.StartTicks)
+	return p.Process
+}
+
 // Alive is asked every second.
 func (p process) Alive() bool {
 	if runs, known := p.watch.Runs(); known {
@@ -51,11 +58,11 @@ func (p process) Alive() bool {
 }
 
 func (p process) Look(ctx context.Context, known session.Known, ask bool) (session.View, error) {
-	return p.looker.Look(ctx, p.Process, p.dir, known, ask)
+	return p.looker.Look(ctx, p.now(), p.dir, known, ask)
 }
 
 func (p process) Run(ctx context.Context, library string, cmd asprof.Command) (asprof.Result, error) {
-	return p.profiler.Run(ctx, p.Process, library, cmd)
+	return p.profiler.Run(ctx, p.now(), library, cmd)
 }
 
 func (p process) Open(seen target.Recording) (f *os.File, err error) {
@@ -73,7 +80,7 @@ func (p process) Root() string { return p.procs.Path(p.PID, "root") }
 func (p process) CPUTime() (time.Duration, error) { return p.procs.CPUTime(p.PID) }
 
 func (p process) Ending(r ending.Recording, library string) ending.Ending {
-	return p.watch.End(p.Start, r, library)
+	return p.watch.End(p.now().Start, r, library)
 }
 
 func (p process) Forget() {

@@ -70,7 +70,7 @@ func (p Process) Key() string {
 type Finder struct {
 	root string
 	fs   procfs.FS
-	boot time.Time
+	boot bootTime
 	seen map[string]sight // by cacheKey
 
 	kubeletFile *regexp.Regexp
@@ -103,13 +103,14 @@ func NewFinder(root string) (*Finder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read boot time from %s/stat: %w", root, err)
 	}
-	boot := time.Unix(int64(stat.BootTime), 0)
+	boot := newBootTime(time.Unix(int64(stat.BootTime), 0), wallAtBoot)
 	return &Finder{root: root, fs: fs, boot: boot, seen: map[string]sight{}, kubeletFile: newKubeletFile()}, nil
 }
 
-// StartAt is when a process started that many ticks after boot.
+// StartAt is when a process started that many ticks after boot, by the clock as it
+// is set now.
 func (f *Finder) StartAt(ticks uint64) time.Time {
-	return f.boot.Add(time.Duration(ticks) * time.Second / clockTicks)
+	return f.boot.now().Add(time.Duration(ticks) * time.Second / clockTicks)
 }
 
 // Find returns the JVMs, ordered by pid. A process that ends while it is looked
@@ -148,6 +149,7 @@ func (f *Finder) Find(ctx context.Context) ([]Process, error) {
 func (f *Finder) sight(pid int, before sight) (sight, bool) {
 	if before.scans > 0 {
 		before.scans--
+		before.process.Start = f.StartAt(before.process.StartTicks)
 		return before, true
 	}
 	p, err := f.Process(pid)

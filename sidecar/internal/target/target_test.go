@@ -156,6 +156,29 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A start is told by the clock as it is set, also of a process that starts after the
+// clock was set, and of one that was seen before.
+func TestStartMovesWithTheClock(t *testing.T) {
+	r := newTree(t, proc{pid: 10, nspid: 1, ticks: 12345, maps: []string{libjvm}, args: []string{"java", "Main"}})
+	r.write("self/stat", "")
+	f := r.finder()
+	var set time.Duration
+	f.boot = newBootTime(f.boot.read, func() time.Time { return time.Unix(1700000000, 0).Add(set) })
+	start := time.UnixMilli(1700000000_000 + 123450)
+	for _, step := range []struct{ set, want time.Duration }{
+		{0, 0}, {300 * time.Millisecond, 0}, {-time.Hour, -time.Hour}, {2 * time.Second, 2 * time.Second}, {time.Hour, time.Hour},
+	} {
+		set = step.set
+		found, err := f.Find(t.Context())
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		if got := found[0].Start.Sub(start); got != step.want {
+			t.Errorf("with the clock set by %s, the start moved by %s, want %s", step.set, got, step.want)
+		}
+	}
+}
+
 // elfWith returns the smallest object file with a section of that name.
 func elfWith(t *testing.T, section string) []byte {
 	t.Helper()
