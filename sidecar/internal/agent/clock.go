@@ -11,6 +11,7 @@ import (
 type Clock interface {
 	Now() time.Time         // of the wall; it may be set
 	Elapsed() time.Duration // since the boot of the kernel; nobody can set it
+	Awake() time.Duration   // of that, without the time in which the machine slept
 }
 
 type systemClock struct{}
@@ -21,20 +22,33 @@ func SystemClock() Clock { return systemClock{} }
 // Now has no monotonic part: recordings and other processes have none.
 func (systemClock) Now() time.Time { return time.Now().Round(0) }
 
-func (systemClock) Elapsed() time.Duration {
+func (systemClock) Elapsed() time.Duration { return kernelTime(unix.CLOCK_BOOTTIME) }
+func (systemClock) Awake() time.Duration   { return kernelTime(unix.CLOCK_MONOTONIC) }
+
+// kernelTime reads a clock that every kernel since 2.6.39 has.
+func kernelTime(clock int32) time.Duration {
 	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // every kernel since 2.6.39 has it
+	_ = unix.ClockGettime(clock, &t)
 	return time.Duration(t.Nano())
 }
 
-// clockWatch notices that the wall clock was set.
+// clockWatch notices that the wall clock was set, and that the machine has slept.
 type clockWatch struct {
-	clock Clock
-	zero  time.Time     // the wall when Elapsed was 0
-	last  time.Duration // Elapsed when it was last right
+	clock  Clock
+	zero   time.Time     // the wall when Elapsed was 0
+	last   time.Duration // Elapsed when it was last right
+	asleep time.Duration // how long the machine had slept when it was last asked
 }
 
-func watchClock(c Clock) clockWatch { return clockWatch{c, c.Now().Add(-c.Elapsed()), c.Elapsed()} }
+func watchClock(c Clock) clockWatch {
+	return clockWatch{c, c.Now().Add(-c.Elapsed()), c.Elapsed(), asleep(c)}
+}
+
+// asleep is how long the machine has slept since its boot.
+func asleep(c Clock) time.Duration {
+	elapsed := c.Elapsed() // first: a pause of this process is no sleep
+	return elapsed - c.Awake()
+}
 
 // minStep is by how much a clock must have been set to be noticed; less is the
 // clock's drift being corrected.
@@ -64,6 +78,18 @@ func (w *clockWatch) stepped() bool {
 	}
 	w.last = now
 	return false
+}
+
+// sleeps says whether the machine has slept since slept was asked.
+func (w *clockWatch) sleeps() bool { return asleep(w.clock)-w.asleep >= minStep }
+
+// slept says whether the machine has slept since the last call.
+func (w *clockWatch) slept() bool {
+	if !w.sleeps() {
+		return false
+	}
+	w.asleep = asleep(w.clock)
+	return true
 }
 
 // step returns how the clock was set since the last call, on the clock before

@@ -121,6 +121,7 @@ func (w *worker) makeWindow(ctx context.Context, r *session.Recording, f *os.Fil
 	}
 	window := w.newWindow(r.Session, part.Start, part.End)
 	result.AddTo(window)
+	window.Recorded.End = earlier(window.Recorded.End, window.Recorded.Start.Add(profile.MaxWindowSeconds*time.Second))
 	window.KernelCPU = w.account.Between(window.Recorded.Start, window.Recorded.End)
 	window.NoticeKernelCPU()
 	noticeAdapted(window, r)
@@ -200,9 +201,7 @@ func (w *worker) missing(ctx context.Context, r *session.Recording, now time.Tim
 			end = earlier(end, started)
 		}
 	}
-	t := timed{line: w.line.Clone()}
-	t.gaps = t.line.Lost(profile.Span{Start: r.Started.Add(r.Shift), End: end}, profile.RecordingMissing)
-	return w.putGaps(ctx, t, nil)
+	return w.tellLost(ctx, profile.Span{Start: r.Started.Add(r.Shift), End: end}, profile.RecordingMissing)
 }
 
 // consume marks the bytes of a window that is in the spool as consumed.

@@ -113,10 +113,11 @@ func (w *worker) followClock() bool {
 	return true
 }
 
-// clockSet goes on at the usual pace after the clock was set. The windows of a
-// session must not lie before those that it has made, nor contain the step: it
-// gets a new recording, and what the old one holds is read as the old clock had
-// it.
+// clockSet goes on at the usual pace after the clock was set, or the machine has slept.
+// The windows of a session must not lie before those that it has made, nor contain the
+// step: it gets a new recording, and what the old one holds is read as the old clock
+// had it. The ticks by which a recording tells the times of its chunks may stand still
+// while the machine sleeps, so no later chunk may follow in it.
 func (w *worker) clockSet(ctx context.Context) {
 	now := w.clock.Now()
 	switch {

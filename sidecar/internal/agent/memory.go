@@ -187,9 +187,7 @@ func (w *worker) settle(ctx context.Context, r *session.Recording) error {
 	if r.Until.IsZero() || r.Why == profile.JVMExited {
 		return nil
 	}
-	t := timed{line: w.line.Clone()}
-	t.gaps = t.line.Lost(profile.Span{Start: r.Started.Add(r.Shift), End: r.Until.Add(r.Shift)}, r.Why)
-	return w.putGaps(ctx, t, nil)
+	return w.tellLost(ctx, profile.Span{Start: r.Started.Add(r.Shift), End: r.Until.Add(r.Shift)}, r.Why)
 }
 
 // cleanUp removes the JVM's directory when nothing in it is needed any more.

@@ -72,8 +72,8 @@ func (w *worker) startedBefore(at time.Time) bool {
 }
 
 // longestGap is what one window tells at most of the time that nobody recorded:
-// a sidecar may have been away for days, and a window is no longer than
-// profile.MaxWindowSeconds.
+// a sidecar may have been away, or the machine asleep, for days, and a window is no
+// longer than profile.MaxWindowSeconds.
 const longestGap = time.Hour
 
 // tellUpTo tells the time up to a moment. The last window of it has the losses.
@@ -90,6 +90,18 @@ func (w *worker) putTold(ctx context.Context, to time.Time, losses []profile.Los
 	t := timed{line: w.line.Clone()}
 	t.gaps = t.line.Tell(to)
 	return w.putGaps(ctx, t, losses)
+}
+
+// tellLost tells a span of which nothing can be read, as far as that is not told yet.
+func (w *worker) tellLost(ctx context.Context, span profile.Span, reason profile.Reason) error {
+	for from := span.Start; from.Before(span.End); from = from.Add(longestGap) {
+		t := timed{line: w.line.Clone()}
+		t.gaps = t.line.Lost(profile.Span{Start: from, End: earlier(from.Add(longestGap), span.End)}, reason)
+		if err := w.putGaps(ctx, t, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // known is up to when it is known that nobody recorded what no window holds. A

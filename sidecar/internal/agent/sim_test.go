@@ -30,10 +30,12 @@ import (
 type fakeClock struct {
 	wall    time.Time
 	elapsed time.Duration
+	slept   time.Duration
 }
 
 func (c *fakeClock) Now() time.Time         { return c.wall }
 func (c *fakeClock) Elapsed() time.Duration { return c.elapsed }
+func (c *fakeClock) Awake() time.Duration   { return c.elapsed - c.slept }
 
 func (c *fakeClock) pass(d time.Duration) { c.wall, c.elapsed = c.wall.Add(d), c.elapsed+d }
 
@@ -52,7 +54,7 @@ type simulated struct {
 	path    string
 	chunk   int64 // offset of the chunk that is written
 	started time.Time
-	since   time.Duration // Elapsed at its start
+	since   time.Duration // Awake at its start
 
 	loaded  bool // our library
 	foreign bool // somebody else's session runs
@@ -185,12 +187,12 @@ const fakeChunk = 84 // bytes: a header, the number of samples, and what the hea
 
 func (s *simulated) beginChunk() {
 	end, _ := s.file.Seek(0, io.SeekEnd)
-	s.chunk, s.started, s.since = end, s.clock.wall, s.clock.elapsed
+	s.chunk, s.started, s.since = end, s.clock.wall, s.clock.Awake()
 	_, _ = s.file.WriteAt(s.header(false), s.chunk)
 }
 
 func (s *simulated) finishChunk() {
-	samples := (s.clock.elapsed - s.since).Milliseconds()
+	samples := (s.clock.Awake() - s.since).Milliseconds()
 	_, _ = s.file.WriteAt(binary.BigEndian.AppendUint64(s.header(true), uint64(samples)), s.chunk)
 	_, _ = s.file.WriteAt(make([]byte, 8), s.chunk+fakeChunk-8)
 	s.taken += samples
@@ -329,10 +331,16 @@ func (v *world) away(seconds int) {
 
 func (v *world) pass(d time.Duration) {
 	v.clock.pass(d)
-	if v.jvm.file != nil && v.clock.elapsed-v.jvm.since >= v.longest*5/4 {
+	if v.jvm.file != nil && v.clock.Awake()-v.jvm.since >= v.longest*5/4 {
 		v.jvm.finishChunk()
 		v.jvm.beginChunk()
 	}
+}
+
+// sleep lets time pass in which nothing on the machine runs.
+func (v *world) sleep(d time.Duration) {
+	v.clock.pass(d)
+	v.clock.slept += d
 }
 
 // kill ends the sidecar without a word.
@@ -369,6 +377,9 @@ func (v *world) check() {
 			v.fail("window %s of %s is there twice", w.ID, w.Start)
 		}
 		seen[w.ID] = true
+		if length := w.End.Sub(w.Start); length > profile.MaxWindowSeconds*time.Second {
+			v.fail("a window of %s, which the backend refuses", length)
+		}
 		if w.Session != "" && w.End.Sub(w.Start) > 2*v.longest && !v.patient {
 			v.fail("window of %s", w.End.Sub(w.Start))
 		}

@@ -95,7 +95,7 @@ func (w *worker) run(ctx context.Context) {
 				w.finish(ctx)
 				return
 			}
-			if w.pause.on() == paused && !w.watch.stepped() {
+			if w.pause.on() == paused && !w.watch.stepped() && !w.watch.sleeps() {
 				goto wait
 			}
 		case <-wake.C:
@@ -109,7 +109,7 @@ func (w *worker) step(ctx context.Context) time.Time {
 	if ctx.Err() != nil {
 		return w.clock.Now()
 	}
-	if w.followClock() {
+	if set, slept := w.followClock(), w.watch.slept(); set || slept {
 		w.clockSet(ctx)
 	}
 	if w.pause.on() && w.session() != "" {

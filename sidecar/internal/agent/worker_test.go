@@ -46,6 +46,33 @@ func (v *world) checkWhole(t *testing.T) {
 	}
 }
 
+// sleepFor is a story in which the machine sleeps. What is recorded afterwards is of
+// the time at which it was.
+func sleepFor(length time.Duration) func(*testing.T, *world) {
+	return func(t *testing.T, v *world) {
+		v.lead(35)
+		v.patient = true
+		v.sleep(length)
+		woke, before := v.clock.wall, len(v.spool.profiled())
+		v.lead(35)
+		v.finish(t)
+		since := 0
+		for _, w := range v.spool.profiled()[before:] {
+			if !w.Recorded.Start.Before(woke) && !w.Recorded.End.After(v.clock.wall) {
+				since++
+			}
+		}
+		if since < 3 {
+			t.Errorf("%d windows are of the 35s after it woke", since)
+		}
+		for _, w := range v.spool.all() {
+			if w.Recorded.End.Sub(w.Recorded.Start) > w.End.Sub(w.Start)+2*v.longest {
+				t.Errorf("a window of %s says that it holds %s", w.End.Sub(w.Start), w.Recorded.End.Sub(w.Recorded.Start))
+			}
+		}
+	}
+}
+
 func TestStories(t *testing.T) {
 	tests := map[string]struct {
 		story func(t *testing.T, v *world)
@@ -78,11 +105,6 @@ func TestStories(t *testing.T) {
 			v.comeBack()
 			v.lead(25)
 			v.finish(t)
-			for _, told := range v.spool.all() {
-				if length := told.End.Sub(told.Start); length > profile.MaxWindowSeconds*time.Second {
-					t.Errorf("a window of %s, which the backend refuses", length)
-				}
-			}
 		}, map[profile.Reason]time.Duration{profile.SidecarRestarted: 48 * time.Hour}},
 		"the marker and the journal are lost": {func(t *testing.T, v *world) {
 			v.lead(25)
@@ -180,6 +202,8 @@ func TestStories(t *testing.T) {
 			v.lead(40)
 			v.finish(t)
 		}, nil},
+		"the machine sleeps":                {sleepFor(10 * time.Minute), nil},
+		"the machine sleeps over a weekend": {sleepFor(60 * time.Hour), nil},
 		"a JVM is not attached to at once": {func(t *testing.T, v *world) {
 			v.w.retry = v.clock.wall.Add(8 * time.Second) // a border of windows lies before
 			v.lead(60)
@@ -546,7 +570,7 @@ func TestHistories(t *testing.T) {
 		for range rapid.IntRange(1, 10).Draw(t, "events") {
 			v.lead(rapid.IntRange(0, 15).Draw(t, "seconds"))
 			switch event := rapid.SampledFrom([]string{
-				"kill", "restart", "hang", "answer", "session ends", "foreign", "no foreign", "spool", "decoder", "pause", "go on", "set clock", "marker", "annotations",
+				"kill", "restart", "hang", "answer", "session ends", "foreign", "no foreign", "spool", "decoder", "pause", "go on", "set clock", "sleep", "marker", "annotations",
 			}).Draw(t, "event"); event {
 			case "kill":
 				v.kill()
@@ -587,6 +611,9 @@ func TestHistories(t *testing.T) {
 				v.w.pause.set(nil)
 			case "set clock":
 				v.set(steps.Draw(t, "by"))
+				v.lead(1)
+			case "sleep":
+				v.sleep(time.Duration(rapid.SampledFrom([]int{1, 3, 90, 4_000, 400_000}).Draw(t, "asleep")) * time.Second)
 				v.lead(1)
 			case "annotations":
 				window := rapid.SampledFrom([]string{"5s", "7s", "10s", "20s", "1ms"}).Draw(t, "window")

@@ -24,7 +24,8 @@ func (g group) bytesEnd() int64 {
 // never change: so a window that is made twice is made of the same chunks. A
 // chunk belongs to the window of its middle, because one that ends at a
 // boundary ends a little behind it. A chunk much longer than a window (nobody
-// asked for one while the sidecar was down) makes a longer window.
+// asked for one while the sidecar was down, or the machine slept) makes a longer
+// window, up to the longest that a backend takes.
 //
 // The headers are the application's to forge, and those of a clock that is set
 // contradict each other. Times outside of possible are replaced by the nearest
@@ -52,6 +53,7 @@ func groupChunks(chunks []jfr.Chunk, grid Grid, possible profile.Span) []group {
 		if border := grid.border(span.End); border.After(g.end) {
 			g.end = border
 		}
+		g.bound(grid)
 	}
 	for i := 1; i < len(groups); i++ {
 		if groups[i-1].end.After(groups[i].start) {
@@ -59,6 +61,23 @@ func groupChunks(chunks []jfr.Chunk, grid Grid, possible profile.Span) []group {
 		}
 	}
 	return groups
+}
+
+// bound makes the window no longer than a window may be. What of its chunk's time is
+// beyond it is in no window.
+func (g *group) bound(grid Grid) {
+	longest := Floor(g.start.Add(profile.MaxWindowSeconds*time.Second), grid.Window)
+	if g.end.After(longest) {
+		g.end = longest
+		g.span.End = earlier(g.span.End, longest)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // within is the time of a chunk as far as it is possible. One that ends before

@@ -59,6 +59,16 @@ func TestGroupChunks(t *testing.T) {
 	}
 }
 
+// A chunk that lasts for days, as the machine slept, makes the longest window that a
+// backend takes.
+func TestNoWindowIsTooLong(t *testing.T) {
+	chunks := []jfr.Chunk{chunk(60, 200_000), chunk(200_000, 200_040)}
+	groups := groupChunks(chunks, Grid{Window: time.Minute}, span(0, 300_000))
+	if len(groups) != 2 || !groups[0].start.Equal(at(60)) || !groups[0].end.Equal(at(65_580)) || groups[0].span != span(60, 65_580) {
+		t.Errorf("%+v, want a window from 60 to 65580 s and one behind it", groups)
+	}
+}
+
 func onGrid(g Grid, t time.Time) bool {
 	return Floor(t, g.Window).Equal(t) || t.Equal(g.Cut) || t.Equal(g.Through)
 }
