@@ -134,7 +134,7 @@ func (f *fakeStore) Overview(ctx context.Context, filter store.ServiceFilter, fi
 	return out, nil
 }
 
-func (f *fakeStore) WindowLength(ctx context.Context, _ store.ServiceKey) (time.Duration, error) {
+func (f *fakeStore) WindowLength(ctx context.Context, _ store.ServiceKey, _ time.Time) (time.Duration, error) {
 	return 0, f.enter(ctx)
 }
 

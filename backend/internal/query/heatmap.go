@@ -11,7 +11,7 @@ import (
 // heatmap answers what each window of the range stored, to be drawn in columns of
 // some windows: bursts stand out, and so does what repeats.
 func (q *Query) heatmap(ctx context.Context, r request) (any, error) {
-	window, err := q.windowLength(ctx, r.sel.ServiceKey)
+	window, err := q.windowLength(ctx, r.sel)
 	if err != nil {
 		return nil, err
 	}

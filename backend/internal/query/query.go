@@ -19,7 +19,7 @@ type Catalog interface {
 	Services(ctx context.Context, f store.ServiceFilter) ([]store.Service, bool, store.Cost, error)
 	Targets(ctx context.Context, f store.TargetFilter) ([]store.TargetStatus, bool, store.Cost, error)
 	Overview(ctx context.Context, f store.ServiceFilter, first time.Time, step time.Duration) (*store.Overview, error)
-	WindowLength(ctx context.Context, key store.ServiceKey) (time.Duration, error)
+	WindowLength(ctx context.Context, key store.ServiceKey, since time.Time) (time.Duration, error)
 }
 
 // Prober says how the store is, and what became of uploads. Its errors are *store.Error.

@@ -12,7 +12,7 @@ import (
 )
 
 func (q *Query) series(ctx context.Context, r request) (any, error) {
-	window, err := q.windowLength(ctx, r.sel.ServiceKey)
+	window, err := q.windowLength(ctx, r.sel)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +138,10 @@ func status(c store.Cell) api.Status {
 	return api.Lost
 }
 
-// windowLength is the longest window that the targets of a service report, or
-// the default of a sidecar.
-func (q *Query) windowLength(ctx context.Context, key store.ServiceKey) (time.Duration, error) {
-	length, err := q.Catalog.WindowLength(ctx, key)
+// windowLength is the longest window that the targets of a service have reported since
+// the range began, or the default of a sidecar.
+func (q *Query) windowLength(ctx context.Context, sel store.Selection) (time.Duration, error) {
+	length, err := q.Catalog.WindowLength(ctx, sel.ServiceKey, sel.From)
 	return cmp.Or(length, defaultWindowSeconds*time.Second), err
 }
 

@@ -337,7 +337,7 @@ func answers(t *testing.T, s *store.Store) map[string]any {
 	enter("blocks", blocks, err)
 	versions, _, err := s.Versions(ctx, sel)
 	enter("versions", versions, err)
-	length, err := s.WindowLength(ctx, sel.ServiceKey)
+	length, err := s.WindowLength(ctx, sel.ServiceKey, time.Time{})
 	enter("length", length, err)
 	span := store.Range{From: today().Add(-time.Hour), To: today().Add(3 * time.Hour)}
 	services, _, _, err := s.Services(ctx, store.ServiceFilter{Range: span})

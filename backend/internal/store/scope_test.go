@@ -141,7 +141,7 @@ func reads(db *store.Store, span store.Range) map[string]func(context.Context) (
 			return len(parts) > 0, err
 		}),
 		"WindowLength": inNamespace(func(ctx context.Context, sel store.Selection) (bool, error) {
-			length, err := db.WindowLength(ctx, sel.ServiceKey)
+			length, err := db.WindowLength(ctx, sel.ServiceKey, time.Time{})
 			return length > 0, err
 		}),
 	}

@@ -89,12 +89,13 @@ func (s *Store) Targets(ctx context.Context, f TargetFilter) (list []TargetStatu
 	return all[:min(len(all), limit)], cut || len(all) > limit, cost, nil
 }
 
-// WindowLength is the longest window that the targets of a service report; 0 if
-// none is known.
-func (s *Store) WindowLength(ctx context.Context, key ServiceKey) (time.Duration, error) {
+// WindowLength is the longest window of the targets of a service that have reported since
+// a time; 0 if none is known. Those of before may have had others.
+func (s *Store) WindowLength(ctx context.Context, key ServiceKey, since time.Time) (time.Duration, error) {
 	answer := make(chan uint32, 1) // not shared with a read that was given up
 	_, err := s.reading(ctx, "read the length of windows", func(ctx context.Context, r *read) error {
-		return r.query(ctx, "SELECT max(window_s) FROM @.targets FINAL WHERE "+scoped, key.params(), func(row driver.Rows) error {
+		args := key.params().with("since", storable(since).UnixMilli())
+		return r.query(ctx, "SELECT max(window_s) FROM @.targets FINAL WHERE "+scoped+" AND reported_at >= fromUnixTimestamp64Milli({since:Int64})", args, func(row driver.Rows) error {
 			var length uint32
 			err := row.Scan(&length)
 			answer <- length

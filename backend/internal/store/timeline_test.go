@@ -526,8 +526,11 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 		t.Errorf("target (-want +got):\n%s", d)
 	}
 
-	if length, err := s.WindowLength(t.Context(), store.ServiceKey{Cluster: "c1", Namespace: "bank", Service: "cart"}); length != time.Minute || err != nil {
-		t.Errorf("windows are %s long, %v", length, err)
+	bank := store.ServiceKey{Cluster: "c1", Namespace: "bank", Service: "cart"}
+	for since, want := range map[time.Time]time.Duration{{}: time.Minute, targets[0].ReportedAt: time.Minute, targets[0].ReportedAt.Add(time.Millisecond): 0} {
+		if length, err := s.WindowLength(t.Context(), bank, since); length != want || err != nil {
+			t.Errorf("since %s, windows are %s long, %v; want %s", since, length, err, want)
+		}
 	}
 
 	s.Record(store.Event{Outcome: store.Accepted, Windows: 1, Bytes: 10, Samples: 100})

@@ -311,5 +311,5 @@ SELECT version, min(window_start) AS first, max(window_start) AS last FROM (SELE
 WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC') GROUP BY version ORDER BY first DESC, version DESC LIMIT 100;
 
 ---- WindowLength
-SELECT max(window_s) FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String};
+SELECT max(window_s) FROM (SELECT * FROM @.targets FINAL WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND reported_at >= fromUnixTimestamp64Milli({since:Int64});
 
