@@ -65,8 +65,21 @@ func (c *captureCmd) Run(ctx context.Context, a *app) error {
 	if err := k.annotate(ctx, namespace, names, wanted); err != nil {
 		return err
 	}
-	return a.print(fmt.Sprintf("asked %d pods in %s to record %s until %s: %s\ncoverage: podflame targets shows which do\n",
-		len(names), namespace, strings.Join(c.Events, ", "), until, strings.Join(names, ", ")))
+	return a.print(fmt.Sprintf("asked %d pods in %s to record %s until %s: %s\n%s\ncoverage: podflame targets shows which do\n",
+		len(names), namespace, strings.Join(c.Events, ", "), until, strings.Join(names, ", "), c.when()))
+}
+
+// surely is how long a capture must be for pods to record for some of it: the kubelet
+// takes up to a minute and a half, and windows are a minute long unless asked for otherwise.
+const surely = 3 * time.Minute
+
+// when says that a capture does not begin at once, nor perhaps at all.
+func (c *captureCmd) when() string {
+	text := "they begin at a border of windows, once the kubelet has told them, which takes a minute or two"
+	if c.For < surely {
+		text += fmt.Sprintf("; --for=%s may be over by then, ask for %gm or more", c.For, surely.Minutes())
+	}
+	return text
 }
 
 func (c *captureCmd) pods(ctx context.Context, k *kubectl) (namespace string, names []string, err error) {
