@@ -499,6 +499,8 @@ type StoreHealth struct {
 	// if there is no limit.
 	DiskLimitBytes uint64       `json:"diskLimitBytes"`
 	GivenUp        []GivenUpDay `json:"givenUp"`
+	// KeptSeconds is how long data is kept, and the longest range that is answered.
+	KeptSeconds int64 `json:"keptSeconds"`
 }
 
 // GivenUpDay is a day whose samples were removed to make room.

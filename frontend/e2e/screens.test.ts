@@ -56,6 +56,22 @@ describe('services', () => {
     await page.getByText('profiling.io/enabled: "true"').waitFor()
   })
 
+  test('no range is offered that is longer than data is kept', async () => {
+    for (const [scenario, longest, refused] of [
+      ['normal', '7 days', '31 days'],
+      ['empty', '2 days', '7 days'],
+    ] as const) {
+      server.scenario = scenario
+      await open('/')
+      await page.getByLabel(/^Time range/).click()
+      const offered = page.locator('.presets')
+      await offered.getByRole('button', { name: longest, exact: true }).waitFor()
+      expect(await offered.getByRole('button', { name: refused, exact: true }).count()).toBe(0)
+    }
+    await page.getByRole('button', { name: 'Look at the last 2 days' }).click()
+    await page.getByLabel('Time range: Last 2 days').waitFor()
+  })
+
   test('health in the header', async () => {
     await open('/')
     await page.getByLabel(/^Health: Losses in the last hour/).click()

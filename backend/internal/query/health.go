@@ -32,6 +32,7 @@ func (q *Query) ingestHealth(ctx context.Context, _ request) (any, error) {
 		out.Store.ActiveParts += t.Parts
 	}
 	out.Store.DiskUsedBytes, out.Store.DiskFreeBytes, out.Store.DiskLimitBytes = s.Room.Used, s.Room.Free, s.Room.Limit
+	out.Store.KeptSeconds = int64(q.Limits.Retention / time.Second)
 	out.Store.GivenUp = []api.GivenUpDay{}
 	for _, d := range s.Room.GivenUp {
 		out.Store.GivenUp = append(out.Store.GivenUp, api.GivenUpDay{Day: d.Day.Format(time.DateOnly), Bytes: d.Bytes, At: d.At.UTC(), Reason: profile.StoreFull})

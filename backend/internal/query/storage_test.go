@@ -48,7 +48,7 @@ func TestHealthTellsThatNothingCanBeStored(t *testing.T) {
 	got := apitest.Decode[api.IngestHealth](t, h.Get(t, "/api/v1/ingest/health")).Store
 	want := api.StoreHealth{
 		Mode: got.Mode, Reason: profile.StoreUnavailable, Message: "the disk is full", DiskUsedBytes: 7, DiskLimitBytes: 5, DiskFreeBytes: 3,
-		GivenUp: []api.GivenUpDay{{Day: "2026-11-24", Bytes: 4, At: at, Reason: profile.StoreFull}},
+		GivenUp: []api.GivenUpDay{{Day: "2026-11-24", Bytes: 4, At: at, Reason: profile.StoreFull}}, KeptSeconds: 7 * 24 * 3600,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

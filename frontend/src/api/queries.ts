@@ -214,6 +214,14 @@ export function useIngestStorage(): Answer<IngestStorage> {
   })
 }
 
+/** How long data is kept, in seconds: longer ranges are refused. */
+export function useKept(): number {
+  return useHealth().data?.store.keptSeconds ?? LONGEST_KEPT_SECONDS
+}
+
+/** The backend keeps nothing for longer. */
+const LONGEST_KEPT_SECONDS = 7 * 86_400
+
 export function useHealth() {
   return useQuery({
     queryKey: ['health'],

@@ -1011,6 +1011,11 @@ export interface components {
                  * @description more than this used, and the oldest day is given up; 0: no limit
                  */
                 diskLimitBytes: number;
+                /**
+                 * Format: int64
+                 * @description how long data is kept, and the longest range that is answered
+                 */
+                keptSeconds: number;
                 /** @description days whose samples were removed to make room, the latest first */
                 givenUp: {
                     /** Format: date */

@@ -1,4 +1,5 @@
 import { type FormEvent, useState } from 'react'
+import { useKept } from '../api/queries'
 import { resolveRange, type TimeRange } from '../url'
 import { Icon } from './Icon'
 import { useHold, useLive } from './live'
@@ -10,6 +11,7 @@ const PRESETS = [300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_4
 
 export function RangePicker({ range }: { range: TimeRange }) {
   const { now, refresh } = useLive()
+  const kept = useKept()
   const [open, setOpen] = useState(false)
   useHold(open) // a refresh would begin the form anew
   const choose = (next: TimeRange) => {
@@ -32,7 +34,7 @@ export function RangePicker({ range }: { range: TimeRange }) {
       {close => (
         <>
           <div className="presets">
-            {PRESETS.map(seconds => (
+            {PRESETS.filter(seconds => seconds <= kept).map(seconds => (
               <button
                 type="button"
                 key={seconds}

@@ -1,4 +1,4 @@
-import { useTargets } from '../../api/queries'
+import { useKept, useTargets } from '../../api/queries'
 import type { Target } from '../../api/types'
 import { formatCounted } from '../../profile/units'
 import { useSeesNothing } from '../../ui/Account'
@@ -7,7 +7,7 @@ import { Link } from '../../ui/Link'
 import { useLive } from '../../ui/live'
 import { change } from '../../ui/location'
 import { STATE_ORDER, StateBadge } from '../../ui/Status'
-import { formatRangeLabel } from '../../ui/time'
+import { formatRangeLabel, formatSpanWords } from '../../ui/time'
 import { linkTo, type UrlState } from '../../url'
 
 /** Nothing in the range: because nothing is known at all, or because what is known has sent no window. */
@@ -22,13 +22,14 @@ export function NoServices({ url }: { url: UrlState }) {
 }
 
 function WidenButton() {
+  const kept = useKept()
   return (
     <button
       type="button"
       className="button"
-      onClick={() => change({ range: { kind: 'last', seconds: 7 * 86_400 } })}
+      onClick={() => change({ range: { kind: 'last', seconds: kept } })}
     >
-      Look at the last 7 days
+      Look at the last {formatSpanWords(kept)}
     </button>
   )
 }
