@@ -166,22 +166,24 @@ func TestNoSignalThatCannotBeNoted(t *testing.T) {
 }
 
 // Another client's trigger is left alone while that client may be attaching. An
-// old one is used, and goes with the answer.
+// old one is used, and goes with the answer; so is one that seems to be of the future.
 func TestForeignTrigger(t *testing.T) {
-	l := newLab(t, time.Minute, jvmtest.Options{})
-	trigger := filepath.Join("/tmp", fmt.Sprintf(".attach_pid%d", l.process.NSPID))
-	if err := os.WriteFile(trigger, nil, 0o600); err != nil {
-		t.Fatal(err)
+	for _, age := range []time.Duration{time.Minute, -time.Hour} {
+		l := newLab(t, time.Minute, jvmtest.Options{})
+		trigger := filepath.Join("/tmp", fmt.Sprintf(".attach_pid%d", l.process.NSPID))
+		if err := os.WriteFile(trigger, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.run(Status(l.log())); ReasonOf(err) != profile.AttachTimeout || !errors.Is(err, errFresh) {
+			t.Errorf("with a fresh trigger: %v", err)
+		}
+		made := time.Now().Add(-age)
+		if err := os.Chtimes(trigger, made, made); err != nil {
+			t.Fatal(err)
+		}
+		l.must(Status(l.log()))
+		l.checkUntouched()
 	}
-	if _, err := l.run(Status(l.log())); ReasonOf(err) != profile.AttachTimeout || !errors.Is(err, errFresh) {
-		t.Errorf("with a fresh trigger: %v", err)
-	}
-	old := time.Now().Add(-time.Minute)
-	if err := os.Chtimes(trigger, old, old); err != nil {
-		t.Fatal(err)
-	}
-	l.must(Status(l.log()))
-	l.checkUntouched()
 }
 
 // A program that runs a JVM through JNI and has its own idea of SIGQUIT gets no
