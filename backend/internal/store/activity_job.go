@@ -40,8 +40,11 @@ func (s *Store) sumActivity(ctx context.Context) (hours int, more bool, err erro
 		dirty, err = r.dirtySpans(ctx, before, next)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, false, err
+	case before.ahead:
+		return 0, false, s.forgetActivity(ctx)
 	}
 	var failures []error
 	run := func(from int64, sum func(context.Context) error) (bool, error) {
@@ -83,6 +86,20 @@ func (s *Store) sumActivity(ctx context.Context) (hours int, more bool, err erro
 	}
 	err = s.bounded(ctx, s.limits.InsertTimeout, func(ctx context.Context) error { return s.noteKnown(ctx, next) })
 	return hours, more, errors.Join(append(failures, classify("note what activity is known", writing, err))...)
+}
+
+// forgetActivity begins anew after the clock of ClickHouse was set back. Nothing is
+// summed up before the next run: other backends may forget too.
+func (s *Store) forgetActivity(ctx context.Context) error {
+	s.log.Warn("the clock of ClickHouse was set back: activity of services is summed up anew, and lists are read from headers until then")
+	return s.bounded(ctx, rollupTimeout, func(ctx context.Context) error {
+		for _, table := range []string{"service_activity", "target_activity", "activity_known"} {
+			if err := s.conn.Exec(ctx, "ALTER TABLE "+s.cluster.altered(table)+" DROP PARTITION ALL"); err != nil {
+				return classify("forget "+table, writing, err)
+			}
+		}
+		return nil
+	})
 }
 
 // next is what will be known once everything has been summed up, and whether there

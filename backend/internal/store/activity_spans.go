@@ -24,6 +24,9 @@ const (
 	// maxHeaderSpans bounds the conditions of a statement: where there are more,
 	// whole hours are read from headers.
 	maxHeaderSpans = 200
+	// clockBack is by how much what was noted may be ahead of the clock of ClickHouse.
+	// More, and the clock was set back: headers that come now seem to have been there.
+	clockBack = visibleWithin / 2
 )
 
 // known is what the tables of activity have: everything of the spans in
@@ -33,6 +36,7 @@ type known struct {
 	since, upto int64
 	failing     []int64
 	longest     int64 // span that is summed up
+	ahead       bool  // at lies in the future: nothing is known, see clockBack
 }
 
 type knownRow struct {
@@ -41,12 +45,14 @@ type knownRow struct {
 	Upto    int64   `ch:"upto_s"`
 	Failing []int64 `ch:"failing_s"`
 	Longest int64   `ch:"longest"`
+	Ahead   bool    `ch:"ahead"`
 }
 
 func (r *read) known(ctx context.Context) (k known, err error) {
-	err = rowsOf(ctx, r, `SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest
-FROM @.activity_known ORDER BY at DESC LIMIT 1`, nil, func(one *knownRow) error {
-		k = known{one.At, one.Since, one.Upto, one.Failing, one.Longest}
+	err = rowsOf(ctx, r, fmt.Sprintf(`SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest,
+  at > now64(3) + toIntervalMillisecond(%d) AS ahead
+FROM @.activity_known ORDER BY at DESC LIMIT 1`, clockBack.Milliseconds()), nil, func(one *knownRow) error {
+		k = known{one.At, one.Since, one.Upto, one.Failing, one.Longest, one.Ahead}
 		return nil
 	})
 	if err != nil {
@@ -119,7 +125,7 @@ type stale struct {
 // stale looks what of a span the tables of activity have.
 func (r *read) stale(ctx context.Context, span seconds) (stale, error) {
 	k, err := r.known(ctx)
-	if err != nil || k.at == 0 {
+	if err != nil || k.at == 0 || k.ahead {
 		return stale{}, err
 	}
 	span = seconds{max(span.from, k.since) / oneHour * oneHour, min(span.to, k.upto)}

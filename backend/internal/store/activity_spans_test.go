@@ -248,6 +248,44 @@ func TestSixHoursBesideABackendThatMakesNone(t *testing.T) {
 	}
 }
 
+// What was noted while the clock of ClickHouse was ahead is not believed once it was set
+// back: windows that come then seem to have been there before.
+func TestActivityAfterTheClockWasSetBack(t *testing.T) {
+	s := storetest.Open(t, noSkew, patient)
+	from := today()
+	m := newMaker("cart", 0)
+	insertAll(t, s, []*profile.Window{m.window(from), m.window(from.Add(time.Hour))})
+	sum := func() {
+		t.Helper()
+		if _, err := s.SumActivity(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum()
+	const ahead = "now64(3) + toIntervalHour(1)"
+	for _, table := range []string{"service_activity", "target_activity"} {
+		exec(t, s, "INSERT INTO @."+table+" SELECT * REPLACE ("+ahead+" AS rolled_at) FROM @."+table)
+	}
+	exec(t, s, "INSERT INTO @.activity_known SELECT * REPLACE ("+ahead+" AS at) FROM @.activity_known ORDER BY at DESC LIMIT 1")
+	insertAll(t, s, []*profile.Window{m.window(from.Add(20 * time.Minute)), m.window(from.Add(80 * time.Minute))})
+
+	span := store.Range{From: from, To: from.Add(2 * time.Hour)}
+	check := func(when string) {
+		t.Helper()
+		got := lists(t, s, span, time.Hour).Services
+		if len(got) != 1 || got[0].Windows != 4 {
+			t.Errorf("%s: %+v, want a service with 4 windows", when, got)
+		}
+	}
+	check("the clock was set back")
+	sum() // forgets
+	check("what was known is forgotten")
+	sum()
+	check("summed up anew")
+	exec(t, s, "TRUNCATE TABLE @.profiles")
+	check("out of activity alone")
+}
+
 func TestActivityStep(t *testing.T) {
 	for step, want := range map[time.Duration][2]time.Duration{
 		time.Minute:       {time.Minute, 0},

@@ -66,7 +66,8 @@ FROM (SELECT cluster, namespace, service, type, window_start AS start, [version]
 FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC')) GROUP BY cluster, namespace, service, type
 ORDER BY namespace, service, cluster, type LIMIT 30001 BY cluster, namespace LIMIT 40008;
 
-SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest
+SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest,
+  at > now64(3) + toIntervalMillisecond(30000) AS ahead
 FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
@@ -161,7 +162,8 @@ SELECT cluster, namespace, service, uniqExact(series_id) AS targets, sum(prints)
     CAST(groupUniqArrayArray(types), 'Array(LowCardinality(String))') AS kinds, sum(cityHash64(series_id, window_start, received_at)) AS prints, max(notEmpty(types) AND (recorded_end_ns > 0)) AS has
   FROM (SELECT * FROM @.profiles FINAL WHERE namespace IN {readable:Array(String)}) WHERE type = '' AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')) AND received_at <= fromUnixTimestamp64Milli(<time>, 'UTC') GROUP BY cluster, namespace, service, series_id, window_start)) GROUP BY cluster, namespace, service ORDER BY namespace, service, cluster LIMIT 3751 BY cluster, namespace LIMIT 5001;
 
-SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest
+SELECT toUnixTimestamp64Milli(at) AS at_ms, toInt64(toUnixTimestamp(since)) AS since_s, toInt64(toUnixTimestamp(upto)) AS upto_s, arrayMap(h -> toInt64(toUnixTimestamp(h)), failing) AS failing_s, toInt64(longest_s) AS longest,
+  at > now64(3) + toIntervalMillisecond(30000) AS ahead
 FROM @.activity_known ORDER BY at DESC LIMIT 1;
 
 SELECT toUnixTimestamp64Milli(now64(3));
