@@ -19,6 +19,7 @@ import (
 	"github.com/podflame/podflame/backend/internal/access"
 	"github.com/podflame/podflame/backend/internal/auth"
 	"github.com/podflame/podflame/backend/internal/auth/authtest"
+	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/podflame/podflame/backend/profile/profiletest"
 )
@@ -217,5 +218,29 @@ func TestNamespacesOfTheTallyAreBounded(t *testing.T) {
 	}
 	if len(tally.of) > tallyNamespaces+1 || tally.health(now, access.Everything()).Accepted != tallyNamespaces+10 {
 		t.Errorf("%d namespaces, %d windows", len(tally.of), tally.health(now, access.Everything()).Accepted)
+	}
+}
+
+// Namespaces come and go: a new one is counted under its name however many there were,
+// and nothing of those that made room is forgotten.
+func TestNewNamespacesHaveATally(t *testing.T) {
+	tally := newTally(now)
+	loss := profile.Loss{Outcome: profile.Dropped, Reason: profile.SpoolFull, Count: 1}
+	for i := range tallyNamespaces + 10 {
+		name := fmt.Sprint("n", i)
+		tally.accepted(name)
+		tally.refused(name, store.Rejected, profile.Malformed)
+		tally.lost(now, name, loss)
+		tally.accepted("busy")
+		if got := tally.health(now, access.Of(name)); got.Accepted != 1 || len(got.Losses) != 1 {
+			t.Fatalf("namespace %d has %d windows and %d losses", i, got.Accepted, len(got.Losses))
+		}
+	}
+	all := tally.health(now, access.Everything())
+	if got := tally.health(now, access.Of("busy")).Accepted; got != tallyNamespaces+10 || all.Accepted != 2*(tallyNamespaces+10) {
+		t.Errorf("the busy one has %d windows, all have %d", got, all.Accepted)
+	}
+	if len(all.Losses) != 1 || all.Losses[0].Count != tallyNamespaces+10 || len(all.Rejected) != 1 || all.Rejected[0].Count != tallyNamespaces+10 {
+		t.Errorf("losses %+v, refusals %+v", all.Losses, all.Rejected)
 	}
 }

@@ -26,8 +26,9 @@ func (in *Ingest) Health(ctx context.Context) api.IngestHealth {
 const (
 	tallyMinutes    = 60
 	tallyDurations  = 1024 // latest inserts
-	tallyNamespaces = 1000 // more are counted under unnamed
-	// unnamed is what cannot be told by namespace: uploads of an unknown sender.
+	tallyNamespaces = 1000 // the one that was silent for longest makes room for another
+	// unnamed is what cannot be told by namespace: uploads of an unknown sender, and of
+	// namespaces that made room.
 	unnamed = ""
 )
 
@@ -37,12 +38,14 @@ type tally struct {
 
 	mu        sync.Mutex
 	of        map[string]*namespaceTally
+	uses      uint64
 	durations []time.Duration
 	next      int
 }
 
 // namespaceTally holds the numbers of one namespace.
 type namespaceTally struct {
+	uses                 uint64 // of the tally, at the last one of this
 	accepted, duplicates int64
 	refusals             map[store.EventOutcome]map[profile.Reason]int64
 	minutes              [tallyMinutes]minute // by Unix minute modulo its length
@@ -62,12 +65,52 @@ func (t *tally) in(namespace string, change func(*namespaceTally)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of[namespace] == nil && len(t.of) >= tallyNamespaces {
-		namespace = unnamed
+		t.makeRoom()
 	}
-	if t.of[namespace] == nil {
-		t.of[namespace] = &namespaceTally{refusals: map[store.EventOutcome]map[profile.Reason]int64{store.Rejected: {}, store.Retryable: {}}}
+	n := t.namespace(namespace)
+	t.uses++
+	n.uses = t.uses
+	change(n)
+}
+
+func (t *tally) namespace(name string) *namespaceTally {
+	if t.of[name] == nil {
+		t.of[name] = &namespaceTally{refusals: map[store.EventOutcome]map[profile.Reason]int64{store.Rejected: {}, store.Retryable: {}}}
 	}
-	change(t.of[namespace])
+	return t.of[name]
+}
+
+// makeRoom counts what was of the namespace that was silent for longest under unnamed:
+// namespaces come and go for as long as the backend runs.
+func (t *tally) makeRoom() {
+	silent := ""
+	for name, n := range t.of {
+		if name != unnamed && (silent == "" || n.uses < t.of[silent].uses) {
+			silent = name
+		}
+	}
+	if silent == "" {
+		return
+	}
+	rest, gone := t.namespace(unnamed), t.of[silent]
+	delete(t.of, silent)
+	rest.accepted, rest.duplicates = rest.accepted+gone.accepted, rest.duplicates+gone.duplicates
+	for outcome, by := range gone.refusals {
+		add(rest.refusals[outcome], by)
+	}
+	for i, m := range gone.minutes {
+		rest.minutes[i].merge(m)
+	}
+}
+
+// merge enters another minute of the same place. The later one stays.
+func (m *minute) merge(o minute) {
+	switch {
+	case o.at > m.at:
+		*m = o
+	case o.at == m.at:
+		m.losses = profile.AddLosses(m.losses, o.losses...)
+	}
 }
 
 func (t *tally) accepted(namespace string) {
