@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/podflame/podflame/backend/profile"
 )
 
 // The edges and the hours together are the range, and nothing is read twice.
@@ -147,6 +149,31 @@ func TestFieldsAreFoundByTheNamesOfColumns(t *testing.T) {
 	}
 	if _, err := fieldsOf(&row, []string{"other"}); err == nil {
 		t.Error("a column without a field is not told")
+	}
+}
+
+// Each window has a stall of the profiler of some ms. In a cell of the last week, or of many
+// pods, they add up to seconds, and nothing is missing from it all the same.
+func TestStallsOfManyWindowsAreNoLoss(t *testing.T) {
+	of := func(windows int64, reason profile.Reason, each time.Duration) *Account {
+		return &Account{
+			Windows: WindowCount{Expected: windows, Stored: windows}, Time: Time{Lived: time.Duration(windows) * time.Minute},
+			Losses: []profile.Loss{{Outcome: profile.Dropped, Reason: reason, Duration: time.Duration(windows) * each}},
+		}
+	}
+	for name, one := range map[string]struct {
+		account *Account
+		want    CellStatus
+	}{
+		"one window":                   {of(1, profile.ProfilerStall, 20*time.Millisecond), CellOK},
+		"28 windows of 10 pods":        {of(280, profile.ProfilerStall, 20*time.Millisecond), CellOK},
+		"one that stalled for seconds": {of(1, profile.ProfilerStall, 2*time.Second), CellPartial},
+		"all stalled for seconds":      {of(280, profile.ProfilerStall, 2*time.Second), CellPartial},
+		"another reason":               {of(280, profile.SidecarRestarted, 20*time.Millisecond), CellPartial},
+	} {
+		if got := statusOf(one.account); got != one.want {
+			t.Errorf("%s: %s, want %s", name, got, one.want)
+		}
 	}
 }
 

@@ -97,7 +97,7 @@ func statusOf(a *Account) CellStatus {
 	for _, losses := range [][]profile.Loss{a.Ledger.Losses, a.Losses} {
 		for _, l := range losses {
 			missing := l.Reason == profile.WindowNotYetArrived || l.Reason == profile.NoReport
-			if !missing && tells(l, a.Ledger.Stored) {
+			if !missing && tells(l, a) {
 				lost = true
 			}
 		}
@@ -117,26 +117,30 @@ func statusOf(a *Account) CellStatus {
 	return CellOK
 }
 
-// Below these a loss changes nothing that a sampling profiler could show.
+// Below these a loss changes nothing that a sampling profiler could show. What comes with
+// every window adds up, and is held against all that the cell has.
 const (
 	untoldSamples = 10 // and one in untoldShare of those stored
 	untoldShare   = 50
-	untoldTime    = time.Second
+	untoldTime    = time.Second // and of the profiler's own stalls one in untoldShare of the time
 )
 
 // tells reports whether a loss makes a cell partial.
-func tells(l profile.Loss, stored profile.Amount) bool {
+func tells(l profile.Loss, a *Account) bool {
 	switch l.Outcome {
 	case profile.Shortened, profile.Noticed:
 		return false
 	case profile.Unvalued:
 		return true
 	}
-	samples := int64(0)
-	if l.Reason == profile.ProfilerSkipped {
-		samples = max(untoldSamples, stored.Count/untoldShare)
+	samples, length := int64(0), untoldTime
+	switch l.Reason {
+	case profile.ProfilerSkipped:
+		samples = max(untoldSamples, a.Ledger.Stored.Count/untoldShare)
+	case profile.ProfilerStall:
+		length = max(untoldTime, a.Time.Lived/untoldShare)
 	}
-	return l.Count > samples || l.Bytes > 0 || l.Duration >= untoldTime
+	return l.Count > samples || l.Bytes > 0 || l.Duration >= length
 }
 
 // steps divide a range. The first begins where the range does, the second at
