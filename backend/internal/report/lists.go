@@ -51,14 +51,21 @@ func allServices(b *strings.Builder, s Style, a *api.Services) {
 		sum.Expected += one.Windows.Expected
 		sum.Stored += one.Windows.Stored
 		sum.Lost += one.Windows.Lost
-		tooLarge := slices.ContainsFunc(one.Notices, func(l api.Loss) bool { return l.Reason == profile.SumTooLarge })
-		if one.Windows.Stored < one.Windows.Expected || len(one.Losses) > 0 || len(one.NotCaptured) > 0 || tooLarge {
+		if misses(one) {
 			trouble++
 		}
 	}
 	fmt.Fprintf(b, "coverage: %s of %s stored, %s lost, %s not arrived; %s of %s miss something (see the coverage of each)\n",
 		Count(sum.Stored), plural(int(sum.Expected), "window"), Count(sum.Lost), Count(max(0, sum.Expected-sum.Stored-sum.Lost)),
 		Count(int64(trouble)), plural(len(a.Services), "service"))
+}
+
+// misses says whether something is missing from a service that is no part of ordinary
+// running, as a window is that has not arrived yet.
+func misses(one api.Service) bool {
+	tooLarge := slices.ContainsFunc(one.Notices, func(l api.Loss) bool { return l.Reason == profile.SumTooLarge })
+	alarming := func(l api.Loss) bool { return !l.Routine }
+	return one.Windows.Lost > 0 || tooLarge || slices.ContainsFunc(one.Losses, alarming) || slices.ContainsFunc(one.NotCaptured, alarming)
 }
 
 func serviceRow(one api.Service, fleet totals, p Price) []cell {

@@ -61,6 +61,20 @@ func TestLastWindowIsNeverAhead(t *testing.T) {
 	}
 }
 
+// What comes with every window, or is under way, is not what a service misses.
+func TestServicesMissWhatIsNoRoutine(t *testing.T) {
+	told := func(r profile.Reason) api.Service {
+		return api.Service{Service: string(r), Windows: api.Windows{Expected: 15, Stored: 14}, Told: api.Tell(nil, []profile.Loss{{Outcome: profile.Dropped, Reason: r, Duration: time.Minute}})}
+	}
+	for r, want := range map[profile.Reason]string{
+		profile.ProfilerStall: "0 of 1 service", profile.WindowNotYetArrived: "0 of 1 service", profile.NoReport: "1 of 1 service", profile.SidecarRestarted: "1 of 1 service",
+	} {
+		if got := Services(&api.Services{Services: []api.Service{told(r)}}, Price{}, 9, Style{}); !strings.Contains(got, want+" miss something") {
+			t.Errorf("%s: want %s:\n%s", r, want, got)
+		}
+	}
+}
+
 func fleetTop() *api.FleetTop {
 	perSecond := 2e9
 	return &api.FleetTop{
