@@ -178,6 +178,23 @@ func TestRollupPassesOverWhatFails(t *testing.T) {
 	}
 }
 
+// A target that runs for longer than data is kept has the same stacks each day. They
+// are there without the day on which they were new.
+func TestStacksOutliveTheirFirstDay(t *testing.T) {
+	s := storetest.Open(t)
+	first := newMaker("cart", 0).window(today().Add(-5 * 24 * time.Hour))
+	last := *first
+	last.Start, last.End = today(), today().Add(first.End.Sub(first.Start))
+	last.ID = profile.NewWindowID(last.Target.SeriesID(), last.Session, last.Start)
+	if a, b := insert(t, s, first), insert(t, s, &last); a.NewStacks == 0 || a.NewStacks != b.NewStacks {
+		t.Errorf("%d stacks are written on the first day and %d on the last, want the same", a.NewStacks, b.NewStacks)
+	}
+	for _, table := range []string{"samples", "profiles", "stacks", "functions"} {
+		exec(t, s, fmt.Sprintf("ALTER TABLE @.%s DROP PARTITION '%s'", table, first.Start.Format(time.DateOnly)))
+	}
+	diff(t, "the last day", merged(profile.CPU, &last), read(t, s, selection("cart", profile.CPU, today(), time.Hour)))
+}
+
 func TestRetention(t *testing.T) {
 	database := ""
 	s := storetest.Open(t, func(c *store.Config) { database = c.DSN[strings.LastIndex(c.DSN, "/")+1:] })
