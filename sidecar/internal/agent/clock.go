@@ -44,21 +44,31 @@ func watchClock(c Clock) clockWatch {
 	return clockWatch{c, c.Now().Add(-c.Elapsed()), c.Elapsed(), asleep(c)}
 }
 
-// asleep is how long the machine has slept since its boot.
-func asleep(c Clock) time.Duration {
-	elapsed := c.Elapsed() // first: a pause of this process is no sleep
-	return elapsed - c.Awake()
+// asleep is how long the machine has slept since its boot. Both clocks are read at one
+// moment, see clockWatch.read.
+func asleep(c Clock) (d time.Duration) {
+	for range readAttempts {
+		before := c.Awake()
+		elapsed := c.Elapsed()
+		after := c.Awake()
+		if d = elapsed - after; after-before < minStep/4 {
+			break
+		}
+	}
+	return d
 }
 
 // minStep is by how much a clock must have been set to be noticed; less is the
 // clock's drift being corrected.
 const minStep = 2 * time.Second
 
+// readAttempts bounds how often two clocks are read until it was at one moment.
+const readAttempts = 5
+
 // read returns what the wall showed when Elapsed was 0, and Elapsed. Both are read
 // at one moment, however seldom this process gets the CPU.
 func (w *clockWatch) read() (zero time.Time, elapsed time.Duration) {
-	const attempts = 5
-	for range attempts {
+	for range readAttempts {
 		before := w.clock.Elapsed()
 		now := w.clock.Now()
 		elapsed = w.clock.Elapsed()

@@ -30,9 +30,23 @@ func (b bootTime) now() time.Time {
 	return b.read.Add(by)
 }
 
-// wallAtBoot is what the clock would have shown at the boot of the kernel.
-func wallAtBoot() time.Time {
+// wallAtBoot is what the clock would have shown at the boot of the kernel. The clock
+// and the time since then are read at one moment, if need be in several attempts.
+func wallAtBoot() (at time.Time) {
+	const attempts = 5
+	for range attempts {
+		before := sinceBoot()
+		now := time.Now().Round(0)
+		after := sinceBoot()
+		if at = now.Add(-after); after-before < minClockStep/4 {
+			break
+		}
+	}
+	return at
+}
+
+func sinceBoot() time.Duration {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // every kernel since 2.6.39 has it
-	return time.Now().Round(0).Add(-time.Duration(t.Nano()))
+	return time.Duration(t.Nano())
 }
