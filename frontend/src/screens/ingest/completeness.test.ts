@@ -53,11 +53,18 @@ describe('completeness', () => {
   })
 
   test.each([
-    ['just been queued', 11, 'ok', /^100\s% of \d+ expected windows are stored\.$/],
-    ['waited long', 400, 'warn', /1 window waits in 1 sidecar, the oldest for/],
-  ])('a window that has %s', (_, oldestSeconds, tone, text) => {
-    const spool = { ...quiet[0].spool, windows: 1, oldestSeconds }
-    const verdict = verdictOf(healthy, only('checkout').map(whole), [{ ...quiet[0], spool }], [])
+    ['just been queued', 11, 10, 'ok', /^100\s% of \d+ expected windows are stored\.$/],
+    ['just been queued and is long', 620, 600, 'ok', /^100\s% of/],
+    ['waited long', 400, 10, 'warn', /1 window waits in 1 sidecar, the oldest for/],
+    ['waited long and is long', 700, 600, 'warn', /1 window waits/],
+  ])('a window that has %s', (_, oldestSeconds, windowSeconds, tone, text) => {
+    const [{ spool, state, ...rest }] = quiet
+    const one = {
+      ...rest,
+      spool: { ...spool, windows: 1, oldestSeconds },
+      state: { ...state, windowSeconds },
+    }
+    const verdict = verdictOf(healthy, only('checkout').map(whole), [one], [])
     expect(verdict.tone).toBe(tone)
     expect(verdict.text).toMatch(text)
   })

@@ -13,7 +13,8 @@ export interface Missing {
 export interface Queue {
   windows: number
   bytes: number
-  oldestSeconds: number
+  oldestSeconds: number // since its window began
+  late: boolean // one waits for longer than it takes to send it
   dropped: number
   sidecars: number // with something queued
 }
@@ -58,6 +59,7 @@ export function queueOf(targets: Target[]): Queue {
     windows: spools.reduce((n, s) => n + s.windows, 0),
     bytes: spools.reduce((n, s) => n + s.bytes, 0),
     oldestSeconds: Math.max(0, ...spools.map(s => s.oldestSeconds)),
+    late: targets.some(t => t.spool.oldestSeconds > t.state.windowSeconds + SENT_WITHIN_SECONDS),
     dropped: spools.reduce((n, s) => n + s.droppedWindows, 0),
     sidecars: spools.filter(s => s.windows > 0).length,
   }
@@ -69,8 +71,8 @@ export interface Verdict {
   todo: string
 }
 
-/** A window is sent within seconds of its end; a sidecar whose oldest is older has trouble. */
-const QUEUE_IS_OLD_SECONDS = 120
+/** A window is sent within seconds of its end; a sidecar that still has it after these has trouble. */
+const SENT_WITHIN_SECONDS = 60
 
 /** The answer for who has ten seconds. */
 export function verdictOf(
@@ -112,7 +114,7 @@ export function verdictOf(
     const todo = first ? [first.text, first.remedy].filter(Boolean).join('. ') : 'Look at the silent targets'
     return { tone: 'warn', text, todo: `${todo}.` }
   }
-  if (queue.oldestSeconds > QUEUE_IS_OLD_SECONDS)
+  if (queue.late)
     return {
       tone: 'warn',
       text: text + queueText(queue),
