@@ -54,6 +54,9 @@ func (s *Store) MakeRoom(ctx context.Context, now time.Time) (GivenUpDay, error)
 func (s *Store) Limit(bytes uint64)                 { s.maxBytes = bytes }
 func (s *Store) NoteWrite(err error, now time.Time) { s.writes.note(err, now) }
 
+// LongestLookBack is how far back the last attempt at a moment looks.
+const LongestLookBack = (momentAttempts - 1) * momentMargin
+
 // Writes are the outcomes of inserts.
 type Writes struct{ writes }
 

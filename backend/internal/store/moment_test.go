@@ -145,12 +145,25 @@ func TestWindowsUnderWayAreNotCounted(t *testing.T) {
 	// Samples that stay without a header, in a window that has one: that cannot be
 	// told apart, so it is told.
 	underWay(now.Add(-2 * time.Minute))
+	untilAttemptsSeeAll(t, s)
 	sums, err := s.Sums(t.Context(), sel)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if side := sums.Sides[0]; side.Excess != (profile.Amount{Value: 2e8, Count: 20}) {
 		t.Errorf("excess is %+v, total %+v, stored %+v, queries %d", side.Excess, side.Total, side.Coverage.Ledger.Stored, sums.Cost.Queries)
+	}
+}
+
+// untilAttemptsSeeAll waits until all windows are so old that each attempt at a moment,
+// of which the last looks back furthest, has them.
+func untilAttemptsSeeAll(t *testing.T, s *store.Store) {
+	t.Helper()
+	statement := s.SQL(fmt.Sprintf("SELECT max(received_at) < now64(3) - toIntervalMillisecond(%d) FROM @.profiles", store.LongestLookBack.Milliseconds()))
+	for seen := false; !seen; {
+		if err := s.Conn().QueryRow(t.Context(), statement).Scan(&seen); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
