@@ -84,6 +84,16 @@ describe('services', () => {
   })
 })
 
+test('targets: on a phone the chosen state is in sight', async () => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  for (const state of ['gone', 'failed']) {
+    await open(`/targets?state=${state}`)
+    const chosen = await page.locator('.segments [aria-pressed=true]').boundingBox()
+    expect(chosen?.x).toBeGreaterThanOrEqual(0)
+    expect((chosen?.x ?? 0) + (chosen?.width ?? 0)).toBeLessThanOrEqual(390)
+  }
+})
+
 test('targets: state, reason, remedy; filtered by state', async () => {
   await open('/targets')
   await page.getByText('/opt/datadog/libjavaProfiler.so').first().waitFor()

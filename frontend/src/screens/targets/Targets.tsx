@@ -129,11 +129,25 @@ function byUrgency(a: Target, b: Target): number {
   return rank(a) - rank(b) || (targetName(a) < targetName(b) ? -1 : 1)
 }
 
+/** Scrolls a row that is wider than the screen to one of its buttons, and not the page. */
+function showWithin(button: HTMLElement | null) {
+  const row = button?.parentElement
+  if (!row) return
+  const [inner, outer] = [button.getBoundingClientRect(), row.getBoundingClientRect()]
+  row.scrollLeft += Math.max(0, inner.right - outer.right) + Math.min(0, inner.left - outer.left)
+}
+
 function StateFilter({ chosen, targets }: { chosen: string; targets: Target[] }) {
   const counts = countStates(targets)
   const states = STATE_ORDER.filter(state => counts.has(state) || state === chosen)
   const option = (state: string, label: string, count: number) => (
-    <button type="button" key={state} aria-pressed={chosen === state} onClick={() => change({ state })}>
+    <button
+      type="button"
+      key={state}
+      ref={chosen === state ? showWithin : undefined}
+      aria-pressed={chosen === state}
+      onClick={() => change({ state })}
+    >
       {label} <span className="muted">{count}</span>
     </button>
   )
