@@ -44,6 +44,7 @@ func Profiling() []Text {
 		{"no_report", "The sidecar has not reported for several windows", "Look at the sidecar's log and at the network between it and the backend"},
 		{"window_not_yet_arrived", "The window has not arrived yet", ""},
 
+		{"recording_too_large", "The recording of a window took more disk than it may, so the session ended before the window did; another begins", "Ask for shorter windows or for longer intervals, or raise --max-recording"},
 		{"recording_unreadable", "A recording could not be read", "Keep the file (--keep-unreadable) and send it to us"},
 		{"recording_missing", "The recording has disappeared", "Find what removes files from the shared directory"},
 		{"chunk_unfinished", "The last chunk of a recording was not finished when its JVM died", "A shorter window loses less"},

@@ -70,7 +70,7 @@ type LimitFlags struct {
 	CommandTimeout time.Duration `env:"PODFLAME_COMMAND_TIMEOUT" default:"30s" help:"Time that one profiler command may take."`
 	Renew          time.Duration `env:"PODFLAME_RENEW" default:"30m" help:"Age at which a session gets a new file. A session without a sidecar ends by itself after twice that."`
 	ProfilerMemory int64         `env:"PODFLAME_PROFILER_MEMORY" default:"64" help:"MiB for the profiler's stacks inside the JVM, at least 10."`
-	MaxRecording   int64         `env:"PODFLAME_MAX_RECORDING" default:"64" help:"MiB of disk that one recording may hold before it is renewed."`
+	MaxRecording   int64         `env:"PODFLAME_MAX_RECORDING" default:"64" help:"MiB of disk that one recording may hold before it is renewed at the end of a window; at twice that its session ends at once."`
 	MinFree        int64         `env:"PODFLAME_MIN_FREE" default:"16" help:"MiB of the shared volume below which nothing is recorded."`
 	ExitGrace      time.Duration `env:"PODFLAME_EXIT_GRACE" default:"3s" help:"Time for the last windows when the sidecar ends: together with that for their upload, what it adds to the end of a pod."`
 	UnreadWait     time.Duration `env:"PODFLAME_UNREAD_WAIT" default:"1m" help:"Time for which a sidecar that would end, as every other process of its pod has, stays for recordings that were not read yet."`

@@ -49,6 +49,7 @@ const (
 	Paused              Reason = "paused"
 	AnnotationRefused   Reason = "annotation_refused"
 	SharedDirNotUsable  Reason = "shared_dir_not_usable"
+	RecordingTooLarge   Reason = "recording_too_large"
 	SidecarError        Reason = "sidecar_error"
 	NoReport            Reason = "no_report"
 	WindowNotYetArrived Reason = "window_not_yet_arrived"

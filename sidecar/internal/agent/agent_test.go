@@ -136,6 +136,25 @@ func (b *bench) counters() asprof.Counters {
 	return asprof.ParseMetrics(result.Log)
 }
 
+// The session of a recording that takes too much disk ends within the window, and
+// another one begins after the usual wait.
+func TestRecordingThatGrowsTooLarge(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, jvmtest.Options{Threads: []string{"cpu"}})
+	b.config.Limits.MaxRecording, b.config.Limits.RetryInterval = 1, 100*time.Millisecond
+	b.start()
+	b.await("time that is told as lost by it", func() bool { return b.spool.loss(profile.RecordingTooLarge).Duration > 0 })
+	b.awaitReason(profile.RecordingTooLarge)
+	first := b.status().Session
+	b.await("another session", func() bool { return b.status().Session != first && b.status().Session != "" })
+	b.stop()
+	b.checkNothingIsRecorded()
+	if d := b.status().Difference; d > 50*time.Millisecond {
+		t.Errorf("the account of time differs by %s from the windows", d)
+	}
+	b.jvm.CheckUntouched(t)
+}
+
 // foreign runs a command in a second copy of the library.
 func (b *bench) foreign(options string) {
 	b.Helper()

@@ -25,6 +25,7 @@ var (
 	yielding      = cause{op: "yield", event: session.Stopped, reason: profile.Conflict}
 	pausing       = cause{op: "pause", event: session.Stopped, reason: profile.Paused}
 	wantOfSpace   = cause{op: "stop for want of space", event: session.Stopped, reason: profile.SharedDirNotUsable, detail: "the shared volume is almost full"}
+	overflow      = cause{op: "stop for its size", event: session.Stopped, reason: profile.RecordingTooLarge}
 	settled       = cause{event: session.Settled, reason: profile.SessionEnded}
 	endedByOthers = cause{event: session.Unseen, reason: profile.SessionEnded}
 	jvmEnds       = cause{event: session.Gone, reason: profile.JVMExited}

@@ -29,7 +29,7 @@ func unprofiled() []profile.Reason {
 		profile.JVMStarting, profile.SignalsReduced, profile.AttachDisabled, profile.AttachTimeout, profile.AttachRefused,
 		profile.AccessDenied, profile.TmpNotWritable, profile.LibraryNotLoaded, profile.ProfilerError, profile.Conflict,
 		profile.UnknownProfiler, profile.CrashedAfterAttach, profile.SessionEnded, profile.SidecarRestarted,
-		profile.SharedDirNotUsable, profile.ChunkUnfinished, profile.RecordingMissing, profile.RecordingUnreadable,
+		profile.SharedDirNotUsable, profile.RecordingTooLarge, profile.ChunkUnfinished, profile.RecordingMissing, profile.RecordingUnreadable,
 		profile.ProfilerStall, profile.JVMExited, profile.Paused, profile.SidecarError, profile.NoJVMSigns, profile.LauncherNotJava,
 		profile.OptionsUnreadable, profile.SignalUnanswered, profile.SocketMissing, profile.JVMStopped, profile.TmpMissing,
 		profile.TmpReadOnly, profile.TmpFull, profile.CapabilitiesMissing, profile.NotDumpable, profile.DependencyMissing,

@@ -296,6 +296,19 @@ func (w *worker) renew(ctx context.Context) error {
 	return err
 }
 
+// overfullBy is how many times Limits.MaxRecording a recording may take within a window.
+// The kubelet evicts a pod whose volume is too full.
+const overfullBy = 2
+
+// overfull says whether the session cannot go on to the next boundary, where its
+// recording would be renewed.
+func (w *worker) overfull() bool {
+	id := w.session()
+	return id != "" && w.allocated(id) > w.mostRecording()
+}
+
+func (w *worker) mostRecording() int64 { return overfullBy * w.config.Limits.MaxRecording }
+
 func (w *worker) renewalDue(now time.Time, r session.Recording) bool {
 	return now.Sub(r.Started) >= w.config.Limits.Renew || now.Add(w.config.Limits.Renew).After(r.Expires) ||
 		r.Options != w.options() || len(r.Steps) > 0 || w.allocated(r.Session) > w.config.Limits.MaxRecording ||

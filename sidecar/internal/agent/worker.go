@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -95,7 +96,7 @@ func (w *worker) run(ctx context.Context) {
 				w.finish(ctx)
 				return
 			}
-			if w.pause.on() == paused && !w.watch.stepped() && !w.watch.sleeps() {
+			if w.pause.on() == paused && !w.watch.stepped() && !w.watch.sleeps() && !w.overfull() {
 				goto wait
 			}
 		case <-wake.C:
@@ -115,6 +116,13 @@ func (w *worker) step(ctx context.Context) time.Time {
 	if w.pause.on() && w.session() != "" {
 		c := pausing
 		c.detail = w.pause.detail()
+		if err := w.stopFor(ctx, c); err != nil {
+			w.problem(err)
+		}
+	}
+	if w.overfull() {
+		c := overflow
+		c.detail = fmt.Sprintf("more than %d bytes before the end of the window", w.mostRecording())
 		if err := w.stopFor(ctx, c); err != nil {
 			w.problem(err)
 		}

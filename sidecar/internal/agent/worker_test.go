@@ -13,6 +13,7 @@ import (
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/jfr"
 	"github.com/podflame/podflame/sidecar/internal/session"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 )
 
@@ -161,6 +162,22 @@ func TestStories(t *testing.T) {
 			v.lead(15)
 			v.finish(t)
 		}, nil},
+		"a recording grows too large within a window": {func(t *testing.T, v *world) {
+			v.lead(14) // a border was 1 s ago
+			session := v.w.session()
+			if err := unix.Fallocate(int(v.jvm.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 2*v.config.Limits.MaxRecording+1); err != nil {
+				t.Fatal(err)
+			}
+			v.lead(1)
+			if v.w.session() != "" || v.w.allocated(session) != 0 {
+				t.Error("the session runs on, or its recording is still there")
+			}
+			v.lead(30)
+			if v.w.session() == "" {
+				t.Error("no other session has begun")
+			}
+			v.finish(t)
+		}, map[profile.Reason]time.Duration{profile.RecordingTooLarge: DefaultLimits().RetryInterval}},
 		"profiling is paused": {func(t *testing.T, v *world) {
 			v.lead(15)
 			why := "incident 7"
