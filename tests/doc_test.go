@@ -22,8 +22,14 @@ var update = flag.Bool("update", false, "write the generated documents")
 // TestTroubleshootingIsTheTableOfReasons fails when the page differs from what
 // the table of reasons says; -update (make golden) writes it.
 func TestTroubleshootingIsTheTableOfReasons(t *testing.T) {
-	path := filepath.Join("..", "docs", "troubleshooting.md")
-	want := troubleshooting()
+	isGenerated(t, "troubleshooting.md", troubleshooting(), "the table of reasons says")
+}
+
+// isGenerated fails when a page of docs differs from what its source makes of it;
+// -update writes it.
+func isGenerated(t *testing.T, page, want, source string) {
+	t.Helper()
+	path := filepath.Join("..", "docs", page)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
@@ -34,7 +40,7 @@ func TestTroubleshootingIsTheTableOfReasons(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the table of reasons says: run make golden", path)
+		t.Errorf("%s is not what %s: run make golden", path, source)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,20 +22,7 @@ type metric struct {
 // TestMetricsAreDocumented fails when the page of metrics differs from what the
 // sources declare; -update (make golden) writes it.
 func TestMetricsAreDocumented(t *testing.T) {
-	path := filepath.Join("..", "docs", "metrics.md")
-	want := metricsPage(t)
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the sources declare: run make golden", path)
-	}
+	isGenerated(t, "metrics.md", metricsPage(t), "the sources declare")
 }
 
 func metricsPage(t *testing.T) string {
