@@ -66,7 +66,7 @@ func (d *doorFlags) open(ctx context.Context, registry prometheus.Registerer, lo
 	people.Connections, sidecars.Connections, operations.Connections = d.PeopleConnections, d.SidecarConnections, operationsConnections
 	people.PerAddress, sidecars.PerAddress, operations.PerAddress = d.PeoplePerAddress, d.SidecarPerAddress, operationsConnections
 	people.Streams, sidecars.Streams, operations.Streams = d.Streams, d.Streams, d.Streams
-	refused := server.NewRefused(registry)
+	metrics := server.NewMetrics(registry)
 	wanted := []struct {
 		name, address string
 		tls           *tls.Config
@@ -89,7 +89,7 @@ func (d *doorFlags) open(ctx context.Context, registry prometheus.Registerer, lo
 			closeAll(open)
 			return nil, nil, fmt.Errorf("open the door of %s: %w", w.name, err)
 		}
-		open = append(open, server.Door{Name: w.name, Listener: listener, TLS: w.tls, Limits: w.limits, Refused: refused.WithLabelValues(w.name)})
+		open = append(open, server.Door{Name: w.name, Listener: listener, TLS: w.tls, Limits: w.limits, Metrics: metrics})
 	}
 	return open, files, nil
 }

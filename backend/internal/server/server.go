@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 )
@@ -19,27 +18,27 @@ import (
 // Limits bound the connections of a door and what one may cost. None may be 0, which
 // net/http takes for no limit.
 type Limits struct {
-	Connections   int           // at a time; more wait in the backlog
-	PerAddress    int           // connections of one address; more are closed at once
-	Streams       int           // requests at a time on one connection of HTTP/2; more wait
-	HeaderBytes   int           // of a request
-	HeaderTimeout time.Duration // to receive them
-	ReadTimeout   time.Duration // to receive a whole request
-	WriteTimeout  time.Duration // from there to the end of the answer
-	IdleTimeout   time.Duration // between requests of a connection
+	Connections  int           // at a time; more wait in the backlog
+	PerAddress   int           // connections of one address; more are closed at once
+	Streams      int           // requests at a time on one connection of HTTP/2; more wait
+	HeaderBytes  int           // of a request
+	ReadTimeout  time.Duration // for the handshake, and to receive a whole request
+	WriteTimeout time.Duration // from there to the end of the answer
+	IdleTimeout  time.Duration // between requests of a connection
 }
 
-// DefaultLimits returns limits that suit sidecars and browsers.
+// DefaultLimits returns limits that suit sidecars and browsers. Headers have as long as
+// a whole request: on a node without CPU to spare a port-forward brings them seconds
+// after it has connected. PerAddress is what holds slow senders down.
 func DefaultLimits() Limits {
 	return Limits{
-		Connections:   4096,
-		PerAddress:    1024,
-		Streams:       32,
-		HeaderBytes:   32 << 10,
-		HeaderTimeout: 5 * time.Second,
-		ReadTimeout:   30 * time.Second,
-		WriteTimeout:  60 * time.Second,
-		IdleTimeout:   2 * time.Minute,
+		Connections:  4096,
+		PerAddress:   1024,
+		Streams:      32,
+		HeaderBytes:  32 << 10,
+		ReadTimeout:  30 * time.Second,
+		WriteTimeout: 60 * time.Second,
+		IdleTimeout:  2 * time.Minute,
 	}
 }
 
@@ -51,7 +50,7 @@ type Door struct {
 	TLS     *tls.Config
 	Handler http.Handler
 	Limits  Limits
-	Refused prometheus.Counter // connections; nil counts nowhere
+	Metrics *Metrics
 }
 
 // Listen opens an address. Its error says what to do next.
@@ -72,17 +71,17 @@ func Serve(ctx context.Context, patience time.Duration, log *slog.Logger, doors 
 	g, serving := errgroup.WithContext(ctx)
 	for _, d := range doors {
 		s := &http.Server{
-			Handler:           d.Handler,
-			TLSConfig:         d.TLS,
-			MaxHeaderBytes:    d.Limits.HeaderBytes,
-			ReadHeaderTimeout: d.Limits.HeaderTimeout,
-			ReadTimeout:       d.Limits.ReadTimeout,
-			WriteTimeout:      d.Limits.WriteTimeout,
-			IdleTimeout:       d.Limits.IdleTimeout,
-			HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: d.Limits.Streams},
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			Handler:        noteRequests(d.Handler),
+			TLSConfig:      d.TLS,
+			MaxHeaderBytes: d.Limits.HeaderBytes,
+			ReadTimeout:    d.Limits.ReadTimeout,
+			WriteTimeout:   d.Limits.WriteTimeout,
+			IdleTimeout:    d.Limits.IdleTimeout,
+			HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: d.Limits.Streams},
+			ConnContext:    withConnection,
+			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
-		listener := netutil.LimitListener(limitAddresses(d, log), d.Limits.Connections)
+		listener := watch(netutil.LimitListener(d.Listener, d.Limits.Connections), d, log)
 		g.Go(func() error { return serve(s, listener) })
 		g.Go(func() error {
 			<-serving.Done()

@@ -23,6 +23,7 @@ import (
 	"github.com/podflame/podflame/backend/api"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 )
@@ -161,15 +162,21 @@ func serving(t *testing.T, handler http.Handler, limits Limits) (address string,
 // draining is serving with a time for requests in progress at the end.
 func draining(t *testing.T, handler http.Handler, limits Limits, patience time.Duration) (address string, stop func() error) {
 	t.Helper()
+	d, stop := open(t, Door{Handler: handler, Limits: limits}, patience)
+	return d.Addr().String(), stop
+}
+
+// open serves a door on a free port.
+func open(t *testing.T, d Door, patience time.Duration) (opened Door, stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := Listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.Name, d.Listener, d.Metrics = "people", listener, NewMetrics(prometheus.NewRegistry())
 	done := make(chan error, 1)
-	go func() {
-		done <- Serve(ctx, patience, slog.New(slog.DiscardHandler), Door{Listener: listener, Handler: handler, Limits: limits})
-	}()
+	go func() { done <- Serve(ctx, patience, slog.New(slog.DiscardHandler), d) }()
 	var stopped atomic.Bool
 	stop = func() error {
 		if stopped.Swap(true) {
@@ -183,7 +190,17 @@ func draining(t *testing.T, handler http.Handler, limits Limits, patience time.D
 			t.Error(err)
 		}
 	})
-	return listener.Addr().String(), stop
+	return d, stop
+}
+
+// secured is how a door speaks TLS, and trusting how a client does that believes any
+// certificate.
+func secured() (door, trusting *tls.Config) {
+	pair := httptest.NewUnstartedServer(nil)
+	pair.StartTLS()
+	defer pair.Close()
+	return &tls.Config{Certificates: pair.TLS.Certificates, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
+		&tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}} //nolint:gosec // its certificate is not what is tested
 }
 
 func dial(t *testing.T, address string) net.Conn {
@@ -199,14 +216,33 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-func TestSlowHeadersAreCutOff(t *testing.T) {
+// A connection on which no whole request comes in time is closed, and counted: who
+// asked sees only that it has ended.
+func TestConnectionsWithoutARequestAreClosedAndCounted(t *testing.T) {
 	limits := DefaultLimits()
-	limits.HeaderTimeout = 50 * time.Millisecond
-	address, _ := serving(t, http.NotFoundHandler(), limits)
-	conn := dial(t, address)
-	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-	if n, err := io.Copy(io.Discard, conn); err != nil || n > 200 {
-		t.Errorf("%d bytes, %v; want the connection closed", n, err)
+	limits.ReadTimeout, limits.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
+	speaking, _ := secured()
+	for name, c := range map[string]struct {
+		config *tls.Config
+		sent   string
+		unused float64
+	}{
+		"nothing":              {nil, "", 1},
+		"half of the headers":  {nil, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", 1},
+		"no handshake":         {speaking, "", 1},
+		"a request, then none": {nil, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := open(t, Door{TLS: c.config, Handler: http.NotFoundHandler(), Limits: limits}, time.Minute)
+			conn := dial(t, d.Addr().String())
+			fmt.Fprint(conn, c.sent)
+			if n, err := io.Copy(io.Discard, conn); err != nil || n > 200 {
+				t.Errorf("%d bytes, %v; want the connection closed", n, err)
+			}
+			if got := testutil.ToFloat64(d.Metrics.unused.WithLabelValues("people")); got != c.unused {
+				t.Errorf("%v connections are counted as unused; want %v", got, c.unused)
+			}
+		})
 	}
 }
 
@@ -309,21 +345,9 @@ func TestConnectionsOfAnAddressAreBounded(t *testing.T) {
 func TestStreamsOfAConnectionAreBounded(t *testing.T) {
 	limits := DefaultLimits()
 	limits.Streams = 7
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	listener, err := Listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	pair := httptest.NewUnstartedServer(nil)
-	pair.StartTLS()
-	config := &tls.Config{Certificates: pair.TLS.Certificates, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	pair.Close()
-	go func() {
-		done <- Serve(ctx, time.Minute, slog.New(slog.DiscardHandler), Door{Listener: listener, TLS: config, Handler: http.NotFoundHandler(), Limits: limits})
-	}()
-	conn, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // its certificate is not what is tested
+	speaking, trusting := secured()
+	d, _ := open(t, Door{TLS: speaking, Handler: http.NotFoundHandler(), Limits: limits}, time.Minute)
+	conn, err := tls.Dial("tcp", d.Addr().String(), trusting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,9 +368,27 @@ func TestStreamsOfAConnectionAreBounded(t *testing.T) {
 		t.Errorf("%d streams may be open, %v", n, ok)
 	}
 	_ = conn.Close()
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+}
+
+// A request on a connection that speaks TLS makes it a used one.
+func TestRequestsByTLSUseTheirConnection(t *testing.T) {
+	limits := DefaultLimits()
+	limits.ReadTimeout, limits.IdleTimeout = time.Minute, 50*time.Millisecond
+	speaking, trusting := secured()
+	used := make(chan bool, 1)
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(connectionKey{}).(*connection)
+		used <- ok && c.used.Load()
+	})
+	d, _ := open(t, Door{TLS: speaking, Handler: handler, Limits: limits}, time.Minute)
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: trusting, ForceAttemptHTTP2: true, DisableKeepAlives: true}, Timeout: time.Minute}
+	response, err := client.Get("https://" + d.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.ProtoMajor != 2 || !<-used {
+		t.Errorf("the connection of a request by %s is not marked as used", response.Proto)
 	}
 }
 
