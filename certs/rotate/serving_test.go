@@ -124,7 +124,7 @@ func TestServingKeepsTheKeyOffTheDisk(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	content, err := os.ReadFile(filepath.Join(s.mountedIn, files[0].Name()))
-	if err != nil || files[0].Name() != "tls.crt" || strings.Contains(string(content), "KEY") {
+	if err != nil || files[0].Name() != "tls.crt" || strings.Contains(string(content), "PRIVATE KEY") {
 		t.Errorf("%s: %v\n%s", files[0].Name(), err, content)
 	}
 }
