@@ -3,8 +3,8 @@ package agent
 import (
 	"time"
 
+	"github.com/podflame/podflame/sidecar/internal/clock"
 	"github.com/podflame/podflame/sidecar/internal/timeline"
-	"golang.org/x/sys/unix"
 )
 
 // Clock is the time as the agent sees it.
@@ -19,18 +19,9 @@ type systemClock struct{}
 // SystemClock is the clock of this host.
 func SystemClock() Clock { return systemClock{} }
 
-// Now has no monotonic part: recordings and other processes have none.
-func (systemClock) Now() time.Time { return time.Now().Round(0) }
-
-func (systemClock) Elapsed() time.Duration { return kernelTime(unix.CLOCK_BOOTTIME) }
-func (systemClock) Awake() time.Duration   { return kernelTime(unix.CLOCK_MONOTONIC) }
-
-// kernelTime reads a clock that every kernel since 2.6.39 has.
-func kernelTime(clock int32) time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(clock, &t)
-	return time.Duration(t.Nano())
-}
+func (systemClock) Now() time.Time         { return clock.Wall() }
+func (systemClock) Elapsed() time.Duration { return clock.SinceBoot() }
+func (systemClock) Awake() time.Duration   { return clock.Awake() }
 
 // clockWatch notices that the wall clock was set, and that the machine has slept.
 type clockWatch struct {
@@ -44,40 +35,23 @@ func watchClock(c Clock) clockWatch {
 	return clockWatch{c, c.Now().Add(-c.Elapsed()), c.Elapsed(), asleep(c)}
 }
 
-// asleep is how long the machine has slept since its boot. Both clocks are read at one
-// moment, see clockWatch.read.
-func asleep(c Clock) (d time.Duration) {
-	for range readAttempts {
-		before := c.Awake()
-		elapsed := c.Elapsed()
-		after := c.Awake()
-		if d = elapsed - after; after-before < minStep/4 {
-			break
-		}
-	}
-	return d
+// asleep is how long the machine has slept since its boot.
+func asleep(c Clock) time.Duration {
+	elapsed, awake, _ := clock.AtOnce(minStep/4, c.Elapsed, c.Awake)
+	return elapsed - awake
 }
 
 // minStep is by how much a clock must have been set to be noticed; less is the
 // clock's drift being corrected.
 const minStep = 2 * time.Second
 
-// readAttempts bounds how often two clocks are read until it was at one moment.
-const readAttempts = 5
-
-// read returns what the wall showed when Elapsed was 0, and Elapsed. Both are read
-// at one moment, however seldom this process gets the CPU.
+// read returns what the wall showed when Elapsed was 0, and Elapsed.
 func (w *clockWatch) read() (zero time.Time, elapsed time.Duration) {
-	for range readAttempts {
-		before := w.clock.Elapsed()
-		now := w.clock.Now()
-		elapsed = w.clock.Elapsed()
-		zero = now.Add(-elapsed)
-		if elapsed-before < minStep/4 {
-			return zero, elapsed
-		}
+	now, elapsed, ok := clock.AtOnce(minStep/4, w.clock.Now, w.clock.Elapsed)
+	if !ok {
+		return w.zero, elapsed
 	}
-	return w.zero, elapsed
+	return now.Add(-elapsed), elapsed
 }
 
 // stepped says whether the clock was set since the last step.
@@ -95,10 +69,11 @@ func (w *clockWatch) sleeps() bool { return asleep(w.clock)-w.asleep >= minStep 
 
 // slept says whether the machine has slept since the last call.
 func (w *clockWatch) slept() bool {
-	if !w.sleeps() {
+	now := asleep(w.clock)
+	if now-w.asleep < minStep {
 		return false
 	}
-	w.asleep = asleep(w.clock)
+	w.asleep = now
 	return true
 }
 

@@ -3,7 +3,7 @@ package target
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/podflame/podflame/sidecar/internal/clock"
 )
 
 // bootTime is when the kernel booted. It moves when the clock is set: a JVM that
@@ -30,23 +30,8 @@ func (b bootTime) now() time.Time {
 	return b.read.Add(by)
 }
 
-// wallAtBoot is what the clock would have shown at the boot of the kernel. The clock
-// and the time since then are read at one moment, if need be in several attempts.
-func wallAtBoot() (at time.Time) {
-	const attempts = 5
-	for range attempts {
-		before := sinceBoot()
-		now := time.Now().Round(0)
-		after := sinceBoot()
-		if at = now.Add(-after); after-before < minClockStep/4 {
-			break
-		}
-	}
-	return at
-}
-
-func sinceBoot() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // every kernel since 2.6.39 has it
-	return time.Duration(t.Nano())
+// wallAtBoot is what the clock would have shown at the boot of the kernel.
+func wallAtBoot() time.Time {
+	now, since, _ := clock.AtOnce(minClockStep/4, clock.Wall, clock.SinceBoot)
+	return now.Add(-since)
 }
