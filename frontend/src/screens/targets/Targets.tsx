@@ -31,7 +31,7 @@ export function Targets({ url }: { url: UrlState }) {
         <h1>Targets</h1>
         {answer.data && (
           <span className="muted">
-            {(answer.data.truncated ? 'the first ' : '') + formatCounted(targets.length, 'JVMs')}
+            {(answer.data.truncated ? 'the first ' : '') + formatCounted(targets.length, 'targets')}
             {url.service && ` of ${url.service}`}
           </span>
         )}
