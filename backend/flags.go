@@ -20,7 +20,7 @@ type serveCmd struct {
 	Ingest     ingestFlags     `embed:"" group:"Ingest"`
 	Query      queryFlags      `embed:"" group:"Queries"`
 
-	Memory byteSize `name:"memory" default:"448MiB" env:"PODFLAME_MEMORY" help:"Memory that this process tries to stay below, without that of the ClickHouse inside; GOMEMLIMIT, if it is set, counts instead."`
+	Memory byteSize `name:"memory" default:"432MiB" env:"PODFLAME_MEMORY" help:"Memory that this process tries to stay below, without that of the ClickHouse inside; GOMEMLIMIT, if it is set, counts instead."`
 }
 
 type doorFlags struct {
@@ -80,7 +80,7 @@ type clickhouseFlags struct {
 	CommitQueue    int           `default:"2000" env:"PODFLAME_COMMIT_QUEUE" help:"Windows that wait to be written; more are turned away for a while."`
 	Commits        int           `default:"2" env:"PODFLAME_COMMITS" help:"Groups that are written at a time."`
 	Connections    int           `default:"16" env:"PODFLAME_CLICKHOUSE_CONNECTIONS" help:"Connections to ClickHouse."`
-	CacheBytes     byteSize      `default:"128MiB" env:"PODFLAME_CACHE_BYTES" help:"Memory for the call trees of services."`
+	CacheBytes     byteSize      `default:"96MiB" env:"PODFLAME_CACHE_BYTES" help:"Memory for the call trees of services, those in use included; one may take a third of it."`
 }
 
 type ingestFlags struct {
@@ -103,12 +103,15 @@ type queryFlags struct {
 	Rows         int64         `name:"query-rows" default:"200000000" env:"PODFLAME_QUERY_ROWS" help:"Rows that one query may read."`
 	Stacks       int           `name:"query-stacks" default:"200000" env:"PODFLAME_QUERY_STACKS" help:"Distinct stacks in one answer; lighter ones are summed up as omitted."`
 	MaxNodes     int           `name:"max-nodes" default:"262144" env:"PODFLAME_MAX_NODES" help:"Most nodes of a flame graph that may be asked for."`
+	ExportFrames int64         `name:"export-frames" default:"4000000" env:"PODFLAME_EXPORT_FRAMES" help:"Most frames of all stacks of an export; ask for fewer nodes if there are more."`
 	OTLP         string        `name:"otlp-profiles" enum:",v1development" default:"" env:"PODFLAME_OTLP_PROFILES" help:"Version of OTLP profiles to offer as a format of exports: v1development, which is not stable. Default: none."`
 	Price        float64       `name:"price-per-core-hour" placeholder:"PRICE" env:"PODFLAME_PRICE_PER_CORE_HOUR" help:"What one CPU costs for an hour: shows what functions cost over all services."`
 	Currency     string        `env:"PODFLAME_CURRENCY" help:"Put before amounts of money, at most 8 bytes."`
 	Regressions  time.Duration `name:"regressions-every" default:"5m" env:"PODFLAME_REGRESSIONS_EVERY" help:"Time between two looks at new versions of services, to tell whether they got worse; 0 for never."`
 	WarmUp       time.Duration `name:"regressions-warm-up" default:"5m" env:"PODFLAME_REGRESSIONS_WARM_UP" help:"First time of each version that does not count, as JVMs still compile."`
 	WebhookAudit string        `name:"webhook-audit" env:"PODFLAME_WEBHOOK_AUDIT" help:"URL of the webhook's audit, such as http://podflame-webhook.podflame-system.svc:8080/audit, so that people see pods without their sidecar; empty: none."`
+	Answers      byteSize      `name:"answer-memory" default:"64MiB" env:"PODFLAME_ANSWER_MEMORY" help:"Memory for the call trees that are worked on, and for the answers made of them; more wait."`
+	AnswerWait   time.Duration `name:"answer-memory-wait" default:"10s" env:"PODFLAME_ANSWER_MEMORY_WAIT" help:"How long a query waits for that memory, and for its part of --cache-bytes; then it is turned away for a moment."`
 	Concurrency  int           `name:"query-concurrency" default:"8" env:"PODFLAME_QUERY_CONCURRENCY" help:"Queries answered at a time; more wait for a moment."`
 }
 
@@ -143,7 +146,7 @@ func (c *serveCmd) Validate() error {
 	}
 	for flag, n := range map[string]int{
 		"max-stacks": c.Ingest.MaxStacks, "max-uploads": c.Ingest.MaxUploads, "max-uploads-per-pod": c.Ingest.PerPod, "max-decoding": c.Ingest.MaxDecoding, "query-concurrency": c.Query.Concurrency,
-		"query-rows": int(c.Query.Rows), "query-stacks": c.Query.Stacks, "max-nodes": c.Query.MaxNodes, "clickhouse-connections": c.ClickHouse.Connections,
+		"query-rows": int(c.Query.Rows), "query-stacks": c.Query.Stacks, "max-nodes": c.Query.MaxNodes, "export-frames": int(c.Query.ExportFrames), "clickhouse-connections": c.ClickHouse.Connections,
 		"commit-rows": c.ClickHouse.CommitRows, "commit-bytes": int(c.ClickHouse.CommitBytes), "commit-queue": c.ClickHouse.CommitQueue, "commits": c.ClickHouse.Commits,
 		"people-connections": c.Doors.PeopleConnections, "sidecar-connections": c.Doors.SidecarConnections,
 		"people-connections-per-address": c.Doors.PeoplePerAddress, "sidecar-connections-per-address": c.Doors.SidecarPerAddress,
@@ -156,7 +159,7 @@ func (c *serveCmd) Validate() error {
 	}
 	for flag, d := range map[string]time.Duration{
 		"insert-timeout": c.ClickHouse.InsertTimeout, "migration-timeout": c.ClickHouse.Migration, "body-timeout": c.Ingest.BodyTimeout,
-		"query-timeout": c.Query.Timeout, "drain-timeout": c.Doors.DrainTimeout,
+		"query-timeout": c.Query.Timeout, "answer-memory-wait": c.Query.AnswerWait, "drain-timeout": c.Doors.DrainTimeout,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("--%s=%s is not above 0", flag, d)
@@ -202,6 +205,8 @@ func (c *serveCmd) regressionLimits() regressions.Limits {
 func (c *serveCmd) queryLimits() query.Limits {
 	l := query.DefaultLimits()
 	l.Retention, l.Concurrency = c.retention(), c.Query.Concurrency
+	l.ExportFrames = c.Query.ExportFrames
+	l.Memory, l.MemoryWait = int64(c.Query.Answers), c.Query.AnswerWait
 	l.MaxNodes, l.Nodes = c.Query.MaxNodes, min(l.Nodes, c.Query.MaxNodes)
 	l.Timeout = c.Query.Timeout + 2*time.Second // the store knows better what took so long
 	return l

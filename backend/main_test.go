@@ -74,6 +74,28 @@ func TestNoLimitIsZero(t *testing.T) {
 	}
 }
 
+// What is bounded by bytes must fit the memory that the collector keeps to, all at once,
+// with the rest of the process; the bodies of uploads and garbage have what that leaves.
+func TestBudgetsFitTheMemory(t *testing.T) {
+	const (
+		rest  = 16 << 20 // goroutines, connections, lists
+		files = 40 << 20 // the program itself, which the collector knows nothing of
+		most  = 512 << 20
+	)
+	c, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, q, s := c.ingestLimits(), c.queryLimits(), c.storeLimits()
+	sum := in.Memory + q.Memory + s.Footprint() + rest
+	if left := int64(c.Memory) - sum; left < 24<<20 {
+		t.Errorf("windows of %d bytes, answers of %d, and %d of the store leave %d of --memory=%d", in.Memory, q.Memory, s.Footprint(), left, c.Memory)
+	}
+	if int64(c.Memory)+files > most-20<<20 {
+		t.Errorf("--memory=%d leaves less than 20 MiB of %d", c.Memory, most)
+	}
+}
+
 func TestFlagsFromTheEnvironment(t *testing.T) {
 	t.Setenv("PODFLAME_LISTEN", "127.0.0.1:9999")
 	t.Setenv("PODFLAME_MAX_BODY", "16MiB")

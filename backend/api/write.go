@@ -27,27 +27,59 @@ type File struct {
 	Body      []byte
 }
 
-// Answer writes a success: a File as it is, anything else as JSON. It is
-// compressed if the client takes that and it is large.
+// Answer writes a success, see Encode. It is compressed if the client takes that and it is
+// large.
 func Answer(w http.ResponseWriter, r *http.Request, body any) {
+	e := Encode(r, body)
+	e.Pack()
+	e.Send(w)
+}
+
+// Encoded is an answer that only has to be sent.
+type Encoded struct {
+	file   File
+	status int
+	packed bool // now
+	pack   bool // the client takes that, and it is large
+}
+
+// Encode makes an answer of a success: a File as it is, anything else as JSON.
+func Encode(r *http.Request, body any) *Encoded {
 	file, ok := body.(File)
-	status := http.StatusOK
-	if ok {
-		w.Header().Set("Content-Disposition", `attachment; filename="`+file.Name+`"`)
-	} else {
-		file.MediaType = "application/json"
-		file.Body, status = encode(status, body)
+	e := &Encoded{file: file, status: http.StatusOK}
+	if !ok {
+		e.file.MediaType = "application/json"
+		e.file.Body, e.status = encode(http.StatusOK, body)
 	}
-	begin(w, file.MediaType)
+	e.pack = !file.Packed && len(e.file.Body) > leastPacked && takesGzip(r)
+	return e
+}
+
+// Pack compresses an answer if its client takes that and it is large.
+func (e *Encoded) Pack() {
+	if !e.pack {
+		return
+	}
+	if packed, err := pack(e.file.Body); err == nil {
+		e.file.Body, e.packed, e.pack = packed, true, false
+	}
+}
+
+// Size is the number of bytes to send.
+func (e *Encoded) Size() int64 { return int64(len(e.file.Body)) }
+
+// Send writes the answer. An error of writing is the client's: it went away.
+func (e *Encoded) Send(w http.ResponseWriter) {
+	if e.file.Name != "" {
+		w.Header().Set("Content-Disposition", `attachment; filename="`+e.file.Name+`"`)
+	}
+	begin(w, e.file.MediaType)
 	w.Header().Add("Vary", "Accept-Encoding")
-	if !file.Packed && len(file.Body) > leastPacked && takesGzip(r) {
-		if packed, err := pack(file.Body); err == nil {
-			w.Header().Set("Content-Encoding", "gzip")
-			file.Body = packed
-		}
+	if e.packed {
+		w.Header().Set("Content-Encoding", "gzip")
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(file.Body)
+	w.WriteHeader(e.status)
+	_, _ = w.Write(e.file.Body) //nolint:gosec // the media type is never HTML
 }
 
 // leastPacked fits one packet: compressing less saves nobody time.

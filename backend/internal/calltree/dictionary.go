@@ -2,7 +2,9 @@ package calltree
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/podflame/podflame/backend/profile"
@@ -16,6 +18,7 @@ type Dictionary struct {
 	limit int64
 
 	mu           sync.RWMutex
+	room         int64 // up to which it grows for now
 	tree         *grower
 	last         trail
 	stacks       map[uint64]end
@@ -53,7 +56,7 @@ const treeShare = 2
 // NewDictionary returns an empty dictionary that takes no more stacks when it
 // takes about limit bytes.
 func NewDictionary(limit int64) *Dictionary {
-	d := &Dictionary{limit: limit, tree: newGrower(), stacks: map[uint64]end{}, index: map[uint64]int32{}}
+	d := &Dictionary{limit: limit, room: limit, tree: newGrower(), stacks: map[uint64]end{}, index: map[uint64]int32{}}
 	d.call(d.intern(profile.FunctionID(omitted)), omitted)
 	return d
 }
@@ -68,6 +71,20 @@ const (
 	functionBytes = 24 + 8 + 24 + 1 + 4 + 32
 )
 
+// allow lets the dictionary grow up to so many bytes, and not beyond its limit.
+func (d *Dictionary) allow(room int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = min(room, d.limit)
+}
+
+// Waits says whether there would be more room than the dictionary may take for now.
+func (d *Dictionary) Waits() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.room < d.limit && d.bytes() >= d.room
+}
+
 // Bytes is about what the dictionary takes.
 func (d *Dictionary) Bytes() int64 {
 	d.mu.RLock()
@@ -80,15 +97,16 @@ func (d *Dictionary) bytes() int64 {
 }
 
 // Add enters a stack. Frames holds the ids of its functions, root first, in 8
-// bytes each, little endian. It returns false if the dictionary is full.
+// bytes each, little endian. It returns false if the dictionary is full, or has grown
+// as far as it may for now.
 func (d *Dictionary) Add(id uint64, frames []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, ok := d.stacks[id]; ok {
 		return true
 	}
-	if d.bytes() >= d.limit {
-		d.short = true
+	if d.bytes() >= d.room {
+		d.short = d.short || d.bytes() >= d.limit
 		return false
 	}
 	at := d.enter(frames)
@@ -161,6 +179,7 @@ func (d *Dictionary) intern(function uint64) int32 {
 		index = int32(len(d.ids))
 		d.index[function] = index
 		d.ids, d.functions, d.named = append(d.ids, function), append(d.functions, unknown), append(d.named, false)
+		d.bytesOfNames += shortName
 		d.table, d.now = nil, nil
 	}
 	return index
@@ -180,13 +199,32 @@ func (d *Dictionary) Nameless() []uint64 {
 	return out
 }
 
-// Name tells the name of a function. Functions of no stack are ignored.
-func (d *Dictionary) Name(id uint64, f profile.Function) {
+// shortName is how many bytes of its name each function has for certain. Of a longer one
+// for which there is no room the beginning is kept, with its id behind that.
+const shortName = 64
+
+// Name tells the name of a function. Functions of no stack are ignored. It returns false
+// if the dictionary has grown as far as it may for now.
+func (d *Dictionary) Name(id uint64, f profile.Function) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if index, ok := d.index[id]; ok {
-		d.call(index, f)
+	index, ok := d.index[id]
+	if !ok {
+		return true
 	}
+	if more := int64(len(f.Name)) - shortName; more > 0 && d.bytes()+more > d.room {
+		if d.room < d.limit {
+			return false
+		}
+		f.Name = shortened(f.Name, id)
+	}
+	d.call(index, f)
+	return true
+}
+
+func shortened(name string, id uint64) string {
+	const ending = len("…0123456789abcdef")
+	return strings.ToValidUTF8(name[:shortName-ending], "") + fmt.Sprintf("…%016x", id)
 }
 
 func (d *Dictionary) call(index int32, f profile.Function) {
@@ -194,7 +232,7 @@ func (d *Dictionary) call(index int32, f profile.Function) {
 		return
 	}
 	d.functions[index], d.named[index] = f, true
-	d.bytesOfNames += int64(len(f.Name))
+	d.bytesOfNames += int64(len(f.Name)) - shortName
 	d.unsorted = append(d.unsorted, index)
 	d.table, d.now = nil, nil
 }

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/podflame/podflame/backend/profile"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func packed(functions ...uint64) []byte {
@@ -171,36 +171,52 @@ func TestWhatWasNotReadIsInTheTotal(t *testing.T) {
 	}
 }
 
-func TestCacheDropsWhatWasNotAskedForForLongest(t *testing.T) {
-	fill := func(d *Dictionary) {
-		for id := range uint64(200) {
-			d.Add(id, packed(id))
+// A name for which there is no room is cut, not left out, and stays one of its own.
+func TestNamesAreBounded(t *testing.T) {
+	const limit = 64 << 10
+	d := NewDictionary(limit)
+	for id := range uint64(200) {
+		if !d.Add(id, packed(id+1)) {
+			t.Fatalf("stack %d was refused in %d bytes", id, d.Bytes())
 		}
 	}
-	probe := NewDictionary(1 << 20)
-	fill(probe)
-	c := NewCache(probe.Bytes()*5/2, prometheus.NewRegistry())
-	for _, key := range []string{"a", "b", "a", "c"} {
-		fill(c.Of(key))
-		c.Account(key)
-	}
-	one := []Sum{{Stack: 1}}
-	for key, want := range map[string]int{"a": 0, "b": 1, "c": 0} {
-		if got := len(c.Of(key).Find(one).Missing()); got != want {
-			t.Errorf("%s lacks %d stacks, want %d", key, got, want)
+	begin, names := strings.Repeat("é", 1500), map[string]bool{}
+	for _, id := range d.Nameless() {
+		if !d.Name(id, profile.Function{Name: begin + strconv.FormatUint(id, 10)}) {
+			t.Fatalf("name %d was refused", id)
 		}
 	}
-	if got := testutil.ToFloat64(c.dropped.WithLabelValues(droppedUnused)); got != 1 {
-		t.Errorf("%v dropped", got)
+	whole := 0
+	for _, f := range d.current().names[1:] {
+		names[f.Name] = true
+		if !utf8.ValidString(f.Name) {
+			t.Errorf("%q is not UTF-8", f.Name)
+		}
+		if strings.HasPrefix(f.Name, begin) {
+			whole++
+		}
 	}
-	full := c.Of("a")
-	renewed := c.Renew("a", full)
-	if renewed == full || c.Renew("a", full) != renewed || testutil.ToFloat64(c.dropped.WithLabelValues(droppedFull)) != 1 {
-		t.Error("a full dictionary is to be renewed once")
+	if len(names) != 200 || whole == 0 || whole == 200 || d.Bytes() > limit {
+		t.Errorf("%d names in %d bytes, %d of them whole", len(names), d.Bytes(), whole)
 	}
-	fill(renewed)
-	c.Account("a")
-	if got := testutil.ToFloat64(c.bytes); got <= 0 || got > float64(c.limit) {
-		t.Errorf("the gauge says %v of %d bytes", got, c.limit)
+}
+
+// Who may not grow as far as a dictionary may is told to wait, and nothing is cut.
+func TestRoomForNow(t *testing.T) {
+	d := NewDictionary(1 << 20)
+	d.allow(16 << 10)
+	id := uint64(0)
+	for d.Add(id, packed(1, 2, id+3)) {
+		id++
+	}
+	if !d.Waits() || d.short || d.Name(1, profile.Function{Name: strings.Repeat("n", 4<<10)}) {
+		t.Errorf("after %d bytes of 16 KiB it does not wait, or cuts", d.Bytes())
+	}
+	d.allow(2 << 20)
+	if d.Waits() || !d.Add(id, packed(1, 2, id+3)) {
+		t.Error("with room for more it waits")
+	}
+	if found := d.Find([]Sum{{id, profile.Amount{Value: 1}}}); found.missing != 0 || found.Crowded() {
+		t.Error("a stack that came later is cut")
 	}
 }

@@ -105,6 +105,28 @@ func (f *Found) TreeOf(list int) (*Tree, Lacking) {
 	return t, lacking[0]
 }
 
+// What a sum takes with where its stack ends, and what a run of a tree takes until it is
+// pruned, and for each side.
+const (
+	sumBytes     = 24 + 8
+	answerRun    = runBytes + 4 + 8 + 4 + 16 + 4
+	amountBytes  = 16
+	sharedOfNode = 4
+)
+
+// Memory is about what a tree of what was found takes until it is pruned, with what it
+// keeps of the dictionary; and how many nodes it has at most.
+func (f *Found) Memory() (bytes int64, nodes int) {
+	d := f.dictionary
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	nodes, runs := len(d.tree.parent), int64(d.tree.runs())
+	for _, sums := range f.lists {
+		bytes += sumBytes*int64(len(sums)) + amountBytes*runs
+	}
+	return bytes + answerRun*runs + sharedOfNode*int64(nodes) + d.bytesOfNames, nodes
+}
+
 // Tree is Dictionary.Tree of what was found.
 func (f *Found) Tree() (*Tree, []Lacking) {
 	s := f.dictionary.current()

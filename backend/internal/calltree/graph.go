@@ -22,6 +22,20 @@ func (g *Graph) Size() int { return len(g.Parent) - 1 }
 // Totals returns what was measured at and below each node of a side.
 func (g *Graph) Totals(side int) []profile.Amount { return totals(g.Parent, g.Self[side]) }
 
+// Frames is how many frames the stacks of a side have, in all.
+func (g *Graph) Frames(side int) (sum int64) {
+	depths := make([]int32, len(g.Parent))
+	for node := range depths {
+		if node > 0 {
+			depths[node] = depths[g.Parent[node]] + 1
+		}
+		if g.Self[side][node] != (profile.Amount{}) {
+			sum += int64(depths[node])
+		}
+	}
+	return sum
+}
+
 // StackSet returns a side as a canonical stack set.
 func (g *Graph) StackSet(side int, typ profile.Type) profile.StackSet {
 	set := profile.StackSet{Type: typ, Functions: g.Functions}

@@ -12,6 +12,7 @@ type grower struct {
 	inside           []uint8 // by node: how many nodes and ends of stacks are directly in it; 2 is any more
 	slots            []int32 // open addressing by parent and function: a node, or 0
 	used             int     // of the slots
+	ends             int     // nodes at which stacks end or part
 }
 
 const leastSlots = 64
@@ -27,7 +28,11 @@ func (g *grower) child(parent, function int32) int32 {
 	}
 	node := int32(len(g.parent))
 	g.parent, g.function, g.inside = append(g.parent, parent), append(g.function, function), append(g.inside, 0)
-	g.inside[parent] = min(g.inside[parent]+1, 2)
+	if g.inside[parent] > 0 {
+		g.stop(parent)
+	} else {
+		g.inside[parent] = 1
+	}
 	if !g.follows(node) {
 		g.slots[g.slot(parent, function)] = node
 		g.used++
@@ -41,8 +46,13 @@ func (g *grower) child(parent, function int32) int32 {
 // follows says whether a node came directly after its parent.
 func (g *grower) follows(node int32) bool { return g.parent[node] == node-1 }
 
-// stop says that a stack ends at a node.
-func (g *grower) stop(node int32) { g.inside[node] = 2 }
+// stop says that a stack ends at a node, or that it parts there from another.
+func (g *grower) stop(node int32) {
+	if g.inside[node] < 2 {
+		g.inside[node] = 2
+		g.ends++
+	}
+}
 
 // dense says whether more nodes would take too many of the slots.
 func (g *grower) dense(more int) bool { return 3*len(g.slots) < 4*(g.used+more) }
@@ -92,11 +102,18 @@ func spread(parent, function int32) uint64 {
 }
 
 // What the arrays of nodes take of each, with what fold makes of it.
-const nodeBytes = 4 + 4 + 1 + 4
+const (
+	nodeBytes = 4 + 4 + 1 + 4
+	runBytes  = 4 + 4 + 4
+)
 
 func (g *grower) bytes() int64 {
-	return nodeBytes*int64(cap(g.parent)) + 4*int64(len(g.slots))
+	return nodeBytes*int64(cap(g.parent)) + 4*int64(len(g.slots)) + runBytes*int64(g.runs())
 }
+
+// runs is how many runs the nodes are at most: one begins where a node does not follow
+// its parent, and one below each end.
+func (g *grower) runs() int { return 2 + g.used + g.ends }
 
 // bytesWith is what the tree takes at most when more nodes have come.
 func (g *grower) bytesWith(more int) int64 {

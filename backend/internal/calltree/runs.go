@@ -53,7 +53,7 @@ func (r *runs) part(marks []int32) runs {
 // fold returns the nodes of a tree as runs, and the run of each node.
 func (g *grower) fold() (r runs, of []int32) {
 	of = make([]int32, len(g.parent))
-	r = runs{up: []int32{-1}, begin: []int32{1}, frames: g.function}
+	r = runs{up: append(make([]int32, 0, g.runs()), -1), begin: append(make([]int32, 0, g.runs()+1), 1), frames: g.function}
 	for node := 1; node < len(of); node++ {
 		up := g.parent[node]
 		if up == 0 || int(up) != node-1 || g.inside[up] > 1 {

@@ -358,6 +358,7 @@ func TestErrorsOfTheStore(t *testing.T) {
 		{"down", &store.Error{Class: store.Unavailable, Op: "sum", Err: errors.New("connection refused")}, 503, profile.StoreUnavailable},
 		{"too expensive", &store.Error{Class: store.TooExpensive, Op: "sum", Err: errors.New("would read 3e9 rows")}, 422, profile.QueryTooExpensive},
 		{"too large", &store.Error{Class: store.SumTooLarge, Op: "sum", Err: errors.New("a sum is 2^63 or more")}, 422, profile.SumTooLarge},
+		{"overloaded", &store.Error{Class: store.Overloaded, Op: "sum", Err: errors.New("memory for answers is in use")}, 429, profile.Overloaded},
 		{"bad selection", &store.Error{Class: store.BadSelection, Op: "sum", Err: errors.New("too many pods")}, 400, profile.BadParameter},
 		{"refused", &store.Error{Class: store.Refused, Op: "sum", Err: errors.New("password of user x")}, 500, profile.Internal},
 		{"no store error", errors.New("surprise"), 500, profile.Internal},

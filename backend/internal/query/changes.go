@@ -61,6 +61,8 @@ func (q *Query) Compare(ctx context.Context, key store.ServiceKey, t profile.Typ
 		return nil, err
 	}
 	defer done()
+	ctx, share := q.memory.Begin(ctx)
+	defer share.End()
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Limits.Timeout, errTimeout)
 	defer cancel()
 	r := request{sel: store.Selection{ServiceKey: key, Type: t, Range: span}, rng: api.Range{From: span.From, To: span.To}, functions: q.Limits.MaxFunctions, warmUp: warmUp}

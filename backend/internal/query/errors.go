@@ -29,6 +29,8 @@ func (q *Query) asError(ctx context.Context, err error) *api.Error {
 		return api.Errorf(profile.StoreUnavailable, "ClickHouse did not answer").Because(err).Retry(max(e.RetryAfter, 2*time.Second))
 	case store.TooExpensive, store.SumTooLarge:
 		return api.Errorf(e.Reason(), "%s", e.Said()).Because(err)
+	case store.Overloaded:
+		return api.Errorf(profile.Overloaded, "%v", e.Err).Because(err).Retry(max(e.RetryAfter, time.Second))
 	case store.BadSelection:
 		return api.Errorf(profile.BadParameter, "%v", e.Err).Because(err)
 	}

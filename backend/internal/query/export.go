@@ -36,6 +36,9 @@ func (q *Query) export(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	graph, _ := s.tree.Prune(r.nodes, s.unread()...)
+	if frames := graph.Frames(0); frames > q.Limits.ExportFrames { // a graph shares them, a file does not
+		return nil, api.Exceeded(profile.QueryTooExpensive, "number of frames of all stacks in the file (--export-frames; ask for fewer nodes)", frames, q.Limits.ExportFrames)
+	}
 	set := graph.StackSet(0, r.sel.Type)
 	var body bytes.Buffer
 	file := api.File{Name: fileName(r)}

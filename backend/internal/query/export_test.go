@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -45,6 +46,29 @@ func TestExportCollapsed(t *testing.T) {
 		}
 		if name := w.Header().Get("Content-Disposition"); !strings.Contains(name, `"checkout.cpu.2026`) || !strings.Contains(name, `.collapsed.txt"`) {
 			t.Errorf("name is %q", name)
+		}
+	}
+}
+
+// A file has every stack by itself, so some nodes can be any number of frames.
+func TestExportIsBoundedInFrames(t *testing.T) {
+	frames := int64(0)
+	windows := tenMinutes()
+	set := merged(windows, profile.CPU)
+	for _, s := range set.Stacks {
+		frames += int64(len(s.Frames))
+	}
+	for limit, status := range map[int64]int{frames - 1: http.StatusUnprocessableEntity, frames: http.StatusOK} {
+		h := newHarness(t, func(c *Config) { c.Limits.ExportFrames = limit })
+		h.store.windows = windows
+		w := h.Get(t, "/api/v1/export?format=collapsed&nodes=262144&"+selection+hour)
+		if w.Code != status {
+			t.Errorf("%d frames, %d may be: %d %.200s", frames, limit, w.Code, w.Body)
+		}
+		if status != http.StatusOK {
+			if e := apitest.Refused(t, w, status, profile.QueryTooExpensive); e.Actual != frames || !strings.Contains(e.Message, "--export-frames") {
+				t.Errorf("the error is %+v", e)
+			}
 		}
 	}
 }

@@ -11,9 +11,12 @@ type Limits struct {
 	Concurrency  int           // requests answered at a time
 	Waiting      int           // requests that wait for their turn
 	Wait         time.Duration // how long they wait
+	Memory       int64         // bytes of the trees that are worked on, and of the answers made of them
+	MemoryWait   time.Duration // how long a request waits for its part of them, and of the store's call trees
 	Nodes        int           // of a flame graph, unless asked otherwise
 	MaxNodes     int
-	Points       int // of a timeline, unless asked otherwise
+	ExportFrames int64 // of all stacks of an export
+	Points       int   // of a timeline, unless asked otherwise
 	MaxPoints    int
 	Parts        int // of a timeline that is taken apart, unless asked otherwise
 	MaxParts     int
@@ -36,8 +39,11 @@ func DefaultLimits() Limits {
 		Concurrency:  8,
 		Waiting:      64,
 		Wait:         3 * time.Second,
+		Memory:       64 << 20,
+		MemoryWait:   10 * time.Second,
 		Nodes:        8_192,
 		MaxNodes:     262_144,
+		ExportFrames: 4_000_000,
 		Points:       360,
 		MaxPoints:    2_000,
 		Parts:        20,

@@ -12,7 +12,7 @@ type metrics struct {
 	rows     prometheus.Counter
 }
 
-func newMetrics(registry prometheus.Registerer, limits Limits) *metrics {
+func newMetrics(registry prometheus.Registerer, limits Limits, memory func() int64) *metrics {
 	with := promauto.With(registry)
 	m := &metrics{
 		requests: with.NewCounterVec(prometheus.CounterOpts{
@@ -32,6 +32,12 @@ func newMetrics(registry prometheus.Registerer, limits Limits) *metrics {
 	with.NewGauge(prometheus.GaugeOpts{
 		Name: "podflame_query_running_limit", Help: "Requests answered at a time.",
 	}).Set(float64(limits.Concurrency))
+	with.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podflame_query_memory_bytes", Help: "Memory of the trees that are worked on, and of the answers made of them.",
+	}, func() float64 { return float64(memory()) })
+	with.NewGauge(prometheus.GaugeOpts{
+		Name: "podflame_query_memory_limit_bytes", Help: "Most of it; more requests wait.",
+	}).Set(float64(limits.Memory))
 	for _, e := range (&Query{}).endpoints() {
 		m.seconds.WithLabelValues(e.path)
 		for _, outcome := range outcomes() {

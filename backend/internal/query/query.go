@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/podflame/podflame/backend/api"
+	"github.com/podflame/podflame/backend/internal/quota"
 	"github.com/podflame/podflame/backend/internal/store"
 	"github.com/podflame/podflame/backend/profile"
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,6 +67,8 @@ type Query struct {
 	running *semaphore.Weighted
 	waiting *semaphore.Weighted
 	fleets  *semaphore.Weighted // tables over all services: one at a time
+	joins   *semaphore.Weighted // comparisons of two services: one at a time
+	memory  *quota.Memory
 	metrics *metrics
 	health  *healthMemory
 }
@@ -75,12 +78,15 @@ func New(cfg Config) *Query {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	memory := quota.NewMemory(cfg.Limits.Memory, cfg.Limits.MemoryWait)
 	return &Query{
 		Config:  cfg,
 		running: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)),
 		waiting: semaphore.NewWeighted(int64(cfg.Limits.Waiting)),
 		fleets:  semaphore.NewWeighted(1),
-		metrics: newMetrics(cfg.Registry, cfg.Limits),
+		joins:   semaphore.NewWeighted(1),
+		memory:  memory,
+		metrics: newMetrics(cfg.Registry, cfg.Limits, memory.InUse),
 		health:  newHealthMemory(cfg.Prober, cfg.Limits, cfg.Now),
 	}
 }
@@ -141,7 +147,9 @@ func (q *Query) endpoints() []endpoint {
 func (q *Query) handle(e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		begin := time.Now()
-		answer, err := q.answer(c.Request.Context(), e, c)
+		ctx, share := q.memory.Begin(c.Request.Context())
+		defer share.End() // also after a panic
+		answer, err := q.answer(ctx, e, c)
 		outcome := "ok"
 		if err != nil {
 			failure := q.asError(c.Request.Context(), err)
@@ -151,7 +159,11 @@ func (q *Query) handle(e endpoint) gin.HandlerFunc {
 			}
 			api.WriteError(c.Writer, failure)
 		} else {
-			api.Answer(c.Writer, c.Request, answer)
+			encoded := api.Encode(c.Request, answer)
+			share.Keep(encoded.Size() * 3 / 2) // and what it is packed to
+			encoded.Pack()
+			share.Keep(encoded.Size())
+			encoded.Send(c.Writer)
 		}
 		q.metrics.requests.WithLabelValues(e.path, outcome).Inc()
 		q.metrics.seconds.WithLabelValues(e.path).Observe(time.Since(begin).Seconds())
@@ -163,6 +175,7 @@ func (q *Query) answer(ctx context.Context, e endpoint, c *gin.Context) (any, er
 	if err != nil {
 		return nil, err
 	}
+	quota.Of(ctx).Answers(r.nodes, r.bytesOfNode())
 	if !e.cheap {
 		done, err := q.turn(ctx)
 		if err != nil {

@@ -63,6 +63,10 @@ func (q *Query) sums(ctx context.Context, requests []request) (*store.Sums, erro
 	if !slices.ContainsFunc(selections, func(s store.Selection) bool { return s.Service != selections[0].Service }) {
 		return q.Samples.Sums(ctx, selections...)
 	}
+	if err := q.joins.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("wait for another comparison of two services: %w", err)
+	}
+	defer q.joins.Release(1)
 	out, trees := &store.Sums{}, make([]*calltree.Tree, len(selections))
 	for i, sel := range selections {
 		sums, err := q.Samples.Sums(ctx, sel)
@@ -75,6 +79,15 @@ func (q *Query) sums(ctx context.Context, requests []request) (*store.Sums, erro
 	}
 	out.Tree = calltree.Join(trees...)
 	return out, nil
+}
+
+// bytesOfNode is what a node of the answer takes while it is pruned, sorted and encoded;
+// a table has no more rows than a graph has nodes unless asked otherwise, and they take less.
+func (r *request) bytesOfNode() int64 {
+	if r.base != nil {
+		return 240
+	}
+	return 160
 }
 
 // leave replaces the tree by a part of it.

@@ -34,10 +34,11 @@ func (s *Store) Blocks(ctx context.Context, sel Selection, groups, slices int, e
 		if err != nil || len(lists) == 0 {
 			return err
 		}
-		found, err := r.stacks(ctx, []Selection{sel}, lists)
+		found, done, err := r.stacks(ctx, []Selection{sel}, lists)
 		if err != nil {
 			return err
 		}
+		defer done()
 		for i, b := range blocks {
 			tree, lacking := found.TreeOf(i)
 			b.Tree, b.Cut = tree, lacking.Cut

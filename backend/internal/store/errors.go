@@ -35,10 +35,12 @@ const (
 	Busy
 	// IDTaken: the id of the window belongs to another one; do not send it again.
 	IDTaken
+	// Overloaded: other reads have the memory that this one needs; ask again later.
+	Overloaded
 )
 
 // classes is the number of classes.
-const classes = IDTaken + 1
+const classes = Overloaded + 1
 
 // String names the class in logs and metrics.
 func (c Class) String() string {
@@ -61,6 +63,8 @@ func (c Class) String() string {
 		return "busy"
 	case IDTaken:
 		return "id_taken"
+	case Overloaded:
+		return "overloaded"
 	}
 	return fmt.Sprintf("class%d", int(c))
 }
@@ -99,7 +103,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable says that the very same call may succeed later.
 func (e *Error) Retryable() bool {
-	return e.Class == Unavailable || e.Class == UnknownOutcome || e.Class == Busy
+	return e.Class == Unavailable || e.Class == UnknownOutcome || e.Class == Busy || e.Class == Overloaded
 }
 
 // Reason is the code that goes with the class.
@@ -119,6 +123,8 @@ func (e *Error) Reason() profile.Reason {
 		return profile.StoreQueueFull
 	case IDTaken:
 		return profile.IDTaken
+	case Overloaded:
+		return profile.Overloaded
 	}
 	return profile.StoreUnavailable
 }

@@ -246,7 +246,7 @@ func TestGivenUpReadsAreNoErrors(t *testing.T) {
 		want := fmt.Sprintf("# HELP podflame_store_errors_total Operations on ClickHouse that failed, by class.\n"+
 			"# TYPE podflame_store_errors_total counter\n"+
 			"podflame_store_errors_total{class=\"bad_selection\"} 0\npodflame_store_errors_total{class=\"busy\"} 0\n"+
-			"podflame_store_errors_total{class=\"id_taken\"} 0\npodflame_store_errors_total{class=\"refused\"} 0\n"+
+			"podflame_store_errors_total{class=\"id_taken\"} 0\npodflame_store_errors_total{class=\"overloaded\"} 0\npodflame_store_errors_total{class=\"refused\"} 0\n"+
 			"podflame_store_errors_total{class=\"sum_too_large\"} 0\npodflame_store_errors_total{class=\"too_expensive\"} 0\npodflame_store_errors_total{class=\"unavailable\"} %d\n"+
 			"podflame_store_errors_total{class=\"unknown_outcome\"} 0\npodflame_store_errors_total{class=\"unscoped\"} 0\n", count)
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "podflame_store_errors_total"); err != nil {

@@ -58,9 +58,31 @@ func TestWrittenIDsAreBoundedAndNeverInvented(t *testing.T) {
 			} else if len(w.missing(key, []uint64{id})) == 0 && !added[[2]uint64{key, id}] {
 				t.Fatalf("id %d was never written", id)
 			}
-			if n := len(w.young) + len(w.old); n > limit {
+			if n := w.young.used + w.old.used; n > limit {
 				t.Fatalf("%d ids are remembered, at most %d may be", n, limit)
 			}
+		}
+	})
+}
+
+func TestKeysAreASet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var set keys
+		added := map[uint64]bool{}
+		near := rapid.Uint64().Draw(t, "near") // keys of one place, whatever the size, as well as others
+		for _, off := range rapid.SliceOfN(rapid.Uint64Range(0, 5_000), 0, 2_000).Draw(t, "keys") {
+			key := near + off
+			set.add(key)
+			added[key] = key != 0
+		}
+		for off := range uint64(5_000) {
+			if set.has(near+off) != added[near+off] {
+				t.Fatalf("%x is in the set: %v, was added: %v", near+off, set.has(near+off), added[near+off])
+			}
+		}
+		delete(added, 0)
+		if set.used != len(added) {
+			t.Fatalf("%d of %d keys are counted", set.used, len(added))
 		}
 	})
 }

@@ -14,8 +14,10 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/podflame/podflame/backend/internal/calltree"
+	"github.com/podflame/podflame/backend/profile"
 )
 
 // Limits bound the work of the store. They count as they are: 0 is no default, and not
@@ -32,7 +34,8 @@ type Limits struct {
 	QueryMemory   int64         // bytes in ClickHouse, per query
 	QueryRows     int64         // rows that a query may read
 	Stacks        int           // distinct stacks that Sums returns; lighter ones are Omitted
-	CacheBytes    int64         // of the call trees of all services
+	CacheBytes    int64         // of the call trees of all services, those in use included
+	Loads         int           // reads of stacks into call trees at a time
 	WrittenIDs    int           // ids remembered as written today
 	BlockRows     int           // stacks that Blocks reads, once for each block
 	Services      int           // that Services returns
@@ -52,12 +55,13 @@ func DefaultLimits() Limits {
 		CommitBytes:   32 << 20,
 		CommitQueue:   2_000,
 		Commits:       2,
-		BlockBytes:    8 << 20,
+		BlockBytes:    4 << 20,
 		QueryTimeout:  10 * time.Second,
 		QueryMemory:   250_000_000,
 		QueryRows:     200_000_000,
 		Stacks:        200_000,
-		CacheBytes:    128 << 20,
+		CacheBytes:    96 << 20,
+		Loads:         3,
 		WrittenIDs:    2_000_000,
 		BlockRows:     1_000_000,
 		Services:      5_000,
@@ -67,6 +71,15 @@ func DefaultLimits() Limits {
 		Connections:   16,
 		Migration:     time.Minute,
 	}
+}
+
+// Footprint is about what this process takes for the store at most: the call trees of
+// services, stacks that are read into them (three blocks each: the one that is entered
+// and two that are received), blocks that are written (rows, columns, and what is sent,
+// which grows by copying), and ids.
+func (l Limits) Footprint() int64 {
+	deepest := 8 * int64(profile.DefaultDecodeLimits().MaxDepth)
+	return l.CacheBytes + int64(l.Loads)*3*stacksInBlock*deepest + int64(l.Commits)*4*int64(l.BlockBytes) + int64(l.WrittenIDs)*keyBytes
 }
 
 // Config says where ClickHouse is and how long data is kept.
@@ -122,6 +135,7 @@ type Store struct {
 	sweep    sweep // of Run
 	setbacks setbacks
 	trees    *calltree.Cache
+	loads    *semaphore.Weighted
 	events   *eventBuffer
 	latency  latency
 	writes   writes
@@ -168,7 +182,7 @@ func Open(cfg Config) (*Store, error) {
 	orDefault(&s.skew, 5*time.Second)
 	orDefault(&s.log, slog.New(slog.DiscardHandler))
 	s.commits = newCommitter(limits, s.metrics, s.writeGroup)
-	s.trees = calltree.NewCache(limits.CacheBytes, cfg.Registry)
+	s.trees, s.loads = calltree.NewCache(limits.CacheBytes, cfg.Registry), semaphore.NewWeighted(int64(limits.Loads))
 	return s, nil
 }
 
@@ -214,6 +228,8 @@ func connection(cfg Config, limits Limits) (options func() *clickhouse.Options, 
 		o.ConnMaxLifetime = 24 * time.Hour
 		o.MaxOpenConns = limits.Connections
 		o.MaxIdleConns = max(limits.Connections/2, 1)
+		o.FreeBufOnConnRelease = true // else each connection keeps the largest block that it ever sent
+		o.BlockBufferSize = 1         // blocks of an answer that are decoded ahead
 		if o.Compression == nil {
 			o.Compression = &clickhouse.Compression{Method: compression(cfg)}
 		}

@@ -74,10 +74,11 @@ func (r *read) sums(ctx context.Context, selections []Selection, known map[Servi
 			return nil, err
 		}
 	}
-	found, err := r.stacks(ctx, selections, lists)
+	found, done, err := r.stacks(ctx, selections, lists)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	tree, lacking := found.Tree()
 	for i := range out.Sides {
 		side := &out.Sides[i]

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"sync"
 	"time"
 )
@@ -17,11 +18,11 @@ type writtenIDs struct {
 	seed       maphash.Seed
 	mu         sync.Mutex
 	limit      int // of one generation
-	young, old map[uint64]struct{}
+	young, old keys
 }
 
 func newWrittenIDs(limit int) *writtenIDs {
-	return &writtenIDs{seed: maphash.MakeSeed(), limit: max(limit/2, 1), young: map[uint64]struct{}{}, old: map[uint64]struct{}{}}
+	return &writtenIDs{seed: maphash.MakeSeed(), limit: max(limit/2, 1)}
 }
 
 // scope separates the ids of one day and service. Its hash has a key of this
@@ -38,10 +39,10 @@ func (w *writtenIDs) missing(scope uint64, ids []uint64) []int {
 	var out []int
 	for i, id := range ids {
 		key := mix(scope, id)
-		if _, ok := w.young[key]; ok {
+		if w.young.has(key) {
 			continue
 		}
-		if _, ok := w.old[key]; ok {
+		if w.old.has(key) {
 			w.put(key)
 			continue
 		}
@@ -60,10 +61,54 @@ func (w *writtenIDs) add(scope uint64, ids []uint64) {
 }
 
 func (w *writtenIDs) put(key uint64) {
-	if len(w.young) >= w.limit {
-		w.old, w.young = w.young, map[uint64]struct{}{}
+	if w.young.used >= w.limit {
+		w.old, w.young = w.young, keys{}
 	}
-	w.young[key] = struct{}{}
+	w.young.add(key)
+}
+
+// keys is a set of keys that are hashes already, in half of what a map takes. The key 0
+// is never in it: it is free to be written again.
+type keys struct {
+	slots []uint64 // open addressing; 0 is free
+	used  int
+}
+
+const (
+	leastKeys = 1 << 10
+	keyBytes  = 17 // on average, of the default limit
+)
+
+func (k *keys) has(key uint64) bool { return len(k.slots) > 0 && key != 0 && k.slots[k.at(key)] == key }
+
+func (k *keys) add(key uint64) {
+	if key == 0 || k.has(key) {
+		return
+	}
+	if 4*(k.used+1) > 3*len(k.slots) {
+		k.grow()
+	}
+	k.slots[k.at(key)] = key
+	k.used++
+}
+
+// at is where a key is, or has its place.
+func (k *keys) at(key uint64) int {
+	at := int(key >> (bits.LeadingZeros64(uint64(len(k.slots))) + 1)) // the high bits of mix depend on all of an id
+	for k.slots[at] != 0 && k.slots[at] != key {
+		at = (at + 1) & (len(k.slots) - 1)
+	}
+	return at
+}
+
+func (k *keys) grow() {
+	old := k.slots
+	k.slots = make([]uint64, max(2*len(old), leastKeys))
+	for _, key := range old {
+		if key != 0 {
+			k.slots[k.at(key)] = key
+		}
+	}
 }
 
 // mix is a bijection of ids for a scope.

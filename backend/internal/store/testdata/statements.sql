@@ -1,7 +1,7 @@
 ---- Blocks
-SELECT func_id, name, kind FROM @.functions WHERE day = toDate('<day>') AND func_id IN ids;
+SELECT func_id, name, kind FROM @.functions WHERE day = toDate('<day>') AND func_id IN ids SETTINGS max_block_size = 1024;
 
-SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND day = toDate('<day>') AND stack_id IN ids ORDER BY frames SETTINGS max_block_size = 2048;
+SELECT stack_id, frames FROM @.stacks WHERE service = {service:String} AND day = toDate('<day>') AND stack_id IN ids ORDER BY frames SETTINGS max_block_size = 256;
 
 SELECT toInt64(series_id % 1) * 1 + intDiv(toInt64(toUnixTimestamp(window_start)) - <time>, 10800) AS block, stack_id, sum(value) AS sv, sum(count) AS sc
 FROM (SELECT series_id, window_start, stack_id, value, count FROM (SELECT * FROM @.samples WHERE namespace IN {readable:Array(String)}) WHERE service = {service:String} AND namespace = {namespace:String} AND cluster = {cluster:String} AND type = {type:String} AND (window_start >= toDateTime(<time>, 'UTC') AND window_start < toDateTime(<time>, 'UTC')
