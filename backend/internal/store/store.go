@@ -61,7 +61,7 @@ func DefaultLimits() Limits {
 		QueryRows:     200_000_000,
 		Stacks:        200_000,
 		CacheBytes:    96 << 20,
-		Loads:         3,
+		Loads:         2,
 		WrittenIDs:    2_000_000,
 		BlockRows:     1_000_000,
 		Services:      5_000,
