@@ -16,7 +16,8 @@ import (
 // written as few large blocks. A group is written when it is full, when it is
 // worth a block and nobody who was announced is still to come, or
 // Limits.CommitDelay after the last one; at most Limits.Commits groups are
-// written at a time.
+// written at a time. Heavy windows have groups of their own, and leave one of those to
+// the light ones, so that who sends these does not wait for what the others take.
 type committer struct {
 	limits  Limits
 	metrics *metrics
@@ -26,10 +27,12 @@ type committer struct {
 	announced int // uploads that were not answered yet
 	callers   int // that wait for their windows
 	queue     []*pending
-	rows      int                     // in the queue
-	bytes     int                     // in the queue
+	light     load                    // in the queue
+	heavy     load                    // in the queue
 	windows   map[windowName]*pending // in the queue or being written
 	writers   int                     // goroutines
+	idle      int                     // of them, that wait for a group
+	hauling   int                     // of them, that write a heavy group
 	next      time.Time               // when a group is due that is not full
 	stored    time.Time               // when ClickHouse last took a group
 	turns     turns
@@ -45,8 +48,30 @@ type pending struct {
 	result Result
 	err    error
 	turn   uint64
+	heavy  bool // among those that are written without light ones
 	begun  bool // being written
 }
+
+// load is what windows add up to.
+type load struct{ windows, rows, bytes int }
+
+func (l *load) add(p *pending, sign int) {
+	l.windows, l.rows, l.bytes = l.windows+sign, l.rows+sign*len(p.stackIDs), l.bytes+sign*p.bytes
+}
+
+// heavyPart of a full group is where heavy windows begin. Only new stacks count: what
+// honest services send has few of them, but after a start.
+const heavyPart = 16
+
+func (c *committer) loadOf(p *pending) *load {
+	if p.heavy {
+		return &c.heavy
+	}
+	return &c.light
+}
+
+// mayHaul says whether one more heavy group may be written.
+func (c *committer) mayHaul() bool { return c.hauling < max(c.limits.Commits-1, 1) }
 
 func (p *pending) settle(result Result, err error) {
 	p.result, p.err = result, err
@@ -97,11 +122,11 @@ func (c *committer) add(b *batch) (p *pending, first bool, err error) {
 		}
 		return nil, false, fmt.Errorf("%w: %d windows wait", why, len(c.queue))
 	}
-	p = &pending{batch: b, done: make(chan struct{}), turn: c.turns.next(b)}
+	p = &pending{batch: b, done: make(chan struct{}), turn: c.turns.next(b), heavy: b.bytes > c.limits.CommitBytes/heavyPart}
 	c.queue, c.windows[b.name()] = append(c.queue, p), p
-	c.rows, c.bytes = c.rows+len(b.stackIDs), c.bytes+b.bytes
+	c.loadOf(p).add(p, 1)
 	c.metrics.queued.Set(float64(len(c.queue)))
-	if c.writers == 0 {
+	if c.idle == 0 && c.writers < c.limits.Commits {
 		c.begin()
 	} else {
 		c.hurry()
@@ -110,7 +135,7 @@ func (c *committer) add(b *batch) (p *pending, first bool, err error) {
 }
 
 func (c *committer) begin() {
-	c.writers++
+	c.writers, c.idle = c.writers+1, c.idle+1
 	c.ended.Add(1)
 	go c.run()
 }
@@ -154,17 +179,19 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-func (c *committer) isFull() bool {
-	return c.rows >= c.limits.CommitRows || c.bytes >= c.limits.CommitBytes
-}
-
 // worthOf a full group is one that need not wait for more if nobody comes.
 const worthOf = 4
 
 // isDue says whether there is a group that need not wait.
 func (c *committer) isDue() bool {
-	worth := c.rows >= c.limits.CommitRows/worthOf || c.bytes >= c.limits.CommitBytes/worthOf
-	return len(c.queue) > 0 && (c.isFull() || worth && c.announced > 0 && c.announced <= c.callers)
+	return c.isWritable(c.light) || c.mayHaul() && c.isWritable(c.heavy)
+}
+
+func (c *committer) isWritable(l load) bool {
+	fills := func(part int) bool {
+		return l.rows >= c.limits.CommitRows/part || l.bytes >= c.limits.CommitBytes/part
+	}
+	return l.windows > 0 && (fills(1) || fills(worthOf) && c.announced > 0 && c.announced <= c.callers)
 }
 
 // late is the error of a window that was not settled in time.
@@ -199,11 +226,11 @@ func (c *committer) withdraw(p *pending, err error) bool {
 func (c *committer) remove(i int) {
 	p := c.queue[i]
 	c.queue = slices.Delete(c.queue, i, i+1)
-	c.rows, c.bytes = c.rows-len(p.stackIDs), c.bytes-p.bytes
+	c.loadOf(p).add(p, -1)
 	c.metrics.queued.Set(float64(len(c.queue)))
 }
 
-// run writes groups until the queue is empty.
+// run writes groups until there is none that it may write.
 func (c *committer) run() {
 	defer c.ended.Done()
 	for {
@@ -248,29 +275,33 @@ func (c *committer) await() {
 func (c *committer) take() (group []*pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rows, bytes := 0, 0
+	var taken load
 	slots := map[slot]bool{}
 	slices.SortStableFunc(c.queue, func(a, b *pending) int { return cmp.Compare(a.turn, b.turn) })
 	for _, p := range c.queue {
-		if len(group) > 0 && (rows+len(p.stackIDs) > c.limits.CommitRows || bytes+p.bytes > c.limits.CommitBytes) {
-			break
-		}
-		if slots[p.slot()] {
+		if len(group) > 0 && p.heavy != group[0].heavy || p.heavy && !c.mayHaul() || slots[p.slot()] {
 			continue
 		}
+		if len(group) > 0 && (taken.rows+len(p.stackIDs) > c.limits.CommitRows || taken.bytes+p.bytes > c.limits.CommitBytes) {
+			break
+		}
 		slots[p.slot()] = true
-		rows, bytes = rows+len(p.stackIDs), bytes+p.bytes
+		taken.add(p, 1)
+		c.loadOf(p).add(p, -1)
 		p.begun = true
 		c.turns.begun(p.turn)
 		group = append(group, p)
 	}
-	c.queue = slices.DeleteFunc(c.queue, func(p *pending) bool { return p.begun })
-	c.rows, c.bytes = c.rows-rows, c.bytes-bytes
-	c.metrics.queued.Set(float64(len(c.queue)))
+	c.idle--
 	if group == nil {
 		c.writers--
 		return nil
 	}
+	if group[0].heavy {
+		c.hauling++
+	}
+	c.queue = slices.DeleteFunc(c.queue, func(p *pending) bool { return p.begun })
+	c.metrics.queued.Set(float64(len(c.queue)))
 	c.next = time.Now().Add(c.limits.CommitDelay)
 	return group
 }
@@ -284,6 +315,10 @@ func (c *committer) forget(group []*pending) {
 			c.stored = time.Now()
 		}
 	}
+	if group[0].heavy {
+		c.hauling--
+	}
+	c.idle++
 }
 
 // close writes what is in the queue without delay, and takes no more.

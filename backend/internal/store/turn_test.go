@@ -53,8 +53,8 @@ func TestNamespacesTakeTurns(t *testing.T) {
 	if len(order) != 22 || first > 2 || second > 4 {
 		t.Errorf("the order is %v", order)
 	}
-	if c.rows != 0 || c.bytes != 0 || len(c.queue) != 0 || len(c.windows) != 0 {
-		t.Errorf("in the end %d rows, %d bytes, %d and %d windows", c.rows, c.bytes, len(c.queue), len(c.windows))
+	if c.light != (load{}) || c.heavy != (load{}) || len(c.queue) != 0 || len(c.windows) != 0 {
+		t.Errorf("in the end %+v, %+v, %d and %d windows", c.light, c.heavy, len(c.queue), len(c.windows))
 	}
 }
 
@@ -105,6 +105,54 @@ func TestWhyAWindowHadNoTurn(t *testing.T) {
 	}
 }
 
+// Heavy windows are written by themselves, and leave the light ones a group: these wait
+// neither for the time that the heavy ones take, nor until all of them are written.
+func TestLightWindowsDoNotWaitForHeavyOnes(t *testing.T) {
+	limits := DefaultLimits()
+	limits.CommitDelay = 0
+	hold := make(chan struct{})
+	c := newCommitter(limits, newMetrics(nil), func(group []*pending) {
+		for _, p := range group {
+			if p.heavy != group[0].heavy {
+				t.Error("a group has heavy and light windows")
+			}
+		}
+		if group[0].heavy {
+			<-hold
+		}
+		settle(group, make([]verdict, len(group)), nil)
+	})
+	add := func(pod, bytes int) *pending {
+		of := profiletest.Target("cart", fmt.Sprint("pod-", pod))
+		of.Namespace = fmt.Sprint("namespace-", pod) // the turns are not what is tested
+		b := newBatch(profiletest.Window(profiletest.Options{Start: time.Unix(1_800_000_000, 0), Target: of, Stacks: 3}))
+		b.bytes = bytes
+		p, _, err := c.add(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	most := limits.CommitBytes / heavyPart
+	heavy := []*pending{add(0, most+1), add(1, limits.CommitBytes), add(2, limits.CommitBytes)}
+	for pod := range 5 {
+		<-add(10+pod, most).done // else the test ends by its time
+	}
+	c.mu.Lock()
+	if c.hauling != 1 || c.heavy.windows != len(heavy)-1 || c.light != (load{}) {
+		t.Errorf("%d heavy groups are being written, %d heavy windows wait; light: %+v", c.hauling, c.heavy.windows, c.light)
+	}
+	c.mu.Unlock()
+	close(hold)
+	for _, p := range heavy {
+		<-p.done
+	}
+	c.close()
+	if c.heavy != (load{}) || c.hauling != 0 || c.idle != 0 || c.writers != 0 || len(c.windows) != 0 {
+		t.Errorf("in the end %+v, %d writers, %d wait, %d haul, %d windows", c.heavy, c.writers, c.idle, c.hauling, len(c.windows))
+	}
+}
+
 // A group is full by its rows or by the bytes of its new stacks, whichever comes first.
 func TestGroupIsFullByRowsOrBytes(t *testing.T) {
 	b := newBatch(profiletest.Window(profiletest.Options{Start: time.Unix(1_800_000_000, 0), Target: profiletest.Target("cart", "pod"), Stacks: 3}))
@@ -120,8 +168,8 @@ func TestGroupIsFullByRowsOrBytes(t *testing.T) {
 		if _, _, err := committer.add(b); err != nil {
 			t.Fatal(err)
 		}
-		if committer.isFull() != c.full || committer.isDue() != c.full {
-			t.Errorf("with %d rows of %d and %d bytes of %d: full %t, due %t", len(b.stackIDs), c.rows, b.bytes, c.bytes, committer.isFull(), committer.isDue())
+		if committer.isDue() != c.full {
+			t.Errorf("with %d rows of %d and %d bytes of %d: due %t", len(b.stackIDs), c.rows, b.bytes, c.bytes, committer.isDue())
 		}
 	}
 }
