@@ -78,7 +78,7 @@ type clickhouseFlags struct {
 	CommitRows     int           `default:"100000" env:"PODFLAME_COMMIT_ROWS" help:"Samples with which a group is written at once, and of one block."`
 	CommitBytes    byteSize      `default:"32MiB" env:"PODFLAME_COMMIT_BYTES" help:"Bytes of new stacks with which a group is written at once."`
 	CommitQueue    int           `default:"2000" env:"PODFLAME_COMMIT_QUEUE" help:"Windows that wait to be written; more are turned away for a while."`
-	Commits        int           `default:"2" env:"PODFLAME_COMMITS" help:"Groups that are written at a time."`
+	Commits        int           `default:"2" env:"PODFLAME_COMMITS" help:"Groups that are written at a time; of windows with many new stacks one less, so that the others need not wait for them."`
 	Connections    int           `default:"16" env:"PODFLAME_CLICKHOUSE_CONNECTIONS" help:"Connections to ClickHouse."`
 	CacheBytes     byteSize      `default:"96MiB" env:"PODFLAME_CACHE_BYTES" help:"Memory for the call trees of services, those in use included; one may take a third of it."`
 }
