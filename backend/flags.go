@@ -20,7 +20,7 @@ type serveCmd struct {
 	Ingest     ingestFlags     `embed:"" group:"Ingest"`
 	Query      queryFlags      `embed:"" group:"Queries"`
 
-	Memory byteSize `name:"memory" default:"432MiB" env:"PODFLAME_MEMORY" help:"Memory that this process tries to stay below, without that of the ClickHouse inside; GOMEMLIMIT, if it is set, counts instead."`
+	Memory byteSize `name:"memory" default:"424MiB" env:"PODFLAME_MEMORY" help:"Memory that this process tries to stay below, without that of the ClickHouse inside; GOMEMLIMIT, if it is set, counts instead."`
 }
 
 type doorFlags struct {

@@ -1,4 +1,5 @@
-// Package quota counts what is in progress, by whose it is, and lets nobody have
+// Package quota counts what is in progress, by whose it is, and what answers take, and
+// lets nobody have
 // more than a limit: one that asks for everything leaves the others their part.
 package quota
 
