@@ -1,6 +1,6 @@
 // Package quota counts what is in progress, by whose it is, and what answers take, and
-// lets nobody have
-// more than a limit: one that asks for everything leaves the others their part.
+// lets nobody have more than a limit: one that asks for everything leaves the others
+// their part.
 package quota
 
 import "sync"
