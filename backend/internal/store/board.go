@@ -116,7 +116,7 @@ func (b *board) enter(l life) {
 		b.targets++
 		b.lives = append(b.lives, part)
 		b.live(part, b.time)
-		b.expect(part, l.length, l.now)
+		b.expect(part, l)
 	}
 	b.mark(l.underway())
 }
@@ -133,10 +133,12 @@ func (b *board) mark(underway seconds) {
 const arrival = 30
 
 // expect enters the windows of a target within the range: those that start at whole
-// multiples of their length, and the one in which it began to live.
-func (b *board) expect(part seconds, length, now int64) {
+// multiples of their length, and the one in which it began to live. Before its first
+// window none is expected: that may have been shorter than they are now.
+func (b *board) expect(part seconds, l life) {
+	length := l.length
 	b.length = max(b.length, length)
-	windows := seconds{max(part.from/length*length, b.span.from), part.to}
+	windows := seconds{max(part.from/length*length, min(l.first, part.from), b.span.from), part.to}
 	for i := b.cellOf(windows.from); i < len(b.cells); i++ {
 		cell := b.cell(i)
 		if cell.from >= windows.to {
@@ -144,7 +146,7 @@ func (b *board) expect(part seconds, length, now int64) {
 		}
 		lo, hi := max(cell.from, windows.from), min(cell.to, windows.to)
 		b.cells[i].expected += starts(lo, hi, length)
-		b.cells[i].Windows.Pending += starts(max(lo, now-2*length-arrival), hi, length)
+		b.cells[i].Windows.Pending += starts(max(lo, l.now-2*length-arrival), hi, length)
 	}
 }
 

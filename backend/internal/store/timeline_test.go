@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -559,5 +560,45 @@ func TestServicesTargetsEventsAndHealth(t *testing.T) {
 	}
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// The windows of a JVM were of a minute until they became longer, by an annotation: none of
+// the longer ones is missed of the time before, wherever that lies within one.
+func TestWindowsThatBecameLonger(t *testing.T) {
+	s := storetest.Open(t, noSkew, patient)
+	at := func(minutes int) time.Time { return today().Add(time.Duration(minutes) * time.Minute) }
+	const windows, lost = 6, 2
+	for first := range 10 {
+		m := newMaker(fmt.Sprint("from minute ", first), 0)
+		m.target.JVMStart = at(first).Add(20 * time.Second)
+		for i := range windows {
+			w := m.lasting(at(first+i), time.Minute)
+			if i == lost {
+				w = m.withoutSamples(at(first+i), profile.SidecarRestarted)
+			}
+			insert(t, s, w)
+		}
+		status := store.TargetStatus{Target: m.target, State: "gone", Reason: profile.JVMExited, Since: at(first + windows), WindowLength: 10 * time.Minute}
+		if err := s.PutTargets(t.Context(), []store.TargetStatus{status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	span := store.Range{From: today(), To: at(10 + windows)}
+	all, err := s.Overview(t.Context(), store.ServiceFilter{Range: span}, span.From, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for first := range 10 {
+		name, want := fmt.Sprint("from minute ", first), store.WindowCount{Expected: windows, Stored: windows - 1, Lost: 1}
+		sel := selection(name, profile.CPU, span.From, time.Duration(first+windows)*time.Minute)
+		got, err := s.Coverage(t.Context(), sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed := all.Activity[sel.ServiceKey]
+		if got.Windows != want || listed == nil || listed.Windows != want {
+			t.Errorf("%s: %+v, in the list %+v; want %+v", name, got.Windows, listed, want)
+		}
 	}
 }
