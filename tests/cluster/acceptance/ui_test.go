@@ -46,7 +46,7 @@ func screens(s *step) []screen {
 	return []screen{
 		{"services", "/?" + span.Encode(), regexp.MustCompile(regexp.QuoteMeta(shown.Service + shown.Namespace))},
 		{"profile", "/profile?" + profile.Encode(), regexp.MustCompile(regexp.QuoteMeta(got.Functions[0].Name))},
-		{"targets", "/targets", regexp.MustCompile(`[1-9]\d*\W+JVMs`)},
+		{"targets", "/targets", regexp.MustCompile(`[1-9]\d*\W+targets`)},
 	}
 }
 
