@@ -71,9 +71,6 @@ func NewCache(limit int64, registry prometheus.Registerer) *Cache {
 	return c
 }
 
-// Limit is what all dictionaries may take.
-func (c *Cache) Limit() int64 { return c.limit }
-
 // little is how much a dictionary may grow without a turn.
 func (c *Cache) little() int64 { return c.limit / 16 }
 

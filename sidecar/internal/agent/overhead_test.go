@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/podflame/podflame/sidecar/contract"
 	"github.com/podflame/podflame/sidecar/internal/asprof"
 	"github.com/podflame/podflame/sidecar/internal/budget"
+	"github.com/podflame/podflame/sidecar/internal/clock"
 	"github.com/podflame/podflame/sidecar/internal/jvmtest"
 	"github.com/podflame/podflame/sidecar/internal/target"
 )
@@ -222,21 +221,14 @@ func (p *payer) run(c asprof.Command) asprof.Result {
 
 func (p *payer) slice() (s slice) {
 	time.Sleep(begins)
-	s.from = now(p)
+	s.from = now()
 	time.Sleep(shortest + rand.N(longest-shortest))
-	s.to = now(p)
+	s.to = now()
 	return s
 }
 
 // now is System.nanoTime of a JVM.
-func now(p *payer) float64 {
-	p.Helper()
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		p.Fatal(err)
-	}
-	return float64(t.Nano())
-}
+func now() float64 { return float64(clock.Awake()) }
 
 // costs are what a unit of work costs more in a part of each slice with a session than
 // in the two slices beside it.

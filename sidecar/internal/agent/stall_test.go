@@ -71,9 +71,9 @@ func (p *payer) measureCuts() {
 	before := size(p, recording)
 	for range cuts {
 		time.Sleep(apart)
-		s := slice{from: now(p)}
+		s := slice{from: now()}
 		p.run(asprof.Dump(log))
-		s.to = now(p)
+		s.to = now()
 		commands = append(commands, s)
 	}
 	p.ReportMetric(float64(size(p, recording)-before)/cuts/1000, "chunk-kB")
